@@ -1,0 +1,18 @@
+"""Creation and end of tasks: 40,000 that do nothing, 100 alive at a time."""
+
+import asyncio
+
+TASKS = 40_000
+ALIVE = 100
+
+
+async def nothing():
+    pass
+
+
+async def main():
+    for _ in range(TASKS // ALIVE):
+        await asyncio.gather(*(asyncio.create_task(nothing()) for _ in range(ALIVE)))
+
+
+asyncio.run(main())

@@ -1,0 +1,50 @@
+"""The parser that each command fills in: argparse, whose errors are ours to print."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from replay.errors import UsageError
+
+PROGRAM: Final = "program"
+"""The name under which `parse_before_program` leaves what follows a command's own options."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `UsageError`, and takes no abbreviated options.
+
+    Abbreviations would let a script's options change meaning when we add one of ours.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error instead of printing the usage and leaving."""
+        raise UsageError(message, hint=f"`{self.prog} --help` shows what it takes")
+
+    def parse_before_program(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse options up to the first token of a program's own command line, as python does.
+
+        argparse cannot: its REMAINDER swallows options that stand before, and drops a ``--`` that
+        belongs to the program. The first word that is no option, ``-m`` (with its value attached, as in
+        ``-mpytest``, or not) or ``--`` ends our own options; it and all that follows is left in
+        ``program``, untouched.
+        """
+        at = 0
+        while at < len(argv):
+            word = argv[at]
+            if word in ("-", "--") or word.startswith("-m") or not word.startswith("-"):
+                break
+            at += 1 + self._takes_next(word)
+        args = self.parse_args(argv[:at])
+        setattr(args, PROGRAM, tuple(argv[at:]))
+        return args
+
+    def _takes_next(self, word: str) -> bool:
+        """Say whether an option's value is the next token; unknown options are left to argparse."""
+        action = self._option_string_actions.get(word)
+        return action is not None and action.nargs is None

@@ -1,0 +1,202 @@
+"""Run a program and keep what it takes to run it again.
+
+    replay record app.py ARGS          a script, or a folder or zip file with a __main__.py
+    replay record -m MODULE ARGS       a module, as `python -m`
+    replay record -- COMMAND ARGS      an installed command written in Python, such as pytest
+
+Options of `record` stand before the program; everything after it is the program's own. The exit code is
+the program's; 92 means that `record` was called wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from typing import Final
+
+from replay.cli.arguments import Parser
+from replay.errors import UsageError
+from replay.options import RecordOptions, Target
+
+DEFAULT_OUTPUT: Final = "run.rec"
+
+
+def configure(parser: Parser) -> None:
+    """Add the arguments of `replay record`."""
+    parser.usage = "replay record [OPTIONS] (app.py | -m MODULE | -- COMMAND) ARGS"
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default=DEFAULT_OUTPUT,
+        help=f"the recording to write (default: {DEFAULT_OUTPUT}); an older one is replaced",
+    )
+    parser.add_argument(
+        "--on-failure", action="store_true", help="keep the recording only if the program fails"
+    )
+    parser.add_argument(
+        "--timeout", metavar="S", type=float, help="stop the program after so many seconds, and keep it"
+    )
+    parser.add_argument(
+        "--redact",
+        metavar="REGEX",
+        action="append",
+        default=[],
+        help="replace what matches, wherever it occurs, before it is written; may be repeated",
+    )
+    parser.add_argument(
+        "--redact-env",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="replace the value of this environment variable likewise; may be repeated",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hand over to the launcher, which becomes the recorded program and does not come back."""
+    options = options_of(args)
+    from replay.runtime.launcher import launch_record
+
+    return launch_record(options)
+
+
+def options_of(args: argparse.Namespace) -> RecordOptions:
+    """Check what was parsed, and return it as the launcher wants it.
+
+    Raises:
+      UsageError: something about it cannot work; nothing was done.
+    """
+    target, argv = program_of(args.program)
+    timeout_s: float | None = args.timeout
+    if timeout_s is not None and not 0 < timeout_s < float("inf"):
+        raise UsageError(f"--timeout must be a number of seconds above 0, not {timeout_s:g}")
+    for pattern in args.redact:
+        check_pattern(pattern)
+    for name in args.redact_env:
+        if not name or "=" in name or "\0" in name:
+            raise UsageError(f"--redact-env takes the name of an environment variable, not {name!r}")
+    return RecordOptions(
+        output=writable(args.output),
+        on_failure=args.on_failure,
+        timeout_s=timeout_s,
+        redact=tuple(args.redact),
+        redact_env=tuple(args.redact_env),
+        target=target,
+        argv=argv,
+    )
+
+
+def program_of(program: tuple[str, ...]) -> tuple[Target, tuple[str, ...]]:
+    """Split a program's command line into how it is named, and its argv; check that it can run."""
+    if not program:
+        raise UsageError("no program to record", hint="`replay record app.py`, `-m MODULE` or `-- COMMAND`")
+    first, *rest = program
+    if first == "--":
+        if not rest:
+            raise UsageError("no command after `--`", hint="`replay record -- pytest`")
+        check_command(rest[0])
+        return "command", tuple(rest)
+    if first.startswith("-m"):
+        argv = [first[2:], *rest] if first != "-m" else rest
+        if not argv or not argv[0]:
+            raise UsageError("no module after `-m`", hint="`replay record -m package.module`")
+        if argv[0].endswith(".py"):
+            raise UsageError(
+                f"`-m` takes the name of a module, not of a file: {argv[0]}",
+                hint=f"`replay record {argv[0]}`",
+            )
+        return "module", tuple(argv)
+    check_script(first)
+    return "script", program
+
+
+def check_script(path: str) -> None:
+    """Refuse what python could not run as a script, before anything is started."""
+    if path == "-":
+        raise UsageError(
+            "a program on standard input cannot be recorded",
+            hint="put it in a file: a replay needs its source",
+        )
+    if os.path.isdir(path):
+        if not os.path.isfile(os.path.join(path, "__main__.py")):
+            raise UsageError(
+                f"{path} is a folder without a __main__.py",
+                hint="name a script, or a module: `replay record -m MODULE`",
+            )
+        return
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(_recording_magic()))
+    except FileNotFoundError:
+        raise UsageError(f"no such file: {path}", hint=_instead_of(path)) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    if start == _recording_magic():
+        raise UsageError(f"{path} is a recording, not a program", hint=f"`replay play {path}` runs it again")
+    if start.startswith(b"PK\x03\x04"):
+        import zipfile
+
+        try:
+            with zipfile.ZipFile(path) as archive:
+                archive.getinfo("__main__.py")
+        except (KeyError, zipfile.BadZipFile):
+            raise UsageError(f"{path} is a zip file without a __main__.py") from None
+
+
+def _instead_of(path: str) -> str | None:
+    """Return a hint for a script that does not exist, if another way of naming it fits."""
+    import shutil
+
+    if shutil.which(path):
+        return f"a command is recorded with `replay record -- {path}`"
+    if os.path.isfile(path + ".py"):
+        return f"`replay record {path}.py`"
+    if os.path.isfile(path.replace(".", os.sep) + ".py"):
+        return f"a module is recorded with `replay record -m {path}`"
+    return None
+
+
+def check_command(name: str) -> None:
+    """Refuse a command that is not there."""
+    import shutil
+
+    if shutil.which(name) is None:
+        hint = f"a script is recorded with `replay record {name}`" if os.path.isfile(name) else None
+        raise UsageError(f"no such command: {name}", hint=hint)
+
+
+def check_pattern(pattern: str) -> None:
+    """Refuse a pattern that does not compile, or matches nothing at all everywhere."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        where = "" if error.pos is None else f" at character {error.pos}"
+        raise UsageError(f"--redact {pattern!r} is no regular expression: {error.msg}{where}") from None
+    if compiled.match(""):
+        raise UsageError(f"--redact {pattern!r} matches the empty string, so it says nothing about a secret")
+
+
+def writable(output: str) -> str:
+    """Return the absolute path of the recording to write, or refuse it."""
+    path = os.path.abspath(output)
+    folder = os.path.dirname(path)
+    if not output or os.path.isdir(path):
+        raise UsageError(f"the recording needs the name of a file, not of a folder: {output or repr('')}")
+    if not os.path.isdir(folder):
+        raise UsageError(f"no such folder: {folder}", hint=f"`mkdir -p {folder}`")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"the folder is not writable: {folder}", hint="`-o FILE` puts the recording elsewhere"
+        )
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise UsageError(f"the recording would replace something that is no file: {path}")
+    return path
+
+
+def _recording_magic() -> bytes:
+    """Return how each recording starts; loaded only to look at a script."""
+    from replay.recording.container import MAGIC
+
+    return MAGIC

@@ -1,0 +1,53 @@
+"""A flight recorder for async Python: record a run once, run it again exactly, as often as you like.
+
+This module only hands names on, and loads what stands behind a name when the name is first used
+(PEP 562): ``import replay`` itself imports nothing. It is the only module outside ``replay.runtime``
+and ``replay.cli`` that may name ``replay.runtime``.
+
+In reading order:
+
+* ``errors``, ``positions``, ``options``, ``platforms``: plain data and plain words, used everywhere;
+* ``recording``: the file that a recorded run leaves, how it is written and read;
+* ``runtime``: what runs inside the user's program, to record it or to replay it;
+* ``cli``: the command line.
+
+``errors`` to ``recording`` are the ground floor: they import the standard library, outcome, msgspec and
+zstandard, and nothing above themselves. ``runtime`` imports the ground floor, ``cli`` imports both;
+``tests/test_tidy.py`` holds these arrows.
+"""
+
+TYPE_CHECKING = False  # typing has one, but importing it would load it
+if TYPE_CHECKING:
+    from replay.recording.reader import RecordingFile
+    from replay.runtime.aio.loop import EventLoop as EventLoop
+
+    open = RecordingFile.open  # noqa: A001 - gzip, io and wave call theirs so too
+
+__version__ = "0.1.0.dev0"
+
+__all__ = ["EventLoop", "open"]
+
+_PLACES = {
+    "EventLoop": ("replay.runtime.aio.loop", "EventLoop"),
+    "open": ("replay.recording.reader", "RecordingFile.open"),
+}
+
+
+if not TYPE_CHECKING:  # else checkers would take any misspelt name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """Load the module that a public name comes from, and keep the name here."""
+        if name not in _PLACES:
+            raise AttributeError(f"module 'replay' has no attribute {name!r}")
+        import importlib
+
+        module, path = _PLACES[name]
+        value: object = importlib.import_module(module)
+        for attribute in path.split("."):
+            value = getattr(value, attribute)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING"})

@@ -1,0 +1,475 @@
+"""Reading a recording: whole, cut, damaged, or still being written.
+
+A file may come from anybody, and from a process that was killed at any instant. Whatever is in it,
+`RecordingFile.open` either refuses it or gives back the frames up to the first place that is not
+right, and says where that is. Nothing in a file is executed, or believed before it is checked.
+
+See ``container`` for the layout.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, fspath, fstat, pread, strerror
+from os import close as close_descriptor
+from os import open as open_descriptor
+from os import stat as stat_path
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, cast, final
+
+from msgspec.msgpack import Decoder
+from zstandard import ZstdDecompressor, ZstdError, get_frame_parameters
+
+from replay.errors import UnreadableRecording
+from replay.recording.container import (
+    CHUNK_CHECKSUM,
+    CHUNK_FIELDS,
+    CHUNK_MAGIC,
+    CHUNK_SIZE,
+    FRAME,
+    MAGIC,
+    MAX_CHUNK,
+    PREFIX,
+    WINDOW,
+    WINDOW_MAGIC,
+    ChunkKind,
+    Codec,
+    Prefix,
+    chunk_checksum,
+    frame_checksum,
+    frame_seed,
+    window_header,
+)
+from replay.recording.events import FORMAT_VERSION
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+Frame: TypeAlias = tuple[int, list[object]]
+"""A stream and its events: ``key, value, key, value, ...``."""
+
+_VERSION_END: Final = 12
+_ATTEMPTS_COUNT: Final = 3
+"""How often a place is read before it is called damaged: the writer may be changing it just then."""
+
+_decode: Final = Decoder().decode
+_PLAIN_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes})
+
+
+class _DamageError(Exception):
+    """A piece of the file is not right; the text continues a sentence about that piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far reading has got: the next chunk, and what it must follow.
+
+    Args:
+      seq: number of the chunk.
+      chain: checksum of the chunk before.
+      chain_before: and of the one before that.
+      offset_in_chunks: where it begins, in bytes from chunk 0: closing a file may move all chunks.
+    """
+
+    seq: int
+    chain: int
+    chain_before: int
+    offset_in_chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What was read at one place; ``next_place`` is None at the end, which ``damage`` may have caused."""
+
+    frames: list[Frame]
+    next_place: _Place | None
+    damage: str | None = None
+
+
+_START: Final = _Place(0, 0, 0, 0)
+
+
+@final
+class RecordingFile:
+    """A recording, opened for reading; a context manager that closes it. Made by `RecordingFile.open`.
+
+    The writer may still be at work: each pass over the frames gives what is there by then.
+    """
+
+    __slots__ = ("_damage", "_descriptor", "_first", "_header", "_prefix")
+
+    def __init__(self, descriptor: int, prefix: Prefix) -> None:
+        self._descriptor = descriptor
+        self._prefix = prefix
+        self._damage: str | None = None
+        self._first = _START
+        self._header: dict[str, object] = {}
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> RecordingFile:
+        """Open a recording.
+
+        Raises:
+          UnreadableRecording: there is no such file, it is no recording, it is one of another format
+            version, or its header is damaged.
+        """
+        name = fspath(path)
+        descriptor = _open(name)
+        try:
+            recording = cls(descriptor, _first_prefix(name, descriptor))
+        except BaseException:
+            close_descriptor(descriptor)
+            raise
+        try:
+            recording._load_header()
+        except _DamageError as error:
+            recording.close()
+            raise UnreadableRecording(
+                f"`{name}` cannot be opened: its header, chunk 0, {error}",
+                hint="nothing can be read without the header; record again",
+            ) from None
+        return recording
+
+    @property
+    def header(self) -> dict[str, object]:
+        """What the writer said about the run."""
+        return self._header
+
+    @property
+    def format_version(self) -> int:
+        """The version of the format: always that of this reader, as files of others are refused."""
+        return FORMAT_VERSION
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong, and where, in one sentence; None if nothing is, as far as the last pass got."""
+        return self._damage
+
+    @property
+    def closed(self) -> bool:
+        """Whether the writer closed the file. If not, it is at work, or was killed, or has failed."""
+        return self._prefix.end_offset > 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file now; bytes.
+
+        Raises:
+          OSError: the file was closed with `close`, or its file system is gone.
+        """
+        return fstat(self._descriptor).st_size
+
+    def close(self) -> None:
+        """Let go of the file; its frames cannot be read any more."""
+        if self._descriptor >= 0:
+            close_descriptor(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield ``(stream, items)`` in the order of the file, reading chunk by chunk.
+
+        Raises:
+          ValueError: the file was closed with `close`.
+        """
+        for frames in self.chunks():
+            yield from frames
+
+    def chunks(self) -> Iterator[list[Frame]]:
+        """Yield the frames of each chunk, and of the window, as a list. Sets `damage` when it ends.
+
+        Nothing in the file makes it raise.
+
+        Raises:
+          ValueError: the file was closed with `close`.
+        """
+        self._damage = None
+        place: _Place | None = self._first
+        while place is not None:
+            if self._descriptor < 0:
+                raise ValueError("the recording was closed")
+            part = self._read_part(place)
+            if part.frames:
+                yield part.frames
+            place = part.next_place
+            self._damage = part.damage
+
+    def verify(self) -> str | None:
+        """Read everything once, and return what `damage` is after that."""
+        for _ in self.chunks():
+            pass
+        return self._damage
+
+    def _load_header(self) -> None:
+        """Read chunk 0."""
+        for attempt in range(_ATTEMPTS_COUNT):
+            try:
+                kind, payload, self._first = self._read_chunk(_START)
+                if kind is not ChunkKind.HEADER:
+                    raise _DamageError("is of another kind")
+                header = _decode_values(payload)
+                if not isinstance(header, dict):
+                    raise _DamageError("is not a map")
+            except _DamageError:
+                if attempt == _ATTEMPTS_COUNT - 1:
+                    raise
+                self._reload_prefix()
+            else:
+                self._header = header
+                return
+
+    def _read_part(self, place: _Place) -> _Part:
+        """Read the chunk at this place or, where the chunks end, the window."""
+        part = _Part([], None)
+        for _ in range(_ATTEMPTS_COUNT):
+            part = self._read_part_once(place)
+            if part.damage is None:
+                break
+            # If the writer sealed or closed in between, this looks different now.
+            self._reload_prefix()
+        return part
+
+    def _read_part_once(self, place: _Place) -> _Part:
+        if self._prefix.end_offset == self._prefix.chunks_offset + place.offset_in_chunks:
+            return _Part([], None)
+        where = f"chunk {place.seq} at byte {self._prefix.chunks_offset + place.offset_in_chunks}"
+        try:
+            kind, payload, next_place = self._read_chunk(place)
+            if kind is not ChunkKind.FRAMES:
+                raise _DamageError("is of another kind")
+        except _DamageError as error:
+            damage = f"{where} {error}; what follows is not used"
+            return _Part([], None, damage) if self.closed else self._read_window(place, damage)
+        frames: list[Frame] = []
+        try:
+            if _read_frames(payload, frame_seed(place.seq, place.chain), frames) < len(payload):
+                raise _DamageError("is empty")
+        except _DamageError as error:
+            damage = f"frame {len(frames)} of {where} {error}; what follows is not used"
+            return _Part(frames, None, damage)
+        return _Part(frames, next_place)
+
+    def _read_window(self, place: _Place, chunk_damage: str) -> _Part:
+        """Read the window, if it is the one that stands where the chunks end.
+
+        Args:
+          place: where the chunks end.
+          chunk_damage: what to say if more chunks should be there.
+        """
+        offset = self._prefix.window_offset
+        try:
+            data = self._read_bytes(offset, self._prefix.chunks_offset - offset)
+        except _DamageError as error:
+            return _Part([], None, f"the window {error}")
+        header = data[: WINDOW.size]
+        if header == window_header(place.seq, place.chain):
+            frames: list[Frame] = []
+            try:
+                _read_frames(data[WINDOW.size :], frame_seed(place.seq, place.chain), frames)
+            except _DamageError as error:
+                where = f"frame {len(frames)} of the window at byte {offset}"
+                return _Part(frames, None, f"{where} {error}; what follows is not used")
+            return _Part(frames, None)
+        # The writer completed a chunk and had no time to open the next window: all is there.
+        if place.seq > 0 and header == window_header(place.seq - 1, place.chain_before):
+            return _Part([], None)
+        magic, seq, _, _ = WINDOW.unpack(header)
+        if magic == WINDOW_MAGIC and seq > place.seq:
+            return _Part([], None, chunk_damage)
+        return _Part([], None, f"the window at byte {offset} is damaged; the last events are lost")
+
+    def _read_chunk(self, place: _Place) -> tuple[ChunkKind, bytes, _Place]:
+        """Read the chunk at this place: its kind, its payload, and the place after it.
+
+        Raises:
+          _DamageError: there is none, or it is not right.
+        """
+        offset = self._prefix.chunks_offset + place.offset_in_chunks
+        fields = self._read_bytes(offset, CHUNK_FIELDS.size)
+        magic, kind, codec, zero, seq, stored_bytes, raw_bytes = CHUNK_FIELDS.unpack(fields)
+        if magic != CHUNK_MAGIC or zero != 0 or seq != place.seq:
+            raise _DamageError("is not there: these bytes are something else")
+        if not 0 < stored_bytes <= MAX_CHUNK or not 0 < raw_bytes <= MAX_CHUNK:
+            raise _DamageError("claims an impossible size")
+        (checksum,) = CHUNK_CHECKSUM.unpack(self._read_bytes(offset + CHUNK_FIELDS.size, CHUNK_CHECKSUM.size))
+        stored = self._read_bytes(offset + CHUNK_SIZE, stored_bytes)
+        if checksum != chunk_checksum(fields, stored, place.chain):
+            raise _DamageError("has a wrong checksum")
+        try:
+            known_kind, known_codec = ChunkKind(kind), Codec(codec)
+        except ValueError:
+            raise _DamageError("is of an unknown kind") from None
+        payload = stored if known_codec is Codec.RAW else _decompress(stored, raw_bytes)
+        if len(payload) != raw_bytes:
+            raise _DamageError("is not as long as it says")
+        after = place.offset_in_chunks + CHUNK_SIZE + stored_bytes
+        return known_kind, payload, _Place(place.seq + 1, checksum, place.chain, after)
+
+    def _read_bytes(self, offset: int, size: int) -> bytes:
+        """Read exactly so many bytes.
+
+        Raises:
+          _DamageError: they are not there. Nothing of that size was allocated.
+        """
+        try:
+            end = self._prefix.end_offset or self.size_bytes
+            if offset >= min(end, self.size_bytes):
+                raise _DamageError("is missing: the file ends before it")
+            if offset + size > end:
+                raise _DamageError("is cut short")
+            data = pread(self._descriptor, size, offset) if offset + size <= self.size_bytes else b""
+        except OSError as error:
+            raise _DamageError(f"cannot be read: {_reason(error)}") from None
+        if len(data) < size:
+            raise _DamageError("is cut short")
+        return data
+
+    def _reload_prefix(self) -> None:
+        """Look again at what the writer may have changed. What is damaged now is not believed."""
+        try:
+            data = pread(self._descriptor, PREFIX.size, 0)
+        except OSError:
+            return
+        if len(data) == PREFIX.size:
+            self._prefix = Prefix.unpack(data) or self._prefix
+
+
+def _open(name: str) -> int:
+    """Open a regular file, without waiting for what is none."""
+    try:
+        # Looked at before it is opened: opening a device can have effects.
+        mode = stat_path(name).st_mode
+        if stat.S_ISREG(mode):
+            return open_descriptor(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    except FileNotFoundError:
+        raise UnreadableRecording(f"there is no file `{name}`") from None
+    except OSError as error:
+        raise UnreadableRecording(f"`{name}` cannot be read: {_reason(error)}") from None
+    what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+    raise UnreadableRecording(f"`{name}` is {what}, so it is no recording")
+
+
+def _first_prefix(name: str, descriptor: int) -> Prefix:
+    """Read and check the first bytes, which tell whether this is a recording that we can read."""
+    data = b""
+    try:
+        for _ in range(_ATTEMPTS_COUNT):
+            data = pread(descriptor, PREFIX.size, 0)
+            if len(data) == PREFIX.size and Prefix.unpack(data) is not None:
+                break
+    except OSError as error:
+        raise UnreadableRecording(f"`{name}` cannot be read: {_reason(error)}") from None
+    if not data:
+        raise UnreadableRecording(f"`{name}` is empty")
+    begin = data[: len(MAGIC)]
+    if begin != MAGIC[: len(begin)]:
+        if MAGIC[1:4] in begin:
+            raise UnreadableRecording(
+                f"`{name}` is a recording that was damaged on its way, as text",
+                hint="transfer it again in binary mode",
+            )
+        raise UnreadableRecording(f"`{name}` is not a recording")
+    if len(data) >= _VERSION_END:
+        version = int.from_bytes(data[len(MAGIC) : _VERSION_END], "little")
+        if version != FORMAT_VERSION:
+            raise UnreadableRecording(
+                f"`{name}` has format version {version}; this replay reads version {FORMAT_VERSION}",
+                hint="open it with the version of replay that made it, or record again",
+            )
+    if len(data) < PREFIX.size:
+        raise UnreadableRecording(f"`{name}` is cut short: it ends after {len(data)} bytes")
+    prefix = Prefix.unpack(data)
+    if prefix is not None:
+        return prefix
+    raise UnreadableRecording(f"`{name}` is damaged in its first {PREFIX.size} bytes")
+
+
+def _decompress(stored: bytes, raw_bytes: int) -> bytes:
+    try:
+        # zstandard allocates what the frame itself declares, whatever the limit it is given.
+        if get_frame_parameters(stored).content_size != raw_bytes:
+            raise _DamageError("does not decompress to the size it claims")
+        return ZstdDecompressor().decompress(stored, max_output_size=raw_bytes, allow_extra_data=False)
+    except (ZstdError, MemoryError) as error:
+        raise _DamageError(f"cannot be decompressed: {error}") from None
+
+
+def _read_frames(data: bytes, seed: int, frames: list[Frame]) -> int:
+    """Append the frames in these bytes to ``frames``, and return where they end.
+
+    They end where the bytes end, or at a length of 0.
+
+    Raises:
+      _DamageError: the next frame is not right; those before it have been appended.
+    """
+    offset = 0
+    view = memoryview(data)
+    while offset < len(data):
+        if len(data) - offset < FRAME.size:
+            if any(view[offset:]):
+                raise _DamageError("is cut short")
+            return offset
+        checksum, stream, length = FRAME.unpack_from(data, offset)
+        if length == 0:
+            return offset
+        start = offset + FRAME.size
+        if length > len(data) - start:
+            raise _DamageError("claims an impossible size")
+        payload = view[start : start + length]
+        if checksum != frame_checksum(payload, seed, stream):
+            raise _DamageError("has a wrong checksum")
+        frames.append((stream, _decode_items(payload)))
+        offset = start + length
+    return offset
+
+
+def _decode_items(payload: memoryview) -> list[object]:
+    """Decode the events of one frame, and check that they are pairs of an integer and a value."""
+    items = _decode_values(payload)
+    if not isinstance(items, list):
+        raise _DamageError("is not a list")
+    pairs = cast("list[object]", items)
+    # A bool is an int to isinstance, but not a key.
+    if len(pairs) % 2 or not set(map(type, pairs[::2])) <= {int}:
+        raise _DamageError("is not made of keys and values")
+    return pairs
+
+
+def _decode_values(payload: bytes | memoryview) -> object:
+    """Decode a value of any depth, and check that it holds nothing but what a recording can hold."""
+    try:
+        decoded: object = _decode(payload)
+    # What a decoder in C can raise on hostile bytes is not a documented set.
+    except Exception as error:
+        raise _DamageError(f"cannot be decoded: {error}") from None
+    # Not a typed decoder: msgspec allows no union of text and bytes. Not recursion: a file may nest deeply.
+    pending = [decoded]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            mapping = cast("dict[object, object]", value)
+            if not set(map(type, mapping)) <= {str}:
+                raise _DamageError("has a map whose keys are not all text")
+            children = list(mapping.values())
+        elif isinstance(value, list):
+            children = cast("list[object]", value)
+        elif type(value) in _PLAIN_TYPES:
+            continue
+        else:
+            raise _DamageError(f"holds a {type(value).__name__}")
+        if not _PLAIN_TYPES.issuperset(map(type, children)):
+            pending.extend(child for child in children if type(child) not in _PLAIN_TYPES)
+    return decoded
+
+
+def _reason(error: OSError) -> str:
+    return strerror(error.errno) if error.errno else str(error)

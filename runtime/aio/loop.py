@@ -1,0 +1,274 @@
+"""The event loop: asyncio's own ``SelectorEventLoop``, with its turn of the crank made repeatable.
+
+Transports, streams, servers, TLS and subprocesses are asyncio's. What is ours is ``_run_once``: it
+takes its clock, its readiness and what came from other threads from the world, and tells the world
+whose step runs. Without a recorder it is asyncio's loop and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import heapq
+import math
+import select
+import selectors
+import threading
+from asyncio import base_events, events
+from asyncio.log import logger
+from types import BuiltinFunctionType
+from typing import Any, Final
+
+from replay.runtime import real
+from replay.runtime.garbage import garbage
+from replay.runtime.hot import run_ready
+from replay.runtime.order import TASK_STEP
+from replay.runtime.signals import signals
+from replay.runtime.streams import current
+
+_READ: Final = ~getattr(select, "EPOLLOUT", 4)
+_WRITE: Final = ~getattr(select, "EPOLLIN", 1)
+_MAXIMUM_TIMEOUT_S: Final[float] = base_events.MAXIMUM_SELECT_TIMEOUT  # type: ignore[attr-defined]
+_MIN_TIMERS: Final[int] = base_events._MIN_SCHEDULED_TIMER_HANDLES  # type: ignore[attr-defined]
+_MIN_CANCELLED: Final[float] = base_events._MIN_CANCELLED_TIMER_HANDLES_FRACTION  # type: ignore[attr-defined]
+
+GARBAGE_YOUNG: Final = 2000
+"""So many objects more than at the last collection, and the youngest generation is collected."""
+
+
+class LiveSelector(selectors.EpollSelector):
+    """``epoll`` as the loop asks it while recording: a batch of ``(fd, mask)`` pairs."""
+
+    _selector_cls = real.epoll
+
+    def poll_now(self) -> Any:
+        """Return what is ready."""
+        return self._selector.poll(0, len(self._fd_to_key) or 1)  # type: ignore[attr-defined]
+
+    def poll_for(self, timeout: float | None) -> Any:
+        """Return what is ready within ``timeout`` seconds."""
+        if timeout is None:
+            timeout = -1
+        elif timeout <= 0:
+            timeout = 0
+        else:
+            timeout = math.ceil(timeout * 1e3) * 1e-3
+        return self._selector.poll(timeout, len(self._fd_to_key) or 1)  # type: ignore[attr-defined]
+
+
+class RecordedSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined, misc]
+    """Keeps who waits for what, and never asks the system."""
+
+    def select(self, timeout: float | None = None) -> Any:
+        """Never called: the batch is in the recording."""
+        raise AssertionError("a replay asked the system for readiness")
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """An asyncio event loop whose runs can be recorded and replayed.
+
+    Use it alone with ``asyncio.Runner(loop_factory=replay.EventLoop)``; under ``replay record`` it is
+    every asyncio loop of the program.
+    """
+
+    _active_world: Any = None
+    """The world of this process; set by the launcher, ``None`` without a recorder."""
+
+    def __init__(self, selector: Any = None) -> None:
+        world = self._active_world if current.stream is not None else None
+        self._world = world
+        self._inbox: collections.deque[Any] = collections.deque()
+        self._arrived: dict[tuple[int, int], Any] = {}
+        self._wake_fd = -1
+        self._collections = 0
+        self._full_due = 100
+        if world is None:
+            super().__init__(selector)
+            return
+        super().__init__(RecordedSelector() if world.is_replay else LiveSelector())
+        self._clock_resolution = 1e-9
+
+    # -- clock ----------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Return the loop's clock, in seconds."""
+        if self._world is None:
+            return super().time()
+        stream = current.stream
+        if stream is None:
+            return real.monotonic()
+        return self._world.loop_time(stream)  # type: ignore[no-any-return]
+
+    # -- waking up ------------------------------------------------------------------------------
+
+    def _make_self_pipe(self) -> None:
+        if self._world is None:
+            super()._make_self_pipe()  # type: ignore[misc]
+            return
+        self._ssock = self._csock = None
+        self._internal_fds += 1
+        if not self._world.is_replay:
+            assert real.eventfd is not None
+            self._wake_fd = real.eventfd(0)
+            self._selector.register(self._wake_fd, selectors.EVENT_READ, (None, None))  # type: ignore[has-type]
+
+    def _close_self_pipe(self) -> None:
+        if self._world is None:
+            super()._close_self_pipe()  # type: ignore[misc]
+            return
+        self._internal_fds -= 1
+        if self._wake_fd >= 0:
+            self._selector.unregister(self._wake_fd)  # type: ignore[has-type]
+            real.close(self._wake_fd)
+            self._wake_fd = -1
+
+    def _write_to_self(self) -> None:
+        if self._world is None:
+            super()._write_to_self()  # type: ignore[misc]
+        elif self._wake_fd >= 0:
+            try:
+                real.eventfd_write(self._wake_fd, 1)  # type: ignore[misc]
+            except OSError:  # closed meanwhile by its own thread
+                pass
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        """Like ``call_soon``, from any thread."""
+        if self._world is None:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        if self._thread_id is None or self._thread_id == threading.get_ident():
+            return self.call_soon(callback, *args, context=context)
+        self._check_closed()  # type: ignore[attr-defined]
+        if self._debug:
+            self._check_callback(callback, "call_soon_threadsafe")  # type: ignore[attr-defined]
+        handle = events.Handle(callback, args, self, context)
+        self._world.post(self, handle)
+        return handle
+
+    # -- signals --------------------------------------------------------------------------------
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        """Call ``callback(*args)`` in this loop when the signal comes in."""
+        if self._world is None:
+            super().add_signal_handler(sig, callback, *args)
+            return
+        from replay.runtime.boundary.signals import set_loop_handler
+
+        set_loop_handler(self, sig, callback, args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Give the signal back; whether there was a handler."""
+        if self._world is None:
+            return super().remove_signal_handler(sig)
+        from replay.runtime.boundary.signals import remove_loop_handler
+
+        return remove_loop_handler(self, sig)
+
+    # -- one turn -------------------------------------------------------------------------------
+
+    def _run_once(self) -> None:
+        world = self._world
+        stream = current.stream
+        if world is None or stream is None:
+            super()._run_once()  # type: ignore[misc]
+            return
+        scheduled = self._scheduled  # type: ignore[has-type]
+        if scheduled:
+            scheduled = self._without_cancelled()
+        if self._ready or self._stopping:
+            timeout: float | None = 0
+        elif scheduled:
+            timeout = min(max(0, scheduled[0]._when - self.time()), _MAXIMUM_TIMEOUT_S)
+        else:
+            timeout = None
+        batch = world.poll(stream, self, timeout)
+        if batch:
+            self._dispatch(batch)
+        if scheduled:
+            end = self.time() + self._clock_resolution
+            while scheduled and scheduled[0]._when < end:
+                handle = heapq.heappop(scheduled)
+                handle._scheduled = False
+                self._ready.append(handle)
+        if world.is_replay:
+            world.run_ready(self, stream)
+            return
+        if real.gc_get_count()[0] > GARBAGE_YOUNG and garbage.is_enabled:
+            self._collect(stream)
+        run_ready(self, stream, signals.pending)
+
+    def _without_cancelled(self) -> list[Any]:
+        """Drop timers that were cancelled; as ``asyncio.base_events`` does."""
+        scheduled = self._scheduled  # type: ignore[has-type]
+        count = len(scheduled)
+        if count > _MIN_TIMERS and self._timer_cancelled_count / count > _MIN_CANCELLED:  # type: ignore[has-type]
+            kept = []
+            for handle in scheduled:
+                if handle._cancelled:
+                    handle._scheduled = False
+                else:
+                    kept.append(handle)
+            heapq.heapify(kept)
+            self._scheduled = scheduled = kept
+            self._timer_cancelled_count = 0
+        else:
+            while scheduled and scheduled[0]._cancelled:
+                self._timer_cancelled_count -= 1
+                handle = heapq.heappop(scheduled)
+                handle._scheduled = False
+        return scheduled  # type: ignore[no-any-return]
+
+    def _dispatch(self, batch: Any) -> None:
+        ready = self._ready
+        keys = self._selector._fd_to_key
+        for fd, mask in batch:
+            key = keys.get(fd)
+            if key is None:
+                continue
+            reader, writer = key.data
+            if mask & _READ and reader is not None and key.events & 1:
+                if reader._cancelled:
+                    self._remove_reader(fd)  # type: ignore[attr-defined]
+                else:
+                    ready.append(reader)
+            if mask & _WRITE and writer is not None and key.events & 2:
+                if writer._cancelled:
+                    self._remove_writer(fd)  # type: ignore[attr-defined]
+                else:
+                    ready.append(writer)
+
+    def _collect(self, stream: Any) -> None:
+        """Collect garbage at this turn: younger generations often, all of it ever more rarely."""
+        self._collections += 1
+        if self._collections >= self._full_due:
+            generation = 2
+            self._full_due = self._collections + max(100, self._collections // 4)
+        else:
+            generation = 0 if self._collections % 10 else 1
+        self._world.collect_garbage(stream, generation)
+
+    @staticmethod
+    def _owner(handle: Any) -> Any:
+        """Return the task whose step a handle is, or ``None``."""
+        callback = handle._callback
+        kind = type(callback)
+        if kind is TASK_STEP or kind is BuiltinFunctionType:
+            owner = callback.__self__
+            if hasattr(owner, "_replay_id"):
+                return owner
+        return None
+
+    def _run_timed(self, handle: Any) -> None:
+        """Run one handle in debug mode: what takes long is logged."""
+        self._current_handle = handle
+        try:
+            started = self.time()
+            handle._run()
+            took = self.time() - started
+            if took >= self.slow_callback_duration:
+                logger.warning(
+                    "Executing %s took %.3f seconds",
+                    base_events._format_handle(handle),  # type: ignore[attr-defined]
+                    took,
+                )
+        finally:
+            self._current_handle = None

@@ -1,0 +1,44 @@
+"""Doors of randomness and identity: entropy of the system, the generators seeded from it, ids."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import ssl
+import uuid
+from typing import Any
+
+from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import Door
+
+
+def install(boundary: Installer) -> None:
+    """Put the doors of entropy in place.
+
+    The global generator of ``random`` is seeded again through the door of ``os.urandom``: its bound
+    methods, which programs copy (``from random import random``), are C functions of that one object,
+    so what they return follows from the seed and need not be recorded call by call.
+    """
+    boundary.door(Door("os.urandom"), os, "urandom")
+    boundary.door(Door("os.getrandom"), os, "getrandom")
+    boundary.door(Door("ssl.RAND_bytes"), ssl, "RAND_bytes")
+    boundary.door(Door("uuid.generate_time_safe"), uuid, "_generate_time_safe")
+    boundary.door(Door("uuid.getnode"), uuid, "getnode")
+    random._urandom = os.urandom  # type: ignore[attr-defined]
+    seed = random.Random.seed
+
+    def seeded(self: Any, a: Any = None, version: int = 2) -> None:
+        if a is None:
+            a = int.from_bytes(os.urandom(32), "big")
+        seed(self, a, version)
+
+    seeded.__name__ = "seed"
+    seeded.__qualname__ = "Random.seed"
+    seeded.__doc__ = seed.__doc__
+    random.Random.seed = seeded  # type: ignore[method-assign, assignment]
+    random.seed = random._inst.seed  # type: ignore[attr-defined]
+    boundary.at_start(random.seed)
+    assert secrets._sysrand is not None  # type: ignore[attr-defined]  # made of os.urandom, at call time
+    for name in ("getpid", "getppid"):
+        boundary.door(Door(f"os.{name}"), os, name)

@@ -1,0 +1,131 @@
+"""Doors of the standard streams: what the program prints, and what it reads from stdin.
+
+``sys.stdout`` and ``sys.stderr`` stay what they are, text over a buffer, on a raw layer of ours. What
+is written there is in the recording before it is on the screen.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import sys
+from typing import Any
+
+from replay.runtime import real
+from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.tracebacks import strip
+
+
+class RawOutput(io.RawIOBase):
+    """The raw layer of stdout or stderr."""
+
+    def __init__(self, world: Any, fd: int, name: str, is_tty: bool) -> None:
+        self._world = world
+        self._fd = fd
+        self._is_tty = is_tty
+        self.name = name
+        self.mode = "wb"
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return self._is_tty
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return self._world.output(self._fd, self._fd, bytes(data))  # type: ignore[no-any-return]
+        except BaseException as error:
+            strip(error)
+            raise
+
+
+class RawInput(io.RawIOBase):
+    """The raw layer of stdin."""
+
+    def __init__(self, read: Any, is_tty: bool) -> None:
+        self._read = read
+        self._is_tty = is_tty
+        self.name = "<stdin>"
+        self.mode = "rb"
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 0
+
+    def isatty(self) -> bool:
+        return self._is_tty
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def describe_streams() -> dict[str, Any]:
+    """Return how the standard streams are set up, for the recording's header."""
+    return {name: _describe(getattr(sys, name)) for name in ("stdin", "stdout", "stderr")}
+
+
+def _describe(stream: Any) -> Any:
+    if stream is None:
+        return None
+    return {
+        "encoding": stream.encoding,
+        "errors": stream.errors,
+        "line_buffering": stream.line_buffering,
+        "write_through": stream.write_through,
+        "is_raw": isinstance(stream.buffer, io.RawIOBase),
+        "is_tty": stream.isatty(),
+    }
+
+
+def install(boundary: Installer, streams: dict[str, Any]) -> None:
+    """Put the raw layers in place, set up as ``streams`` says."""
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        setup = streams.get(name)
+        if setup is None:
+            stream = None
+        else:
+            raw = RawOutput(boundary.world, fd, f"<{name}>", bool(setup["is_tty"]))
+            stream = _text(raw if setup["is_raw"] else io.BufferedWriter(raw), setup)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    setup = streams.get("stdin")
+    read = boundary.bind(Door("stdin.read", request=nothing, blocking=True), lambda size: real.read(0, size))
+    stdin = None if setup is None else _text(io.BufferedReader(RawInput(read, bool(setup["is_tty"]))), setup)
+    sys.stdin = sys.__stdin__ = stdin  # type: ignore[assignment, misc]
+    if setup is not None and setup["is_tty"]:
+        # On a terminal input() goes to the C library's stdin, past sys.stdin.
+        line = boundary.bind(Door("input", blocking=True), builtins.input)
+        boundary.replace(builtins, "input", _input(line))
+    for name in ("get_terminal_size", "isatty", "ttyname"):
+        boundary.door(Door(f"os.{name}"), os, name)
+
+
+def _input(line: Any) -> Any:
+    def input(prompt: object = "", /) -> str:
+        sys.stdout.flush()
+        return line(str(prompt))  # type: ignore[no-any-return]
+
+    return input
+
+
+def _text(buffer: Any, setup: dict[str, Any]) -> io.TextIOWrapper:
+    stream = io.TextIOWrapper(
+        buffer,
+        encoding=setup["encoding"],
+        errors=setup["errors"],
+        newline=None if isinstance(buffer, io.BufferedReader) else "\n",
+        line_buffering=setup["line_buffering"],
+        write_through=setup["write_through"],
+    )
+    stream.mode = "r" if isinstance(buffer, io.BufferedReader) else "w"  # type: ignore[misc]
+    return stream

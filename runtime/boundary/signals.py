@@ -1,0 +1,125 @@
+"""Doors of signals: the program's handlers go into a table, and are run where replay finds the place."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from typing import Any
+
+from replay.runtime import real
+from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import Door
+from replay.runtime.signals import DEFAULTS, Handler, signals
+
+_ANSWERS = ("alarm", "setitimer", "getitimer", "sigpending", "pthread_sigmask", "siginterrupt")
+_WAITS = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait")
+
+
+class _State:
+    is_replay = False
+
+
+def install(boundary: Installer, initial: dict[str, int]) -> None:
+    """Put the doors of signals in place.
+
+    Args:
+      initial: by number, what each signal was set to when the program began: 0 default, 1 ignored.
+    """
+    _State.is_replay = boundary.is_replay
+    for number, disposition in initial.items():
+        signals.handlers[int(number)] = signal.Handlers(disposition)
+    signals.handlers[signal.SIGINT] = signal.default_int_handler
+    if not boundary.is_replay:
+        real.set_handler(signal.SIGINT, signals.catch)
+    boundary.replace(signal, "signal", set_handler)
+    boundary.replace(signal, "getsignal", get_handler)
+    boundary.replace(signal, "set_wakeup_fd", _set_wakeup_fd)
+    for name in _ANSWERS:
+        boundary.door(Door(f"signal.{name}", effect=name in ("alarm", "setitimer")), signal, name)
+    for name in _WAITS:
+        boundary.door(Door(f"signal.{name}", blocking=True), signal, name)
+    for name in ("raise_signal", "pthread_kill", "pidfd_send_signal"):
+        boundary.door(Door(f"signal.{name}", effect=True), signal, name)
+
+
+def initial_dispositions() -> dict[str, int]:
+    """Return what each signal is set to at the start: 0 default, 1 ignored."""
+    found = {}
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if handler in DEFAULTS:
+            found[str(int(number))] = int(handler)  # type: ignore[arg-type]
+    return found
+
+
+def set_handler(signalnum: int, handler: Handler) -> Handler:
+    """Set the handler of a signal, and return the one before; as ``signal.signal``."""
+    if not callable(handler) and handler not in DEFAULTS:
+        raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
+    if threading.current_thread() is not threading.main_thread():
+        raise ValueError("signal only works in main thread of the main interpreter")
+    number = int(signalnum)
+    if number not in map(int, signal.valid_signals()):
+        raise ValueError("signal number out of range")
+    if number in (signal.SIGKILL, signal.SIGSTOP):
+        raise OSError(22, "Invalid argument")
+    if not _State.is_replay:
+        real.set_handler(number, signals.catch if callable(handler) else handler)  # type: ignore[arg-type]
+    before = signals.handlers.get(number, signal.SIG_DFL)
+    signals.handlers[number] = _as_enum(handler)
+    return before
+
+
+def get_handler(signalnum: int) -> Handler:
+    """Return the handler of a signal; as ``signal.getsignal``."""
+    if int(signalnum) not in map(int, signal.valid_signals()):
+        raise ValueError("signal number out of range")
+    return signals.handlers.get(int(signalnum), signal.SIG_DFL)
+
+
+def _as_enum(handler: Handler) -> Handler:
+    return signal.Handlers(handler) if handler in DEFAULTS else handler  # type: ignore[arg-type]
+
+
+def _set_wakeup_fd(fd: int, *, warn_on_full_buffer: bool = True) -> int:
+    before, _wakeup[0] = _wakeup[0], fd
+    return before
+
+
+_wakeup = [-1]
+
+
+def set_loop_handler(loop: Any, sig: int, callback: Any, args: tuple[Any, ...]) -> None:
+    """Run ``callback(*args)`` in ``loop`` when ``sig`` comes in; the checks are asyncio's."""
+    if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+        raise TypeError("coroutines cannot be used with add_signal_handler()")
+    loop._check_signal(sig)
+    loop._check_closed()
+    handle = asyncio.Handle(callback, args, loop, None)
+    before = loop._signal_handlers.get(sig)
+    loop._signal_handlers[sig] = handle
+
+    def deliver(number: int, frame: Any) -> None:
+        loop._handle_signal(number)
+
+    try:
+        set_handler(sig, deliver)
+    except ValueError as error:
+        if before is None:
+            del loop._signal_handlers[sig]
+        raise RuntimeError(str(error)) from None
+    except OSError as error:
+        del loop._signal_handlers[sig]
+        if error.errno == 22:
+            raise RuntimeError(f"sig {sig} cannot be caught") from None
+        raise
+
+
+def remove_loop_handler(loop: Any, sig: int) -> bool:
+    """Give ``sig`` back to its default; whether ``loop`` had a handler for it."""
+    loop._check_signal(sig)
+    if loop._signal_handlers.pop(sig, None) is None:
+        return False
+    set_handler(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
+    return True

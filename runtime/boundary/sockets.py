@@ -1,0 +1,305 @@
+"""Doors of sockets: the methods of ``_socket.socket`` and the functions beside it.
+
+They are replaced in the dictionary of the C type, so that ``socket.socket``, ``ssl.SSLSocket``,
+``asyncio`` and captured references all come by here, and ``type(s) is socket.socket`` stays true. At
+replay no socket is ever opened: the C object behind is never initialised, and what it would know
+(descriptor, family, timeout) is kept beside it.
+"""
+
+from __future__ import annotations
+
+import _socket
+import socket
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from replay.recording.events import TAG_BITS, Kind
+from replay.runtime import hot
+from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import Door, nothing, plain_argument, replace, without_self
+from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
+
+_C = _socket.socket
+
+QUERIES = ("getsockname", "getpeername", "getsockopt", "setsockopt", "bind", "listen")
+LOOKUPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getservbyname")
+
+
+class _Sock:
+    """What a replayed socket knows of itself."""
+
+    __slots__ = ("family", "fd", "proto", "timeout", "type")
+
+    def __init__(self, fd: int, family: int, type: int, proto: int, timeout: float | None) -> None:
+        self.fd = fd
+        self.family = family
+        self.type = type
+        self.proto = proto
+        self.timeout = timeout
+
+
+class _Opened(NamedTuple):
+    fd: int
+    family: int
+    type: int
+    proto: int
+
+
+def _fd(args: tuple[Any, ...]) -> int:
+    fd: int = args[0].fileno()
+    return fd
+
+
+def _may_wait(args: tuple[Any, ...]) -> bool:
+    return bool(args[0].gettimeout() != 0.0)
+
+
+def install(boundary: Installer) -> None:
+    """Put the doors of sockets in place."""
+    if boundary.is_replay:
+        state = _replayed_state(boundary)
+    else:
+        state = {}
+    _creation(boundary, state)
+    for name in QUERIES:
+        boundary.door(Door(f"socket.{name}", request=without_self, fd=_fd), _C, name)
+    for name in ("connect", "connect_ex"):
+        boundary.door(Door(f"socket.{name}", request=without_self, fd=_fd, effect=True, blocking=_may_wait), _C, name)
+    boundary.door(Door("socket.shutdown", request=without_self, fd=_fd, effect=True), _C, "shutdown")
+    for name in ("sendall", "sendto", "sendmsg"):
+        boundary.door(Door(f"socket.{name}", request=without_self, fd=_fd, effect=True, blocking=_may_wait), _C, name)
+    for name in ("recvfrom", "recvmsg"):
+        boundary.door(Door(f"socket.{name}", request=nothing, fd=_fd, blocking=_may_wait), _C, name)
+    boundary.door(Door("socket.accept", request=nothing, fd=_fd, blocking=_may_wait), _C, "_accept")
+    for name in ("recv_into", "recvfrom_into"):
+        boundary.door(
+            Door(
+                f"socket.{name}", request=nothing, fd=_fd, blocking=_may_wait, captured=_captured, replayed=_filled
+            ),
+            _C,
+            name,
+        )
+    _receive_and_send(boundary)
+    for name in LOOKUPS:
+        boundary.door(Door(f"socket.{name}", blocking=True), _socket, name)
+    for name in ("gethostname", "sethostname", "if_nameindex", "if_nametoindex", "if_indextoname", "getservbyport", "getprotobyname"):
+        boundary.door(Door(f"socket.{name}"), _socket, name)
+    for name in ("dup", "close"):
+        boundary.door(Door(f"socket.{name}", effect=True), _socket, name)
+
+
+def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
+    """Opening a socket, with a new descriptor or around one."""
+    initialise = _C.__init__
+    replaying = boundary.is_replay
+
+    def opened(family: int, type: int, proto: int, fileno: int | None, self: Any) -> _Opened:
+        initialise(self, family, type, proto, fileno)
+        return _Opened(self.fileno(), int(_family(self)), int(_type(self)), _proto(self))
+
+    _family, _type, _proto = (_getter(name) for name in ("family", "type", "proto"))
+    door = boundary.bind(
+        Door("socket.open", request=_open_request, captured=lambda result, args, kwargs: list(result)), opened
+    )
+
+    def __init__(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
+        try:
+            if fileno is not None and min(family, type, proto) >= 0:
+                # Around a descriptor already recorded: nothing is asked of the outside.
+                if replaying and current.stream is not None:
+                    state[id(self)] = _Sock(fileno, int(family), int(type), proto, socket.getdefaulttimeout())
+                else:
+                    initialise(self, family, type, proto, fileno)
+                return
+            found = door(family, type, proto, fileno, self)
+            if replaying and current.stream is not None:
+                state[id(self)] = _Sock(*found[1:], socket.getdefaulttimeout())
+        except BaseException as error:
+            strip(error)
+            raise
+
+    replace(_C, "__init__", __init__)
+
+    pair = _socket.socketpair
+
+    def paired(*args: Any) -> tuple[Any, Any]:
+        return pair(*args)
+
+    def as_plain(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int]:
+        one, other = result
+        return [one.fileno(), other.fileno(), int(_family(one)), int(_type(one)), _proto(one)]
+
+    def as_sockets(value: list[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        made = []
+        for fd in value[1:3]:
+            one = _C.__new__(_C)
+            state[id(one)] = _Sock(fd, value[3], value[4], value[5], None)
+            made.append(one)
+        return made[0], made[1]
+
+    bound = boundary.bind(Door("socket.socketpair", captured=as_plain, replayed=as_sockets), paired)
+    boundary.replace(_socket, "socketpair", bound)
+
+
+def _open_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    return [plain_argument(item) for item in args[:4]]
+
+
+def _getter(name: str) -> Callable[[Any], Any]:
+    return vars(_C)[name].__get__  # type: ignore[no-any-return]
+
+
+def _captured(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    count = result[0] if type(result) is tuple else result
+    return [bytes(memoryview(args[1]).cast("B")[:count]), result]
+
+
+def _filled(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    data = value[0]
+    memoryview(args[1]).cast("B")[: len(data)] = data
+    return value[1]
+
+
+def _receive_and_send(boundary: Installer) -> None:
+    world = boundary.world
+    recv_door = Door("socket.recv", request=nothing, fd=_fd, blocking=_may_wait)
+    send_door = Door("socket.send", request=without_self, fd=_fd, effect=True, blocking=_may_wait)
+    recv_tag, send_tag = boundary.names.add(recv_door.name), boundary.names.add(send_door.name)
+    recv, send = _C.recv, _C.send
+    general_recv, general_send = boundary.bind(recv_door, recv), boundary.bind(send_door, send)
+    if boundary.is_replay:
+        replace(_C, "recv", _recorded_receive(recv_tag, general_recv))
+        replace(_C, "send", _recorded_send(world, send_tag, general_send))
+    else:
+        replace(_C, "recv", hot.receive(world, recv_tag, recv, general_recv))
+        replace(_C, "send", hot.send(world, send_tag, send, general_send))
+
+
+def _recorded_receive(tag: int, general: Callable[..., bytes]) -> Callable[..., bytes]:
+    def recv(self: Any, bufsize: int, flags: int = 0, /) -> bytes:
+        stream = current.stream
+        if stream is not None:
+            fd = self.fileno()
+            key = -(tag | fd << TAG_BITS) if fd > 0 else -tag
+            pos = stream.pos
+            items = stream.items
+            if pos < len(items) and items[pos] == key:
+                stream.pos = pos + 2
+                return items[pos + 1]  # type: ignore[no-any-return]
+        try:
+            return general(self, bufsize, flags)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    return recv
+
+
+def _recorded_send(world: Any, tag: int, general: Callable[..., int]) -> Callable[..., int]:
+    def send(self: Any, data: Any, flags: int = 0, /) -> int:
+        stream = current.stream
+        if stream is None:
+            return general(self, data, flags)
+        try:
+            fd = self.fileno()
+            key = -(tag | fd << TAG_BITS) if fd > 0 else -tag
+            found = stream.peek()
+            if found == -Kind.EFFECT:
+                return general(self, data, flags)
+            size = len(data) if type(data) is bytes else memoryview(data).nbytes
+            recorded = stream.take(key, lambda: f"socket.send fd={fd} {size} bytes {bytes(data)[:80]!r}")
+            if recorded != crc32(data, size):
+                stream.pos -= 2
+                world.diverge(
+                    stream,
+                    f"socket.send fd={fd} of other bytes (checksum {recorded:08x})",
+                    f"socket.send fd={fd} of {size} bytes {bytes(data)[:80]!r} (checksum {crc32(data, size):08x})",
+                    "the program sent something else than when it was recorded",
+                )
+            if stream.pos >= len(stream.items):
+                stream.fill()
+            if stream.pos < len(stream.items):
+                following = stream.items[stream.pos]
+                if following == -Kind.SHORT:
+                    stream.pos += 2
+                    return stream.items[stream.pos - 1]  # type: ignore[no-any-return]
+                if following == -Kind.ERROR and stream.items[stream.pos + 1][0] == key:
+                    stream.pos += 2
+                    raise world.decoded_error(stream.items[stream.pos - 1][1])
+            return size
+        except BaseException as error:
+            strip(error)
+            raise
+
+    return send
+
+
+def _replayed_state(boundary: Installer) -> dict[int, _Sock]:
+    """Methods that need no recording: they speak of the object alone."""
+    state: dict[int, _Sock] = {}
+    real_fileno, real_detach, real_close = _C.fileno, _C.detach, _C.close
+
+    def fileno(self: Any) -> int:
+        known = state.get(id(self))
+        return real_fileno(self) if known is None else known.fd
+
+    def detach(self: Any) -> int:
+        known = state.get(id(self))
+        if known is None:
+            return real_detach(self)
+        fd, known.fd = known.fd, -1
+        return fd
+
+    def close(self: Any) -> None:
+        known = state.get(id(self))
+        if known is None:
+            real_close(self)
+        else:
+            known.fd = -1
+
+    def gettimeout(self: Any) -> float | None:
+        known = state.get(id(self))
+        return None if known is None else known.timeout
+
+    def settimeout(self: Any, value: Any, /) -> None:
+        if value is not None:
+            value = float(value)
+            if value < 0.0:
+                raise ValueError("Timeout value out of range")
+        state[id(self)].timeout = value
+
+    def setblocking(self: Any, flag: Any, /) -> None:
+        state[id(self)].timeout = None if flag else 0.0
+
+    def getblocking(self: Any) -> bool:
+        return state[id(self)].timeout != 0.0
+
+    def __del__(self: Any) -> None:
+        known = state.pop(id(self), None)
+        if known is not None and known.fd >= 0 and sys is not None:
+            state[id(self)] = known
+            try:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            finally:
+                del state[id(self)]
+
+    for function in (fileno, detach, close, gettimeout, settimeout, setblocking, getblocking):
+        replace(_C, function.__name__, function)
+    replace(_C, "timeout", property(gettimeout))
+    for name in ("family", "type", "proto"):
+        replace(_C, name, property(_attribute(state, name, _getter(name))))
+    socket.socket.__del__ = __del__  # type: ignore[attr-defined]
+    return state
+
+
+def _attribute(state: dict[int, _Sock], name: str, real_get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def get(self: Any) -> Any:
+        known = state.get(id(self))
+        return real_get(self) if known is None else getattr(known, name)
+
+    return get
+

@@ -1,0 +1,156 @@
+"""Doors: what a row of the boundary's table says, and how rows are put in place.
+
+A door is one function (or method) of the standard library through which something enters or
+leaves. A row says under which name its calls are recorded, what of a call is compared at replay, and
+how its result is spelt. The world (``replay.runtime.worlds``) turns a row into the function that
+takes the real one's place.
+
+Doors are always leaves: C functions, which run no Python code that comes by another door. So a
+traceback has the same frames in the recorded run and in its replay.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from replay.recording.codec import pack, unpack
+
+_HEAP_TYPE: Final = 1 << 9
+_IMMUTABLE_TYPE: Final = 1 << 8
+
+Request = Callable[[tuple[Any, ...], dict[str, Any]], object]
+
+
+def plain_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    """What is compared of a call by default: all its arguments, objects by the name of their type."""
+    return [*map(plain_argument, args), *[(key, plain_argument(kwargs[key])) for key in sorted(kwargs)]]
+
+
+def plain_argument(value: Any) -> object:
+    """Return the part of an argument that must be the same at replay."""
+    kind = type(value)
+    if value is None or kind in (int, str, bytes, float, bool):
+        return value
+    if kind in (tuple, list):
+        return [plain_argument(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, int):
+        return int(value)
+    return kind.__name__
+
+
+def without_self(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    """Compare the arguments after ``self``."""
+    return plain_request(args[1:], kwargs)
+
+
+def nothing(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    """Compare nothing: the arguments say only where the result goes."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One row of the table.
+
+    Attributes:
+      name: what the recording and every message call it.
+      request: what of the arguments is compared at replay, by checksum.
+      fd: the descriptor that a call is about; part of what is compared.
+      effect: something goes out: the event is with the kernel before it happens.
+      blocking: the call may wait; other threads run meanwhile, signals end the wait.
+      interruptible: a wait that can be abandoned and begun again without losing anything.
+      resume: the arguments to begin it again with, after so many seconds of it: ``resume(args, elapsed_s)``.
+      encode: result to plain data.
+      decode: plain data to result, at replay.
+      captured: plain data of a result that also lies in the arguments (a filled buffer), for ``encode``.
+      replayed: what else a replay does with the result: ``replayed(result, args, kwargs)``.
+    """
+
+    name: str
+    request: Request = plain_request
+    fd: Callable[[tuple[Any, ...]], int] | None = None
+    effect: bool = False
+    blocking: bool | Callable[[tuple[Any, ...]], bool] = False
+    interruptible: bool = False
+    resume: Callable[[tuple[Any, ...], float], tuple[Any, ...]] | None = None
+    encode: Callable[[Any], Any] = pack
+    decode: Callable[[Any], Any] = unpack
+    captured: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
+    replayed: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
+
+
+def replace(owner: Any, name: str, value: Any) -> None:
+    """Put ``value`` in the place of ``owner.name``, also where the owner is a C type.
+
+    The dictionary of a C type is reached through the garbage collector's view of its proxy, and the
+    type's method cache told; the type keeps its identity, so ``isinstance`` and pickles are the same.
+    """
+    if isinstance(owner, type) and (not owner.__flags__ & _HEAP_TYPE or owner.__flags__ & _IMMUTABLE_TYPE):
+        namespace = gc.get_referents(owner.__dict__)[0]
+        namespace[name] = value
+        ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))
+    else:
+        setattr(owner, name, value)
+
+
+class Replacements:
+    """Real functions and what took their place, to find those that were copied by value."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, tuple[Any, Any]] = {}
+        self._kinds: dict[type, Callable[[], Any]] = {}
+
+    def add(self, real: Any, replacement: Any) -> None:
+        """Remember that ``replacement`` stands for ``real``."""
+        self._by_id[id(real)] = (real, replacement)
+
+    def add_kind(self, kind: type, make: Callable[[], Any]) -> None:
+        """Remember that each object of ``kind`` is to be replaced by a new one."""
+        self._kinds[kind] = make
+
+    def sweep(self, keep: Callable[[str], bool]) -> None:
+        """Replace copies held by modules already imported (``from time import monotonic``).
+
+        Looks at the globals of each module, at the attributes of its classes, and at the defaults of
+        their functions. ``keep(name)`` says which modules go on with the real ones.
+        """
+        for name, module in list(sys.modules.items()):
+            if module is None or keep(name):
+                continue
+            namespace = vars(module)
+            for key, value in list(namespace.items()):
+                found = self._by_id.get(id(value))
+                if found is not None and found[0] is value:
+                    namespace[key] = found[1]
+                elif type(value) in self._kinds:
+                    namespace[key] = self._kinds[type(value)]()
+                elif isinstance(value, type) and value.__module__ == name:
+                    for attribute, member in list(vars(value).items()):
+                        self._in_class(value, attribute, member)
+                elif isinstance(value, types.FunctionType):
+                    self._in_defaults(value)
+
+    def _in_class(self, cls: type, attribute: str, member: Any) -> None:
+        inner = member.__func__ if isinstance(member, staticmethod) else member
+        found = self._by_id.get(id(inner))
+        if found is not None and found[0] is inner and not isinstance(inner, type):
+            setattr(cls, attribute, staticmethod(found[1]) if inner is not member else found[1])
+        elif isinstance(member, types.FunctionType):
+            self._in_defaults(member)
+
+    def _in_defaults(self, function: types.FunctionType) -> None:
+        for defaults in (function.__defaults__ or (),):
+            changed = tuple(self._by_id.get(id(item), (item, item))[1] for item in defaults)
+            if any(new is not old for new, old in zip(changed, defaults, strict=True)):
+                function.__defaults__ = changed

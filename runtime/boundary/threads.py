@@ -1,0 +1,636 @@
+"""Doors between threads: starting and ending them, locks, and the queue that is written in C.
+
+Everything that ``threading``, ``queue`` and ``concurrent.futures`` do between threads comes down to
+these few, so nothing above them needs a door. Threads run freely while recording. A lock that goes
+from one thread to another gets a number at that moment, in one order for the whole program; a lock
+that a thread takes again after itself needs none, as that follows from the thread's own order.
+
+At replay locks are plain flags: only the holder of the baton runs, and each numbered hand-off waits
+for its turn (``worlds.recorded``).
+"""
+
+from __future__ import annotations
+
+import _queue
+import _thread
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from replay.recording.events import Kind
+from replay.runtime import real
+from replay.runtime.boundary.install import Installer
+from replay.runtime.hot import hot
+from replay.runtime.signals import signals
+from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
+
+_LOCK_KEY: Final = -Kind.LOCK
+_TAKEN_KEY: Final = -Kind.TAKEN
+_SLICE_S: Final = 0.05
+"""The main thread waits for a lock in slices, so that a signal is not kept waiting longer."""
+
+_UNRECORDED: Final = -1
+
+
+class _Shared:
+    """What locks and queues need to know of the process."""
+
+    world: ClassVar[Any] = None
+
+
+class Lock:
+    """``threading.Lock`` as a door; a subclass for each world."""
+
+    __slots__ = ("__weakref__", "_last", "_locked", "_number", "_real")
+
+    def __init__(self) -> None:
+        stream = current.stream
+        self._real = real.allocate_lock()
+        self._locked = False
+        if stream is None:
+            self._last = 0
+            self._number = 0
+        else:
+            self._last = stream.number
+            stream.puts += 1
+            self._number = stream.puts << 16 | stream.number
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock; whether it was taken."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Give the lock back."""
+        raise NotImplementedError
+
+    def locked(self) -> bool:
+        """Whether somebody holds the lock."""
+        raise NotImplementedError
+
+    def _is_held(self) -> bool:
+        raise NotImplementedError
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+    acquire_lock = acquire
+    release_lock = release
+    locked_lock = locked
+
+    def __repr__(self) -> str:
+        state = "locked" if self._locked else "unlocked"
+        return f"<{state} _thread.lock object at {id(self):#x}>"
+
+
+class LiveLock(Lock):
+    """A real lock, whose changes of hands are recorded."""
+
+    __slots__ = ()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        stream = current.stream
+        if stream is None:
+            got = self._real.acquire(blocking, timeout)
+            if got:
+                self._last = _UNRECORDED
+            return got
+        got = self._real.acquire(False)
+        if not got:
+            if blocking and timeout != 0:
+                try:
+                    got = self._wait(stream, timeout)
+                except BaseException as error:
+                    strip(error)
+                    raise
+            elif not blocking and timeout != -1:
+                raise ValueError("can't specify a timeout for a non-blocking call")
+        if got:
+            if self._last != stream.number:
+                self._last = stream.number
+                _Shared.world.turn(stream)
+                stream.append(_LOCK_KEY)
+                stream.append(self._number << 1 | 1)
+        else:
+            _Shared.world.turn(stream)
+            stream.append(_LOCK_KEY)
+            stream.append(self._number << 1)
+        return got
+
+    def _wait(self, stream: Any, timeout: float) -> bool:
+        world = _Shared.world
+        world.flush(stream)
+        if not stream.is_main:
+            return self._real.acquire(True, timeout)
+        if timeout < 0 and timeout != -1:
+            raise ValueError("timeout value must be a non-negative number")
+        deadline = None if timeout < 0 else real.monotonic() + timeout
+        while True:
+            left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - real.monotonic())
+            if left <= 0:
+                return self._real.acquire(False)
+            if self._real.acquire(True, left):
+                return True
+            if signals.pending:
+                world.deliver_signals(stream)
+
+    def release(self) -> None:
+        stream = current.stream
+        self._last = _UNRECORDED if stream is None else stream.number
+        self._real.release()
+
+    def locked(self) -> bool:
+        found = self._real.locked()
+        stream = current.stream
+        if stream is not None and _Shared.world.threads_started:
+            _Shared.world.turn(stream)
+            stream.append(_LOCK_KEY)
+            stream.append(self._number << 1 | found)
+        return found
+
+    def _at_fork_reinit(self) -> None:
+        self._real = real.allocate_lock()
+
+    def _is_held(self) -> bool:
+        return self._real.locked()
+
+
+class RecordedLock(Lock):
+    """A flag, whose changes of hands are read from the recording."""
+
+    __slots__ = ()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        stream = current.stream
+        if stream is None:
+            return self._real.acquire(blocking, timeout)
+        if not blocking and timeout != -1:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        if self._last == stream.number and not self._locked:
+            self._locked = True
+            return True
+        try:
+            value = stream.take(_LOCK_KEY, lambda: f"lock {self._number} is taken")
+            if value >> 1 != self._number:
+                stream.pos -= 2
+                _Shared.world.diverge(stream, f"lock {value >> 1} is taken", f"lock {self._number} is taken")
+        except BaseException as error:
+            strip(error)
+            raise
+        if value & 1:
+            self._locked = True
+            self._last = stream.number
+        return bool(value & 1)
+
+    def release(self) -> None:
+        stream = current.stream
+        if stream is None:
+            self._real.release()
+            return
+        self._last = stream.number
+        if not self._locked:
+            raise RuntimeError("release unlocked lock")
+        self._locked = False
+
+    def locked(self) -> bool:
+        stream = current.stream
+        if stream is None:
+            return self._real.locked()
+        if _Shared.world.threads_started:
+            return bool(stream.take(_LOCK_KEY) & 1)
+        return self._locked
+
+    def _at_fork_reinit(self) -> None:
+        self._locked = False
+
+    def _is_held(self) -> bool:
+        return self._locked
+
+
+class RLock:
+    """``threading.RLock``: a lock with an owner and a count."""
+
+    __slots__ = ("__weakref__", "_block", "_count", "_owner")
+
+    make_lock: ClassVar[type[Lock]]
+
+    def __init__(self) -> None:
+        self._block = self.make_lock()
+        self._owner: int | None = None
+        self._count = 0
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock, again if it is held by this thread; whether it was taken."""
+        me = real.get_ident()
+        if self._owner == me:
+            self._count += 1
+            return True
+        got = self._block.acquire(blocking, timeout)
+        if got:
+            self._owner = me
+            self._count = 1
+        return got
+
+    def release(self) -> None:
+        """Give the lock back once."""
+        if self._owner != real.get_ident():
+            raise RuntimeError("cannot release un-acquired lock")
+        self._count -= 1
+        if not self._count:
+            self._owner = None
+            self._block.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+    def _acquire_restore(self, state: tuple[int, int]) -> None:
+        self._block.acquire()
+        self._count, self._owner = state
+
+    def _release_save(self) -> tuple[int, int | None]:
+        if self._count == 0:
+            raise RuntimeError("cannot release un-acquired lock")
+        state = self._count, self._owner
+        self._count = 0
+        self._owner = None
+        self._block.release()
+        return state
+
+    def _is_owned(self) -> bool:
+        return self._owner == real.get_ident()
+
+    def _recursion_count(self) -> int:
+        return self._count if self._owner == real.get_ident() else 0
+
+    def _at_fork_reinit(self) -> None:
+        self._block._at_fork_reinit()  # type: ignore[attr-defined]
+        self._owner = None
+        self._count = 0
+
+    def __repr__(self) -> str:
+        state = "locked" if self._count else "unlocked"
+        return f"<{state} _thread.RLock object owner={self._owner or 0} count={self._count} at {id(self):#x}>"
+
+
+class SimpleQueue:
+    """``queue.SimpleQueue``: which item a thread takes is a hand-off; putting one is not."""
+
+    def __init__(self) -> None:
+        self._waiting = _RealQueue()
+        self._items: dict[tuple[int, int], Any] = {}
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put an item on the queue; never waits."""
+        stream = current.stream
+        if stream is None:
+            self._waiting.put((None, item))
+            return
+        stream.puts += 1
+        ticket = (stream.number, stream.puts)
+        if _Shared.world.is_replay:
+            self._items[ticket] = item
+        else:
+            self._waiting.put((ticket, item))
+
+    def put_nowait(self, item: Any) -> None:
+        """Put an item on the queue."""
+        self.put(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Take the oldest item.
+
+        Raises:
+          queue.Empty: there was none, in time.
+        """
+        stream = current.stream
+        world = _Shared.world
+        if stream is None:
+            return self._waiting.get(block, timeout)[1]
+        if timeout is not None and timeout < 0:
+            raise ValueError("'timeout' must be a non-negative number")
+        try:
+            if world.is_replay:
+                return self._recorded_get(world, stream)
+            return self._live_get(world, stream, block, timeout)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    def _recorded_get(self, world: Any, stream: Any) -> Any:
+        if not world.threads_started:
+            if not self._items:
+                raise queue.Empty
+            return self._items.pop(next(iter(self._items)))
+        value = stream.take(_TAKEN_KEY)
+        if value == 0:
+            raise queue.Empty
+        ticket = tuple(value)
+        if ticket not in self._items:
+            stream.pos -= 2
+            world.diverge(stream, f"item {ticket[1]} put by thread {ticket[0]} is taken", "it is not in the queue")
+        return self._items.pop(ticket)
+
+    def _live_get(self, world: Any, stream: Any, block: bool, timeout: float | None) -> Any:
+        if not world.threads_started:
+            return self._waiting.get(False)[1]
+        try:
+            try:
+                ticket, item = self._waiting.get(False)
+            except queue.Empty:
+                if not block:
+                    raise
+                world.flush(stream)
+                ticket, item = self._wait(world, stream, timeout)
+        except queue.Empty:
+            world.turn(stream)
+            stream.append(_TAKEN_KEY)
+            stream.append(0)
+            raise queue.Empty from None
+        world.turn(stream)
+        stream.append(_TAKEN_KEY)
+        stream.append(ticket)
+        return item
+
+    def _wait(self, world: Any, stream: Any, timeout: float | None) -> Any:
+        if not stream.is_main:
+            return self._waiting.get(True, timeout)
+        deadline = None if timeout is None else real.monotonic() + timeout
+        while True:
+            left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - real.monotonic())
+            try:
+                return self._waiting.get(left > 0, max(left, 0))
+            except queue.Empty:
+                if left <= 0:
+                    raise
+            if signals.pending:
+                world.deliver_signals(stream)
+
+    def get_nowait(self) -> Any:
+        """Take the oldest item, if there is one."""
+        return self.get(False)
+
+    def qsize(self) -> int:
+        """Return how many items there are."""
+        stream = current.stream
+        world = _Shared.world
+        if stream is not None and world.threads_started:
+            if world.is_replay:
+                value: int = stream.take(_TAKEN_KEY)
+                return value
+            size = self._waiting.qsize()
+            world.turn(stream)
+            stream.append(_TAKEN_KEY)
+            stream.append(size)
+            return size
+        return len(self._items) if world.is_replay else self._waiting.qsize()
+
+    def empty(self) -> bool:
+        """Whether there is no item."""
+        return self.qsize() == 0
+
+    __class_getitem__ = classmethod(type(list[int]))
+
+
+_RealQueue = _queue.SimpleQueue
+
+
+class Handle:
+    """What joins a thread (3.13); made of a lock, so that joining is a hand-off like any other."""
+
+    alive: ClassVar[list[Handle]] = []
+    make_lock: ClassVar[type[Lock]]
+
+    def __init__(self, ident: int | None = None) -> None:
+        self.ident = ident
+        self._done = self.make_lock()
+        self._is_done = False
+
+    def started(self, ident: int, daemon: bool) -> None:
+        """The thread runs."""
+        self.ident = ident
+        if not daemon:
+            Handle.alive.append(self)
+
+    def is_done(self) -> bool:
+        """Whether the thread has ended."""
+        if not self._is_done and self._done.acquire(False):
+            self._done.release()
+            self._is_done = True
+        return self._is_done
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread has ended."""
+        if self._is_done:
+            return
+        if self._done.acquire(True, -1 if timeout is None else max(timeout, 0)):
+            self._done.release()
+            self._is_done = True
+
+    def _set_done(self) -> None:
+        self._is_done = True
+
+
+def install(boundary: Installer) -> None:
+    """Put the doors between threads in place."""
+    world = _Shared.world = boundary.world
+    make_lock = RecordedLock if boundary.is_replay else LiveLock
+    RLock.make_lock = Handle.make_lock = make_lock
+    lock_type, rlock_type = type(real.allocate_lock()), type(_thread.RLock())
+    _thread.allocate_lock = _thread.allocate = make_lock  # type: ignore[attr-defined, assignment]
+    _thread.RLock = RLock  # type: ignore[misc, assignment]
+    for name, value in (("Lock", make_lock), ("_allocate_lock", make_lock), ("RLock", RLock), ("_CRLock", RLock)):
+        boundary.replace(threading, name, value)
+    if hasattr(_thread, "lock"):
+        _thread.lock = make_lock
+    boundary.replace(_queue, "SimpleQueue", SimpleQueue)
+    boundary.replacements.add(real.allocate_lock, make_lock)
+    boundary.replacements.add(_RealRLock, RLock)
+    start = _starter(world)
+    boundary.replace(_thread, "start_new_thread", start)
+    _thread.start_new = start  # type: ignore[attr-defined]
+    if hasattr(threading, "_start_joinable_thread"):
+        _install_joinable(start)
+    else:
+        threading._start_new_thread = start  # type: ignore[attr-defined]
+        _install_sentinels(make_lock, start)
+    boundary.replace_instances(lock_type, make_lock)
+    boundary.replace_instances(rlock_type, RLock)
+    _identity(boundary)
+
+
+_RealRLock = _thread.RLock
+
+
+def _identity(boundary: Installer) -> None:
+    """Ids of threads are the outside's: recorded where a thread begins."""
+    if not boundary.is_replay:
+        return
+
+    def get_ident() -> int:
+        stream = current.stream
+        return real.get_ident() if stream is None or stream.ident is None else stream.ident
+
+    def get_native_id() -> int:
+        stream = current.stream
+        return real.get_native_id() if stream is None or stream.ident is None else stream.native_id
+
+    boundary.replace(_thread, "get_ident", get_ident)
+    boundary.replace(_thread, "get_native_id", get_native_id)
+    for name, value in (("get_ident", get_ident), ("get_native_id", get_native_id)):
+        setattr(threading, name, value)
+
+
+def begin_main(world: Any) -> None:
+    """Write down, or take over, the ids of the main thread."""
+    stream = world.main
+    if not world.is_replay:
+        world.event(stream, -Kind.BEGIN, [real.get_ident(), real.get_native_id()])
+        return
+    stream.ident, stream.native_id = stream.take(-Kind.BEGIN)
+    main = threading.main_thread()
+    active = threading._active  # type: ignore[attr-defined]
+    active.pop(main.ident, None)
+    main._ident, main._native_id = stream.ident, stream.native_id  # type: ignore[attr-defined]
+    active[stream.ident] = main
+
+
+def _starter(world: Any) -> Callable[..., int]:
+    from replay.runtime.worlds.live import LiveStream
+
+    def start_live(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> int:
+        stream = current.stream
+        if stream is None:
+            return real.start_new_thread(function, args, kwargs or {})
+        world.threads_started = True
+        hot.append = None
+        world.flush(stream)
+        child = LiveStream(world.next_stream())
+
+        def run() -> None:
+            current.stream = child
+            world.turn(child)
+            world.event(child, -Kind.BEGIN, [real.get_ident(), real.get_native_id()])
+            try:
+                function(*args, **(kwargs or {}))
+            except SystemExit:
+                pass
+            except BaseException:
+                _unraisable(function)
+            finally:
+                world.turn(child)
+                world.event(child, -Kind.FINISH, 0)
+                world.flush(child)
+                current.stream = None
+
+        stream.append(-Kind.THREAD)
+        ident = real.start_new_thread(run, ())
+        stream.append([child.number, ident])
+        return ident
+
+    def start_recorded(
+        function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> int:
+        stream = current.stream
+        if stream is None:
+            return real.start_new_thread(function, args, kwargs or {})
+        world.threads_started = True
+        number, ident = stream.take(-Kind.THREAD)
+        child = world.stream(number)
+        first = world.expect_thread(child)
+        if first is None:
+            return int(ident)
+
+        def run() -> None:
+            first.acquire()
+            world.thread_woken()
+            current.stream = child
+            child.ident, child.native_id = child.take(-Kind.BEGIN)
+            try:
+                function(*args, **(kwargs or {}))
+            except SystemExit:
+                pass
+            except BaseException:
+                _unraisable(function)
+            finally:
+                child.take(-Kind.FINISH)
+                current.stream = None
+                world.thread_over(child)
+
+        real.start_new_thread(run, ())
+        return int(ident)
+
+    return start_recorded if world.is_replay else start_live
+
+
+def _unraisable(function: Callable[..., Any]) -> None:
+    """Report what escaped a bare thread, as ``_thread`` does."""
+    error = sys.exc_info()[1]
+    assert error is not None
+    strip(error)
+    arguments = (type(error), error, error.__traceback__, None, function)
+    sys.unraisablehook(type("UnraisableHookArgs", (tuple,), {
+        "exc_type": arguments[0], "exc_value": error, "exc_traceback": error.__traceback__,
+        "err_msg": "Exception ignored in thread started by", "object": function,
+    })(arguments))
+
+
+def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None:
+    """Before 3.13 the interpreter itself releases a lock when a thread is gone; ours does it."""
+    sentinels: dict[int, Lock] = {}
+
+    def set_sentinel() -> Lock:
+        lock = make_lock()
+        sentinels[real.get_ident()] = lock
+        return lock
+
+    def start_with_sentinel(
+        function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> int:
+        def run() -> None:
+            try:
+                function(*args, **(kwargs or {}))
+            finally:
+                lock = sentinels.pop(real.get_ident(), None)
+                if lock is not None and lock._is_held():
+                    lock.release()
+
+        return start(run, ())
+
+    threading._set_sentinel = set_sentinel  # type: ignore[attr-defined]
+    threading._start_new_thread = start_with_sentinel  # type: ignore[attr-defined]
+
+
+def _install_joinable(start: Callable[..., int]) -> None:
+    def start_joinable_thread(
+        function: Callable[..., Any], handle: Handle | None = None, daemon: bool = True
+    ) -> Handle:
+        handle = Handle() if handle is None else handle
+        done = handle._done
+        done.acquire()
+
+        def run() -> None:
+            try:
+                function()
+            finally:
+                done.release()
+
+        handle.started(start(run, ()), daemon)
+        return handle
+
+    def shutdown() -> None:
+        while Handle.alive:
+            Handle.alive.pop(0).join()
+
+    threading._start_joinable_thread = start_joinable_thread  # type: ignore[attr-defined]
+    threading._ThreadHandle = Handle  # type: ignore[attr-defined]
+    threading._make_thread_handle = Handle  # type: ignore[attr-defined]
+    threading._thread_shutdown = shutdown  # type: ignore[attr-defined]
+

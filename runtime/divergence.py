@@ -1,0 +1,154 @@
+"""What a replay says when it is not the recorded run: where, what was expected, what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sys
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Final, NoReturn
+
+from replay.options import ExitCode
+from replay.recording.merge import Event, merged
+from replay.recording.reader import RecordingFile
+from replay.runtime import real
+
+_ADDRESS: Final = re.compile(rb" at 0x([0-9a-f]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a recording, as a stream knows it."""
+
+    stream: int
+    item: int
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The replay asked for something other than the recording has next."""
+
+    position: Position
+    expected: str
+    observed: str
+    cause: str | None
+    task: str | None
+    where: str | None
+
+    @classmethod
+    def here(cls, position: Position, expected: str, observed: str, cause: str | None = None) -> Divergence:
+        """Describe the difference as of the running thread's task and source line."""
+        return cls(position, expected, observed, cause, _task(), _where())
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The recording has no more events, though the program goes on."""
+
+    message: str
+    damaged: bool = False
+    where: str | None = field(default_factory=lambda: _where())
+
+
+def _task() -> str | None:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return None
+    if task is None:
+        return None
+    return f"T{getattr(task, '_replay_id', '?')} {task.get_name()}"
+
+
+def _is_users(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    path = frame.f_code.co_filename
+    return not (
+        str(name).startswith("replay.") or path.startswith((sys.base_prefix, sys.prefix, "<frozen"))
+    )
+
+
+def _where() -> str | None:
+    """Return the innermost line of the program's own code, or of anybody's but ours."""
+    frame: FrameType | None = real.getframe(1)
+    other: FrameType | None = None
+    while frame is not None:
+        if _is_users(frame):
+            return _place(frame)
+        if other is None and not str(frame.f_globals.get("__name__", "")).startswith("replay."):
+            other = frame
+        frame = frame.f_back
+    return None if other is None else _place(other)
+
+
+def _place(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+
+
+def same_output(recorded: bytes, observed: bytes, addresses: dict[bytes, bytes]) -> bool:
+    """Whether two outputs differ in nothing but addresses, and these one to one.
+
+    ``addresses`` maps each recorded address to the replayed one that stood in its place so far, and
+    (under a key with a leading NUL) back.
+    """
+    parts, others = _ADDRESS.split(recorded), _ADDRESS.split(observed)
+    if len(parts) != len(others) or parts[::2] != others[::2]:
+        return False
+    for one, other in zip(parts[1::2], others[1::2], strict=True):
+        if addresses.setdefault(one, other) != other or addresses.setdefault(b"\0" + other, one) != one:
+            return False
+    return True
+
+
+class Reporter:
+    """Ends a replay that is not the recorded run, and says why."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def stop(self, reason: Divergence | Ended) -> NoReturn:
+        """Print the reason and end the process."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        if isinstance(reason, Ended):
+            text, code = self._ended(reason)
+        else:
+            text, code = self._diverged(reason), ExitCode.PROGRAM_DIVERGENCE
+        real.write(real.stderr_fd, text.encode(errors="backslashreplace"))
+        real.exit_now(code)
+
+    def _place(self, position: Position) -> tuple[str, str]:
+        """Return the event index and the step of a position, as they are printed everywhere."""
+        with RecordingFile.open(self._path) as file:
+            last: Event | None = None
+            for event in merged(file.frames()):
+                if event.stream == position.stream:
+                    last = event
+                    if event.item >= position.item:
+                        break
+        return (f"#{last.index}", f"@{last.step}") if last is not None else ("#0", "@0")
+
+    def _diverged(self, reason: Divergence) -> str:
+        index, step = self._place(reason.position)
+        task = f' (task "{reason.task}")' if reason.task else ""
+        lines = [f"replay: divergence at event {index}, step {step}{task}"]
+        if reason.where:
+            lines.append(f"  at        {reason.where}")
+        lines += [f"  expected  {reason.expected}", f"  observed  {reason.observed}"]
+        cause = reason.cause or "the program, or something that is not recorded, behaved differently"
+        lines.append(f"  likely    {cause}")
+        name = self._path
+        lines += ["", f"hint: `replay events {name} {index[1:]}..` shows what was recorded there", ""]
+        return "\n".join(lines)
+
+    def _ended(self, reason: Ended) -> tuple[str, int]:
+        where = f"\n  at        {reason.where}" if reason.where else ""
+        if reason.damaged:
+            return f"replay: {reason.message}{where}\n", ExitCode.PROGRAM_UNREADABLE
+        with RecordingFile.open(self._path) as file:
+            damage = file.verify()
+        why = damage or "the recorded process was killed there, or is still running"
+        return f"replay: {reason.message}: {why}{where}\n", ExitCode.PROGRAM_CUT

@@ -1,0 +1,176 @@
+"""The hot path of recording: clock, send, receive and step of the main thread.
+
+These few functions are entered for every message and every turn of a recorded program, so they are
+written for speed and kept together: a compiled module with the same names can take the place of this
+one. ``hot.append`` is the ``append`` of the main stream's list while the main thread alone is
+recorded, and ``None`` otherwise; then each hands over to its general twin (``worlds.live``), which
+finds the running thread's stream first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import BuiltinFunctionType
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from replay.recording.events import TAG_BITS, Kind
+from replay.runtime import real
+from replay.runtime.order import TASK_STEP
+from replay.runtime.streams import current
+
+if TYPE_CHECKING:
+    from replay.runtime.worlds.live import LiveStream, LiveWorld
+
+_SHORT_KEY = -Kind.SHORT
+
+CLOCK_BATCH_S = 0.01
+"""A program that does nothing but read clocks writes its batch out this often: bounds memory."""
+
+
+class Hot:
+    """What the hot functions share with the world; see the module's text."""
+
+    __slots__ = ("append",)
+
+    def __init__(self) -> None:
+        self.append: Callable[[Any], None] | None = None
+
+
+hot = Hot()
+
+
+def clock(
+    world: LiveWorld, key: int, read: Callable[[], float], general: Callable[[], float]
+) -> Callable[[], float]:
+    """Return the door of a clock that counts seconds and never goes far back."""
+    flush = world.flush_main
+    due = 0.0
+
+    def clock() -> float:
+        nonlocal due
+        append = hot.append
+        if append is None:
+            return general()
+        append(key)
+        value = read()
+        append(value)
+        if value > due:
+            due = value + CLOCK_BATCH_S
+            flush()
+        return value
+
+    return clock
+
+
+def receive(
+    world: LiveWorld, tag: int, recv: Callable[..., bytes], general: Callable[..., bytes]
+) -> Callable[..., bytes]:
+    """Return the door of ``socket.recv``; a socket that may wait takes the general one."""
+    fileno = real.Socket.fileno
+    gettimeout = real.Socket.gettimeout
+
+    def receive(self: Any, bufsize: int, flags: int = 0, /) -> bytes:
+        append = hot.append
+        if append is None or gettimeout(self) != 0.0:
+            stream = current.stream
+            if stream is None or gettimeout(self) != 0.0:
+                return general(self, bufsize, flags)
+            append = stream.append
+        key = -(tag | fileno(self) << TAG_BITS)
+        try:
+            data = recv(self, bufsize, flags)
+        except BaseException as error:
+            world.failed(append, -tag if key > 0 else key, error)
+            raise
+        append(key)
+        append(data)
+        return data
+
+    return receive
+
+
+def send(
+    world: LiveWorld, tag: int, send: Callable[..., int], general: Callable[..., int]
+) -> Callable[..., int]:
+    """Return the door of ``socket.send``: the event is with the kernel before the bytes are.
+
+    One event says both what was asked and that all of it was taken; a correction follows in the rare
+    case that it was not.
+    """
+    fileno = real.Socket.fileno
+    gettimeout = real.Socket.gettimeout
+    flush = world.flush
+    main = world.main
+
+    def send_(self: Any, data: Any, flags: int = 0, /) -> int:
+        append = hot.append
+        stream: Any = main
+        if append is None or gettimeout(self) != 0.0:
+            stream = current.stream
+            if stream is None or gettimeout(self) != 0.0:
+                return general(self, data, flags)
+            append = stream.append
+        size = len(data) if type(data) is bytes else memoryview(data).nbytes
+        key = -(tag | fileno(self) << TAG_BITS)
+        if key > 0:
+            key = -tag
+        append(key)
+        append(crc32(data, size))
+        flush(stream)
+        try:
+            count = send(self, data, flags)
+        except BaseException as error:
+            world.failed(append, key, error)
+            raise
+        if count != size:
+            append(_SHORT_KEY)
+            append(count)
+        return count
+
+    send_.__name__ = send_.__qualname__ = "send"
+    return send_
+
+
+def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
+    """Run what is ready now, in order, writing down whose step it is and when it began.
+
+    What becomes ready meanwhile waits for the next turn, as in ``asyncio``'s own loop.
+    """
+    ready = loop._ready
+    popleft = ready.popleft
+    append = stream.append
+    now = real.monotonic_ns
+    last = stream.last_ns
+    timed = loop._run_timed if loop._debug else None
+    try:
+        for _ in range(len(ready)):
+            handle = popleft()
+            if handle._cancelled:
+                continue
+            if pending:
+                loop._world.deliver_signals(stream)
+            callback = handle._callback
+            kind = type(callback)
+            if kind is TASK_STEP or kind is BuiltinFunctionType:
+                owner = callback.__self__
+                try:
+                    append(owner._replay_id)
+                except AttributeError:
+                    append(0)
+                    owner = None
+            else:
+                append(0)
+                owner = None
+            started = now()
+            append(started - last)
+            last = started
+            if timed is None:
+                handle._run()
+            else:
+                timed(handle)
+            if owner is not None and owner.done():
+                loop._world.task_ended(stream, owner)
+    finally:
+        stream.last_ns = last
+    handle = None

@@ -1,0 +1,61 @@
+"""Puts everything of ours in place in this process, in the order that it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import tasks, unix_events
+from typing import Any
+
+import _asyncio
+
+from replay.runtime import garbage, order
+from replay.runtime.aio.loop import EventLoop
+from replay.runtime.boundary import clocks, entropy, output, signals, sockets, threads
+from replay.runtime.boundary.install import Installer, Names
+
+
+def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]) -> Installer:
+    """Install the boundary of ``world``; the program may be imported when this returns.
+
+    Args:
+      recorded_doors: the names of doors in the recording to replay; ``None`` while recording.
+      header: of the recording: how streams and signals were set up.
+    """
+    boundary = Installer(world, Names(recorded_doors))
+    for kind in (clocks, entropy, sockets, threads, garbage):
+        kind.install(boundary)
+    signals.install(boundary, header["signals"])
+    output.install(boundary, header["streams"])
+    _tasks(world)
+    _loops(world)
+    boundary.finish()
+    return boundary
+
+
+def _tasks(world: Any) -> None:
+    def task_hash(task: Any) -> int:
+        try:
+            return order.spread(task._replay_id)
+        except AttributeError:
+            number = task._replay_id = world.task_spawned(task)
+            return order.spread(number)
+
+    task_hash.__name__ = task_hash.__qualname__ = "__hash__"
+    order.install(task_hash, order.Ordinals())
+    assert tasks.Task is _asyncio.Task
+
+
+class _UnixSelectorEventLoop(EventLoop):
+    """Ours, under the name that loops print."""
+
+
+def _loops(world: Any) -> None:
+    EventLoop._active_world = world
+    loop = _UnixSelectorEventLoop
+    order.keep_address_hash(loop)
+    asyncio.SelectorEventLoop = unix_events.SelectorEventLoop = loop  # type: ignore[misc]
+    unix_events._UnixSelectorEventLoop = loop  # type: ignore[misc]
+    unix_events._UnixDefaultEventLoopPolicy._loop_factory = loop  # type: ignore[attr-defined]
+    if sys.version_info >= (3, 13):
+        asyncio.EventLoop = unix_events.EventLoop = loop  # type: ignore[misc]

@@ -1,0 +1,218 @@
+"""Hashes that do not come from addresses, so that sets are walked in the same order at replay.
+
+The default hash of an object is its address, and sets of tasks, futures, coroutines and objects of
+the program's own classes are walked in an order that follows from it: the order in which a failing
+``TaskGroup`` cancels its children, for one. No trick makes addresses the same in two processes, so
+the hash has to come from something else: the ordinal of the object's first hashing in its thread.
+
+``object.__hash__`` itself is replaced, in the dictionary of the type ``object``. Classes made later
+inherit it as they inherit any ``__hash__``, and nothing appears in any class's own dictionary:
+``dataclass``, ``attrs`` and ``abc`` see what they would see without it, and ``cls.__hash__ is
+object.__hash__`` stays true. Classes that exist already, and the C types whose instances asyncio
+keeps in sets, carry a copy of the old function in their type slot; Python classes are made to
+look again by setting and deleting the name, C types have the one pointer in their slot changed to
+the one that every Python class with a ``__hash__`` has. Where that slot lies is checked first, and
+an interpreter in which it lies elsewhere is refused by name.
+
+Left alone, and so still ordered by address: types (as keys they must be fast), functions, objects of
+C types not named here, and objects that cannot be weakly referenced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import itertools
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+import _asyncio
+
+from replay.errors import ReplayError
+from replay.runtime.streams import current
+
+_HASH_SLOT: Final = 15 * ctypes.sizeof(ctypes.c_void_p)
+"""Offset of ``tp_hash`` in a type object of CPython 3.11 to 3.13, without tracing of references."""
+
+_FIBONACCI: Final = 0x9E3779B97F4A7C15
+"""Ordinals in order would make sets look as if they kept order, and hide bugs: they are spread."""
+
+_STREAM_SHIFT: Final = 40
+
+C_TYPES: Final = (
+    _asyncio.Task,
+    _asyncio.Future,
+    types.CoroutineType,
+    types.GeneratorType,
+    types.AsyncGeneratorType,
+)
+
+
+def _task_step_type() -> type:
+    """Return the type of the callable that a C task gives to ``call_soon``: it has no public name."""
+    seen: list[Any] = []
+
+    class Loop:
+        def call_soon(self, callback: Any, *args: Any, **kwargs: Any) -> None:
+            seen.append(callback)
+
+        def get_debug(self) -> bool:
+            return False
+
+        def is_running(self) -> bool:
+            return False
+
+    async def nothing() -> None:
+        pass
+
+    coroutine = nothing()
+    task = _asyncio.Task(coroutine, loop=Loop())  # type: ignore[arg-type]
+    kind = type(seen[0])
+    asyncio.tasks._unregister_task(task)  # type: ignore[attr-defined]
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    coroutine.close()
+    return kind
+
+
+TASK_STEP: Final = _task_step_type()
+
+_by_address = object.__hash__
+
+
+def spread(ordinal: int) -> int:
+    """Return the hash that stands for an ordinal: 61 bits, never -1."""
+    return (ordinal * _FIBONACCI & 0xFFFFFFFFFFFFFFFF) >> 3
+
+
+class Ordinals:
+    """Ordinals of objects, from a counter for each recorded thread."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[int, int] = {}
+        self._references: dict[int, weakref.ref[Any]] = {}
+        self._counters: dict[int, itertools.count[int]] = {}
+
+    def next(self) -> int:
+        """Return the next ordinal of the running thread: unique, and the same at replay."""
+        stream = current.stream
+        thread = 0 if stream is None else stream.number
+        counter = self._counters.get(thread)
+        if counter is None:
+            counter = self._counters[thread] = itertools.count((thread << _STREAM_SHIFT) + 1)
+        return next(counter)
+
+    def hash_function(self) -> Callable[[Any], int]:
+        """Return what is to be ``object.__hash__``."""
+        known = self._hashes.get
+        first_hash = self._first_hash
+
+        def object_hash(self: Any) -> int:
+            found = known(id(self))
+            return first_hash(self) if found is None else found
+
+        object_hash.__name__ = object_hash.__qualname__ = "__hash__"
+        return object_hash
+
+    def _first_hash(self, value: Any) -> int:
+        address = id(value)
+        if isinstance(value, type):
+            return _by_address(value)
+        try:
+            reference = weakref.ref(value, self._forget(address))
+        except TypeError:
+            return _by_address(value)
+        self._references[address] = reference
+        found = self._hashes[address] = spread(self.next())
+        return found
+
+    def _forget(self, address: int) -> Callable[[Any], None]:
+        hashes, references = self._hashes, self._references
+
+        def forget(_: Any) -> None:
+            del hashes[address]
+            del references[address]
+
+        return forget
+
+
+def _slot(cls: type) -> ctypes.c_void_p:
+    return ctypes.c_void_p.from_address(id(cls) + _HASH_SLOT)
+
+
+def _namespace(cls: type) -> dict[str, Any]:
+    namespace: dict[str, Any] = gc.get_referents(cls.__dict__)[0]
+    return namespace
+
+
+def _changed(cls: type) -> None:
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(cls))
+
+
+def install(task_hash: Callable[[Any], int], ordinals: Ordinals) -> None:
+    """Replace the default hash in this process; ``task_hash`` is that of tasks.
+
+    Raises:
+      ReplayError: this interpreter lays out its types in an unknown way.
+    """
+
+    class WithHash:
+        def __hash__(self) -> int:
+            return 1
+
+    class AlsoWithHash:
+        def __hash__(self) -> int:
+            return 2
+
+    unhashable = ctypes.cast(ctypes.pythonapi.PyObject_HashNotImplemented, ctypes.c_void_p).value
+    general = _slot(WithHash).value
+    if (
+        _slot(list).value != unhashable
+        or _slot(dict).value != unhashable
+        or general != _slot(AlsoWithHash).value
+        or general in (None, unhashable, _slot(object).value)
+    ):
+        raise ReplayError(
+            "this build of Python lays out its types in a way that is not known",
+            hint="a plain build of CPython 3.11, 3.12 or 3.13 is needed",
+        )
+
+    object_hash = ordinals.hash_function()
+    _namespace(object)["__hash__"] = object_hash
+    _changed(object)
+
+    for cls in C_TYPES:
+        _namespace(cls)["__hash__"] = task_hash if cls is _asyncio.Task else object_hash
+        _changed(cls)
+        _slot(cls).value = general
+    address_slot = _slot(type).value
+    for cls in _subclasses(object):
+        if (
+            cls.__flags__ & (1 << 9)
+            and not cls.__flags__ & (1 << 8)
+            and not issubclass(cls, type)
+            and _slot(cls).value == address_slot
+        ):
+            type.__setattr__(cls, "__hash__", object_hash)
+            type.__delattr__(cls, "__hash__")
+
+
+def keep_address_hash(cls: type) -> None:
+    """Give a class of ours the fast default hash back.
+
+    asyncio looks up the running loop in a dictionary twice in every step of a task.
+    """
+    _slot(cls).value = _slot(type).value
+
+
+def _subclasses(cls: type) -> list[type]:
+    found: dict[type, None] = {}
+    stack = [cls]
+    while stack:
+        for sub in type.__subclasses__(stack.pop()):
+            if sub not in found:
+                found[sub] = None
+                stack.append(sub)
+    return list(found)

@@ -1,0 +1,148 @@
+"""Runs the program as ``python app.py`` would, from ``sys.argv`` to the last line it prints."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import io
+import os
+import runpy
+import sys
+import threading
+import types
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from typing import Any
+
+from replay.options import Target
+from replay.runtime.tracebacks import strip_all
+
+
+def prepare(target: Target, argv: list[str], first_path: str | None) -> None:
+    """Set ``sys.argv`` and ``sys.path`` as the interpreter sets them for this program."""
+    sys.argv[:] = argv
+    if first_path is not None:
+        sys.path.insert(0, first_path)
+    sys.orig_argv[:] = [sys.executable, *(["-m"] if target == "module" else []), *argv]
+
+
+def run(target: Target, path: str, source: Callable[[str], bytes]) -> tuple[str, object]:
+    """Run the program to its end; return how it ended.
+
+    Args:
+      target: how the program is named.
+      path: its script or module.
+      source: reads the text of a script.
+
+    Returns:
+      ``("exit", code)``, or ``("signal", number)`` if it ends as by a signal.
+    """
+    try:
+        if target == "module":
+            sys.modules["__main__"] = _main_module()
+            runpy._run_module_as_main(path)  # type: ignore[attr-defined]
+        elif os.path.isdir(path) or path.endswith((".zip", ".pyz")):
+            sys.modules["__main__"] = _main_module()
+            runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
+        else:
+            _run_script(path, source)
+        ended: tuple[str, object] = ("exit", 0)
+    except SystemExit as error:
+        ended = ("exit", _exit_code(error))
+    except KeyboardInterrupt as error:
+        _report(error)
+        ended = ("signal", 2)
+    except BaseException as error:
+        _report(error)
+        ended = ("exit", 1)
+    return _finish(ended)
+
+
+def _main_module() -> types.ModuleType:
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={}, __loader__=None, __spec__=None)
+    return module
+
+
+def _run_script(path: str, source: Callable[[str], bytes]) -> None:
+    module = _main_module()
+    module.__dict__.update(
+        __file__=path, __cached__=None, __package__=None, __loader__=SourceFileLoader("__main__", path)
+    )
+    sys.modules["__main__"] = module
+    code = compile(source(path), path, "exec", dont_inherit=True)
+    exec(code, module.__dict__)
+
+
+def _exit_code(error: SystemExit) -> int:
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _report(error: BaseException) -> None:
+    """Print an exception that nobody caught, as the interpreter does."""
+    strip_all(error)
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as second:
+        strip_all(second)
+        print("Error in sys.excepthook:", file=sys.stderr)
+        sys.__excepthook__(type(second), second, second.__traceback__)
+        print("\nOriginal exception was:", file=sys.stderr)
+        sys.__excepthook__(type(error), error, error.__traceback__)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    error.__traceback__ = None
+
+
+def _finish(ended: tuple[str, object]) -> tuple[str, object]:
+    """Do what the interpreter does after the program's last line."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+    except KeyboardInterrupt as error:
+        _report(error)
+    atexit._run_exitfuncs()
+    flushed = _flush()
+    _clear_main()
+    gc.collect()
+    if not (_flush() and flushed) and ended == ("exit", 0):
+        return ("exit", 120)
+    return ended
+
+
+def _flush() -> bool:
+    good = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except (OSError, ValueError):
+            good = False
+    return good
+
+
+def _clear_main() -> None:
+    """Let go of the program's globals, so that finalizers of what they hold run while recorded."""
+    module = sys.modules.get("__main__")
+    if module is None:
+        return
+    for attribute in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, attribute):
+            setattr(sys, attribute, None)
+    namespace: dict[str, Any] = vars(module)
+    for name in list(namespace):
+        if name.startswith("_") and not name.startswith("__"):
+            namespace[name] = None
+    for name in list(namespace):
+        if not name.startswith("__"):
+            namespace[name] = None
+
+
+def read_source(path: str) -> bytes:
+    """Return the text of a script."""
+    with io.open_code(path) as file:
+        return file.read()

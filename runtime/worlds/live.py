@@ -1,0 +1,457 @@
+"""The live world: everything really happens, and is written down.
+
+What a door does while recording is here: perform the real call, append the event to the running
+thread's list. Lists become frames of the file at each visible effect, before each wait, and at a size
+limit (``flush``).
+
+If writing fails, the program goes on without a recorder: ``abandon`` turns every door into its real
+function, says so once on stderr, and in the recording if that can still be written.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any, Final, NoReturn
+
+from replay.recording.codec import Unrecordable, checksum, pack, pack_error
+from replay.recording.events import TAG_BITS, Kind
+from replay.recording.writer import RecordingWriter
+from replay.runtime import real
+from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.hot import hot
+from replay.runtime.signals import Interrupted, signals
+from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
+
+BATCH_ITEMS: Final = 8192
+"""A list of this many items is written out even if nothing visible happens: bounds memory."""
+
+_ERROR_KEY: Final = -Kind.ERROR
+_TURN_KEY: Final = -Kind.TURN
+_EFFECT_KEY: Final = -Kind.EFFECT
+_POLL_KEY: Final = -Kind.POLL
+_CLOCK_KEY: Final = -Kind.CLOCK
+_SPAWN_KEY: Final = -Kind.SPAWN
+_END_KEY: Final = -Kind.END
+_SITE_KEY: Final = -Kind.SITE
+
+
+class Delivered(BaseException):
+    """Carries what a signal's handler raised out of the wait that the signal ended."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+    def throw(self) -> NoReturn:
+        """Raise it as if it came from where the program waited."""
+        error = self.error
+        try:
+            raise error
+        except BaseException:
+            strip(error)
+            error.__context__ = None
+            raise
+
+
+class LiveStream:
+    """The events of one thread that are not yet in the file."""
+
+    __slots__ = ("append", "children", "clock_ns", "is_main", "items", "last_ns", "number", "puts")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.is_main = number == 0
+        self.items: list[Any] = []
+        self.append = self.items.append
+        self.last_ns = real.monotonic_ns()
+        self.clock_ns = 0
+        self.puts = 0
+
+
+class LiveWorld:
+    """Performs and records."""
+
+    is_replay: Final = False
+
+    def __init__(self) -> None:
+        self._lock = real.allocate_lock()
+        self._turns = itertools.count(1)
+        self._outputs = itertools.count(1)
+        self._streams = itertools.count(1)
+        self._tasks = itertools.count(1)
+        self._sites: dict[tuple[CodeType, int], int] = {}
+        self._hidden: dict[CodeType, bool] = {}
+        self.is_abandoned = False
+        self._is_closed = False
+        self.threads_started = False
+        self.main = LiveStream(0)
+        self.events_count = 0
+        self._writer: RecordingWriter
+
+    def open(self, writer: RecordingWriter) -> None:
+        """Write to this file from now on."""
+        self._writer = writer
+
+    # -- the file -------------------------------------------------------------------------------
+
+    def flush(self, stream: LiveStream) -> None:
+        """Bring what ``stream`` holds into the kernel."""
+        items = stream.items
+        if not items:
+            return
+        self.events_count += len(items) >> 1
+        try:
+            if self.threads_started:
+                with self._lock:
+                    if not (self.is_abandoned or self._is_closed):
+                        self._writer.put(stream.number, items)
+            elif not (self.is_abandoned or self._is_closed):
+                self._writer.put(stream.number, items)
+        except Exception as problem:  # the program must not feel it
+            self.abandon(problem)
+        items.clear()
+
+    def flush_main(self) -> None:
+        """Bring what the main stream holds into the kernel."""
+        self.flush(self.main)
+
+    def abandon(self, problem: BaseException) -> None:
+        """Go on without recording."""
+        self.is_abandoned = True
+        hot.append = None
+        current.stream = None
+        text = f"replay: recording stopped here ({problem}); the program goes on, unrecorded\n"
+        real.write(real.stderr_fd, text.encode())
+
+    def close(self, how: str, detail: object) -> None:
+        """Write the last event and close the file."""
+        if self.is_abandoned:
+            return
+        stream = self.main
+        stream.append(-Kind.EXIT)
+        stream.append([how, detail])
+        self.flush(stream)
+        hot.append = None
+        current.stream = None
+        with self._lock:
+            if not self.is_abandoned and not self._is_closed:
+                self._is_closed = True
+                self._writer.close()
+
+    @property
+    def bytes_written(self) -> int:
+        """How large the file is."""
+        return self._writer.bytes_written
+
+    @property
+    def tasks_count(self) -> int:
+        """How many tasks were made."""
+        return next(self._tasks) - 1
+
+    # -- doors ----------------------------------------------------------------------------------
+
+    def next_stream(self) -> int:
+        """Return the number of a new thread's stream."""
+        return next(self._streams)
+
+    def begin(self) -> None:
+        """Start recording the main thread."""
+        current.stream = self.main
+        hot.append = self.main.append
+
+    def event(self, stream: LiveStream, key: int, value: Any) -> None:
+        """Append an event that replay derives for itself and compares."""
+        stream.append(key)
+        stream.append(value)
+
+    def turn(self, stream: LiveStream) -> None:
+        """Give the next event of ``stream`` a place in the order of all threads."""
+        if self.threads_started:
+            stream.append(_TURN_KEY)
+            stream.append(next(self._turns))
+
+    def failed(self, append: Callable[[Any], None], key: int, error: BaseException) -> None:
+        """Append that the request of ``key`` raised ``error``; takes our frames off its traceback."""
+        strip(error)
+        try:
+            form = pack_error(error)
+        except Unrecordable as problem:
+            form = ["RuntimeError", [f"an exception that cannot be recorded: {problem}"], {}]
+        append(_ERROR_KEY)
+        append([key, form])
+
+    def bind(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what takes the place of ``function``: perform it and record what came of it."""
+        bare = -tag
+        request, encode, fd_of = door.request, door.encode, door.fd
+        effect, interruptible, captured = door.effect, door.interruptible, door.captured
+        may_block = door.blocking if callable(door.blocking) else None
+        always_blocks = door.blocking is True
+        unchecked = request is nothing
+        flush, turn, failed = self.flush, self.turn, self.failed
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            stream = current.stream
+            if stream is None:
+                try:
+                    return function(*args, **kwargs)
+                except BaseException as error:
+                    strip(error)
+                    raise
+            append = stream.append
+            key = bare
+            if fd_of is not None:
+                fd = fd_of(args)
+                if fd > 0:
+                    key = -(tag | fd << TAG_BITS)
+            asked = 0 if unchecked else checksum(pack(request(args, kwargs)))
+            blocking = always_blocks or (may_block is not None and may_block(args))
+            if effect:
+                append(_EFFECT_KEY)
+                append([key, asked])
+                flush(stream)
+            elif blocking or len(stream.items) > BATCH_ITEMS:
+                flush(stream)
+            paused = hot.append
+            current.stream = None
+            hot.append = None
+            try:
+                if interruptible and stream.is_main:
+                    result = self._perform(stream, door, function, args, kwargs)
+                else:
+                    result = function(*args, **kwargs)
+                value = encode(result if captured is None else captured(result, args, kwargs))
+            except Delivered as outer:
+                current.stream = stream
+                hot.append = paused
+                outer.throw()
+            except BaseException as error:
+                current.stream = stream
+                hot.append = paused
+                if blocking:
+                    turn(stream)
+                failed(append, key, error)
+                if signals.pending and stream.is_main:
+                    self.deliver_signals(stream)
+                raise
+            current.stream = stream
+            hot.append = paused
+            if blocking:
+                turn(stream)
+            append(key)
+            append(value if effect or unchecked else [asked, value])
+            if signals.pending and stream.is_main:
+                try:
+                    self.deliver_signals(stream)
+                except BaseException as error:
+                    strip(error)
+                    raise
+            return result
+
+        call.__name__ = call.__qualname__ = door.name.rpartition(".")[2]
+        call.__doc__ = function.__doc__
+        return call
+
+    def _perform(
+        self, stream: LiveStream, door: Door, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Perform a call that waits; deliver signals that come in, and wait on."""
+        started = real.monotonic()
+        left = args
+        while True:
+            try:
+                return signals.perform(function, left, kwargs)
+            except Interrupted:
+                pass
+            paused = hot.append
+            current.stream = stream
+            if not self.threads_started:
+                hot.append = stream.append
+            try:
+                self.deliver_signals(stream)
+            except BaseException as error:
+                raise Delivered(error) from None
+            current.stream = None
+            hot.append = paused
+            if door.resume is not None:
+                left = door.resume(args, real.monotonic() - started)
+
+    # -- output ---------------------------------------------------------------------------------
+
+    def output(self, fd: int, target: int, data: bytes) -> int:
+        """Write ``data`` to a descriptor that leads to our stdout (1) or stderr (2)."""
+        stream = current.stream
+        if stream is None:
+            return real.write(fd, data)
+        with self._lock if self.threads_started else _NO_LOCK:
+            order = next(self._outputs) if self.threads_started else 0
+            stream.append(-(Kind.OUTPUT | target << TAG_BITS))
+            stream.append([order, data])
+            if self.threads_started:
+                items = stream.items
+                self.events_count += len(items) >> 1
+                try:
+                    if not (self.is_abandoned or self._is_closed):
+                        self._writer.put(stream.number, items)
+                except Exception as problem:
+                    self.abandon(problem)
+                items.clear()
+            else:
+                self.flush(stream)
+            try:
+                count = real.write(fd, data)
+            except BaseException as error:
+                self.failed(stream.append, -(Kind.OUTPUT | target << TAG_BITS), error)
+                raise
+        if count != len(data):
+            stream.append(-Kind.SHORT)
+            stream.append(count)
+        return count
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def loop_time(self, stream: LiveStream) -> float:
+        """Read the loop's clock, in seconds."""
+        now = real.monotonic_ns()
+        append = stream.append
+        append(_CLOCK_KEY)
+        append(now - stream.clock_ns)
+        stream.clock_ns = now
+        return now / 1e9
+
+    def poll(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
+        """Wait for readiness; return ``[(fd, mask), ...]``."""
+        if timeout != 0:
+            self.flush(stream)
+            batch = self._wait(stream, loop, timeout)
+            self.turn(stream)
+        else:
+            batch = loop._selector.poll_now()
+            if len(stream.items) > BATCH_ITEMS:
+                self.flush(stream)
+        append = stream.append
+        append(_POLL_KEY)
+        append(batch or 0)
+        inbox = loop._inbox
+        if inbox:
+            taken = []
+            for _ in range(len(inbox)):
+                ticket, handle = inbox.popleft()
+                taken.append(ticket)
+                loop._ready.append(handle)
+            self.turn(stream)
+            append(-Kind.ARRIVALS)
+            append(taken)
+        return batch
+
+    def _wait(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
+        deadline = None if timeout is None else real.monotonic() + timeout
+        while True:
+            try:
+                if stream.is_main:
+                    return signals.perform(loop._selector.poll_for, (timeout,), {})
+                return loop._selector.poll_for(timeout)
+            except Interrupted:
+                self.deliver_signals(stream)
+            if loop._ready or loop._stopping:
+                return []
+            if deadline is not None:
+                timeout = max(0.0, deadline - real.monotonic())
+
+    def collect_garbage(self, stream: LiveStream, generation: int) -> None:
+        """Collect, at a place that replay finds again."""
+        stream.append(-Kind.GC)
+        stream.append(generation)
+        real.gc_collect(generation)
+
+    def post(self, loop: Any, handle: Any) -> None:
+        """Hand ``handle`` to a loop that runs in another thread."""
+        stream = current.stream
+        if stream is None:
+            ticket = None
+        else:
+            stream.puts += 1
+            ticket = [stream.number, stream.puts]
+        loop._inbox.append((ticket, handle))
+        loop._write_to_self()
+
+    # -- tasks ----------------------------------------------------------------------------------
+
+    def task_spawned(self, task: Any) -> int:
+        """Return the id of a new task, and write down where it was made."""
+        number = next(self._tasks)
+        stream = current.stream
+        if stream is not None:
+            site = self._site(stream, real.getframe(2))
+            stream.append(_SPAWN_KEY)
+            stream.append([number, site])
+        return number
+
+    def task_ended(self, stream: LiveStream, task: Any) -> None:
+        """Write down how a task ended."""
+        stream.append(_END_KEY)
+        stream.append(outcome_of(task))
+
+    def _site(self, stream: LiveStream, frame: FrameType | None) -> int:
+        hidden = self._hidden
+        while frame is not None:
+            code = frame.f_code
+            skip = hidden.get(code)
+            if skip is None:
+                name = frame.f_globals.get("__name__", "")
+                skip = hidden[code] = type(name) is str and name.startswith(("asyncio.", "replay.", "_weakrefset"))
+            if not skip:
+                break
+            frame = frame.f_back
+        if frame is None:
+            return 0
+        site = (frame.f_code, frame.f_lasti)
+        number = self._sites.get(site)
+        if number is None:
+            number = self._sites[site] = len(self._sites) + 1
+            stream.append(_SITE_KEY)
+            stream.append([number, frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname])
+        return number
+
+    # -- signals --------------------------------------------------------------------------------
+
+    def deliver_signals(self, stream: LiveStream) -> None:
+        """Run the handlers of the signals that came in, here."""
+        pending = signals.pending
+        while pending:
+            number = pending.pop(0)
+            stream.append(-Kind.SIGNAL)
+            stream.append(number)
+            self.flush(stream)
+            signals.deliver(number)
+
+    def note(self, text: str) -> None:
+        """Put a remark into the recording."""
+        stream = current.stream or self.main
+        stream.append(-Kind.NOTE)
+        stream.append(text)
+
+
+class _NoLock:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *args: object) -> None: ...
+
+
+_NO_LOCK: Final = _NoLock()
+
+
+def outcome_of(task: Any) -> Any:
+    """Return how a finished task ended, without marking its exception as seen."""
+    number = task._replay_id
+    if task.cancelled():
+        return [number, 1]
+    error = task._exception
+    if error is None:
+        return number
+    first = error.args[0] if error.args else ""
+    return [number, f"{type(error).__module__}.{type(error).__qualname__}", first if type(first) is str else ""]
+

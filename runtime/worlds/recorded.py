@@ -1,0 +1,463 @@
+"""The recorded world: nothing happens, everything is answered from the file, and compared.
+
+Each request takes the next event of its thread's stream. If that is not the event of this request,
+the run has left the recording: it stops with a divergence. Events that come by themselves (garbage
+collection, signals, hand-offs between threads) are met on the way and carried out where they stand.
+
+Threads are real ones, but only one of them runs: the holder of the baton. A thread runs on until it
+comes to a hand-off whose turn it is not; it then parks and passes the baton to the thread whose turn
+it is. As each thread waits *before* its hand-off, all code between two hand-offs runs in an order
+that the recorded run could have had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NoReturn
+
+from replay.recording.codec import Malformed, checksum, pack, unpack_error
+from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
+from replay.recording.reader import RecordingFile
+from replay.runtime import real
+from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.divergence import Divergence, Ended, Position
+from replay.runtime.signals import signals
+from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
+from replay.runtime.worlds.live import outcome_of
+
+_ERROR_KEY: Final = -Kind.ERROR
+_EFFECT_KEY: Final = -Kind.EFFECT
+_TURN_KEY: Final = -Kind.TURN
+_SKIPPED: Final = frozenset((-Kind.SITE, -Kind.SOURCE, -Kind.NOTE, -Kind.BLOB))
+
+
+class RecordedStream:
+    """The events of one thread, and how far its replay has come."""
+
+    __slots__ = ("clock_ns", "ident", "is_main", "items", "last_ns", "more", "native_id", "number", "passed", "pos", "puts", "step", "world")
+
+    def __init__(self, world: RecordedWorld, number: int) -> None:
+        self.world = world
+        self.number = number
+        self.is_main = number == 0
+        self.items: list[Any] = []
+        self.pos = 0
+        self.passed = 0
+        self.more: list[list[Any]] = []
+        self.clock_ns = 0
+        self.last_ns = 0
+        self.puts = 0
+        self.step = 0
+        self.ident: int | None = None
+        self.native_id = 0
+
+    def fill(self) -> bool:
+        """Get further events; whether there are any."""
+        while not self.more and self.world.read_chunk():
+            pass
+        if not self.more:
+            return False
+        self.passed += len(self.items)
+        self.items = [item for part in self.more for item in part]
+        self.more.clear()
+        self.pos = 0
+        return True
+
+    def peek(self) -> int | None:
+        """Return the key of the next event that a request can be answered with, or ``None``."""
+        while True:
+            if self.pos >= len(self.items) and not self.fill():
+                return None
+            key: int = self.items[self.pos]
+            if key == _TURN_KEY:
+                number = self.items[self.pos + 1]
+                self.pos += 2
+                self.world.wait_turn(self, number)
+            elif key in _SKIPPED:
+                self.pos += 2
+            elif key == -Kind.GC:
+                generation = self.items[self.pos + 1]
+                self.pos += 2
+                real.gc_collect(generation)
+            elif key == -Kind.SIGNAL:
+                number = self.items[self.pos + 1]
+                self.pos += 2
+                signals.deliver(number)
+            else:
+                return key
+
+    def take(self, key: int, describe: Callable[[], str] | None = None) -> Any:
+        """Return the value of the next event, which must have this key.
+
+        Raises what was recorded if the request ended with an exception.
+        """
+        found = self.peek()
+        if found == key:
+            value = self.items[self.pos + 1]
+            self.pos += 2
+            return value
+        if found == _ERROR_KEY:
+            asked, form = self.items[self.pos + 1]
+            if asked == key:
+                self.pos += 2
+                raise self.world.decoded_error(form)
+        self.world.differ(self, key, describe)
+
+
+class RecordedWorld:
+    """Answers from a recording."""
+
+    is_replay: Final = True
+
+    def __init__(self, file: RecordingFile, doors: Sequence[str], stop: Callable[[Divergence | Ended], NoReturn]) -> None:
+        self._file = file
+        self._chunks: Iterator[list[tuple[int, list[Any]]]] = file.chunks()
+        self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
+        self._stop = stop
+        self.streams: dict[int, RecordedStream] = {}
+        self.main = self.stream(0)
+        self.threads_started = False
+        self._next_turn = 1
+        self._parked: dict[int, Any] = {}
+        self._next_output = 1
+        self._waiting_output: dict[int, tuple[int, bytes]] = {}
+        self._addresses: dict[bytes, bytes] = {}
+
+    # -- streams --------------------------------------------------------------------------------
+
+    def stream(self, number: int) -> RecordedStream:
+        """Return the stream of that number."""
+        found = self.streams.get(number)
+        if found is None:
+            found = self.streams[number] = RecordedStream(self, number)
+        return found
+
+    def read_chunk(self) -> bool:
+        """Hand the frames of one more chunk to their streams; whether there was one."""
+        frames = next(self._chunks, None)
+        if frames is None:
+            return False
+        for number, items in frames:
+            self.stream(number).more.append(items)
+        return True
+
+    def begin(self) -> None:
+        """Start answering the main thread."""
+        current.stream = self.main
+
+    def flush(self, stream: RecordedStream) -> None:
+        """Nothing to write."""
+
+    # -- what does not fit ----------------------------------------------------------------------
+
+    def decoded_error(self, form: Any) -> BaseException:
+        """Return the exception of a recorded form."""
+        try:
+            return unpack_error(form)
+        except Malformed as problem:
+            self._stop(Ended(f"the recording holds {problem}", damaged=True))
+
+    def differ(self, stream: RecordedStream, key: int, describe: Callable[[], str] | None = None) -> NoReturn:
+        """Stop: the program asked for ``key`` and the recording has something else, or nothing."""
+        if stream.pos >= len(stream.items) and not stream.fill():
+            self.ran_out(stream)
+        found, value = stream.items[stream.pos], stream.items[stream.pos + 1]
+        if found == -Kind.EXIT:
+            expected = "the end of the program"
+        else:
+            expected = self.describe(found, value)
+        observed = self.describe(key, None) if describe is None else describe()
+        self.diverge(stream, expected, observed)
+
+    def diverge(self, stream: RecordedStream, expected: str, observed: str, cause: str | None = None) -> NoReturn:
+        """Stop the replay: this is not the recorded run."""
+        self._stop(Divergence.here(self.position(stream), expected, observed, cause))
+
+    def position(self, stream: RecordedStream) -> Position:
+        """Return where the replay of ``stream`` stands."""
+        return Position(stream=stream.number, item=stream.passed + stream.pos)
+
+    def ran_out(self, stream: RecordedStream) -> NoReturn:
+        """A thread came to the end of what was recorded of it."""
+        if not stream.is_main and self._next_turn in self._parked:
+            self._pass_baton(stream)
+            _park_for_ever()
+        self._stop(Ended("the recording ends here"))
+
+    def describe(self, key: int, value: Any) -> str:
+        """Return an event in words."""
+        from replay.recording.describe import describe_event
+
+        return describe_event(key, value, self.names)
+
+    # -- doors ----------------------------------------------------------------------------------
+
+    def bind(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what takes the place of ``function``: answer from the recording."""
+        bare = -tag
+        request, decode, fd_of, effect = door.request, door.decode, door.fd, door.effect
+        replayed = door.replayed
+        unchecked = request is nothing
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            stream = current.stream
+            if stream is None:
+                try:
+                    return function(*args, **kwargs)
+                except BaseException as error:
+                    strip(error)
+                    raise
+            key = bare
+            if fd_of is not None:
+                fd = fd_of(args)
+                if fd > 0:
+                    key = -(tag | fd << TAG_BITS)
+            try:
+                def describe() -> str:
+                    return f"{self.describe(key, None)} {request(args, kwargs)!r:.300}"
+
+                if effect:
+                    asked_key, recorded = stream.take(_EFFECT_KEY, describe)
+                    if asked_key != key or recorded != checksum(pack(request(args, kwargs))):
+                        stream.pos -= 2
+                        self.differ(stream, key, describe)
+                    value = stream.take(key, describe)
+                elif unchecked:
+                    value = stream.take(key, describe)
+                else:
+                    recorded, value = stream.take(key, describe)
+                    if recorded != checksum(pack(request(args, kwargs))):
+                        stream.pos -= 2
+                        self.differ(stream, key, describe)
+                result = decode(value)
+                return result if replayed is None else replayed(result, args, kwargs)
+            except BaseException as error:
+                strip(error)
+                raise
+
+        call.__name__ = call.__qualname__ = door.name.rpartition(".")[2]
+        call.__doc__ = function.__doc__
+        return call
+
+    def clock(self, key: int) -> Callable[[], float]:
+        """Return the door of a clock."""
+
+        def clock() -> float:
+            stream = current.stream
+            if stream is None:
+                return real.monotonic()
+            pos = stream.pos
+            items = stream.items
+            if pos < len(items) and items[pos] == key:
+                stream.pos = pos + 2
+                value: float = items[pos + 1]
+                return value
+            value = stream.take(key)
+            return value
+
+        return clock
+
+    # -- output ---------------------------------------------------------------------------------
+
+    def output(self, fd: int, target: int, data: bytes) -> int:
+        """Compare what the program writes with what it wrote, and show it."""
+        from replay.runtime.divergence import same_output
+
+        stream = current.stream
+        if stream is None:
+            return len(data)
+        key = -(Kind.OUTPUT | target << TAG_BITS)
+        order, recorded = stream.take(key, lambda: f"output to {target}: {data!r:.300}")
+        if recorded != data and not same_output(recorded, data, self._addresses):
+            stream.pos -= 2
+            self.differ(stream, key, lambda: f"output to {target}: {data!r:.300}")
+        count = len(data)
+        following = stream.items[stream.pos] if stream.pos < len(stream.items) or stream.fill() else None
+        if following == -Kind.SHORT:
+            count = stream.items[stream.pos + 1]
+            stream.pos += 2
+        elif following == _ERROR_KEY and stream.items[stream.pos + 1][0] == key:
+            form = stream.items[stream.pos + 1][1]
+            stream.pos += 2
+            raise self.decoded_error(form)
+        if order == 0:
+            self.show(target, recorded[:count])
+        else:
+            self._waiting_output[order] = (target, recorded[:count])
+            while (ready := self._waiting_output.pop(self._next_output, None)) is not None:
+                self._next_output += 1
+                self.show(*ready)
+        return count
+
+    def show(self, target: int, data: bytes) -> None:
+        """Write what the program writes to the real stdout or stderr."""
+        while data:
+            try:
+                data = data[real.write(target, data) :]
+            except BrokenPipeError:
+                return
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def loop_time(self, stream: RecordedStream) -> float:
+        """Answer the loop's clock, in seconds."""
+        pos = stream.pos
+        items = stream.items
+        if pos < len(items) and items[pos] == -Kind.CLOCK:
+            stream.pos = pos + 2
+            stream.clock_ns += items[pos + 1]
+        else:
+            stream.clock_ns += stream.take(-Kind.CLOCK)
+        return stream.clock_ns / 1e9
+
+    def poll(self, stream: RecordedStream, loop: Any, timeout: float | None) -> Any:
+        """Answer with the recorded batch."""
+        batch = stream.take(-Kind.POLL)
+        if stream.pos >= len(stream.items):
+            stream.fill()
+        if stream.pos < len(stream.items):
+            following = stream.items[stream.pos]
+            if following == -Kind.ARRIVALS or (
+                following == _TURN_KEY
+                and stream.pos + 2 < len(stream.items)
+                and stream.items[stream.pos + 2] == -Kind.ARRIVALS
+            ):
+                for ticket in stream.take(-Kind.ARRIVALS):
+                    handle = loop._arrived.pop(tuple(ticket), None)
+                    if handle is None:
+                        self.diverge(stream, f"callback {ticket[1]} from thread {ticket[0]}", "no such callback was given")
+                    loop._ready.append(handle)
+        return batch
+
+    def post(self, loop: Any, handle: Any) -> None:
+        """Keep a callback for a loop of another thread until its recorded arrival."""
+        stream = current.stream
+        stream.puts += 1
+        loop._arrived[stream.number, stream.puts] = handle
+
+    def run_ready(self, loop: Any, stream: RecordedStream) -> None:
+        """Run what is ready now, comparing whose step it is."""
+        ready = loop._ready
+        popleft = ready.popleft
+        timed = loop._run_timed if loop._debug else None
+        for _ in range(len(ready)):
+            handle = popleft()
+            if handle._cancelled:
+                continue
+            owner = loop._owner(handle)
+            task = 0 if owner is None else owner._replay_id
+            pos = stream.pos
+            items = stream.items
+            if pos < len(items) and items[pos] == task:
+                stream.pos = pos + 2
+            else:
+                self.take_step(stream, task, handle)
+            stream.step += 1
+            if timed is None:
+                handle._run()
+            else:
+                timed(handle)
+            if owner is not None and owner.done():
+                self.task_ended(stream, owner)
+        handle = None
+
+    def take_step(self, stream: RecordedStream, task: int, handle: Any) -> None:
+        """Take the step event of ``task``, or diverge."""
+
+        def describe() -> str:
+            return f"step of T{task}" if task else f"callback {getattr(handle, '_callback', None)!r:.200}"
+
+        stream.take(task, describe)
+
+    def event(self, stream: RecordedStream, key: int, value: Any) -> None:
+        """Compare an event that both runs derive."""
+        recorded = stream.take(key)
+        if recorded != value:
+            stream.pos -= 2
+            self.diverge(stream, self.describe(key, recorded), self.describe(key, value))
+
+    def task_spawned(self, task: Any) -> int:
+        """Return the recorded id of a new task."""
+        stream = current.stream
+        if stream is None:
+            return 0
+        number: int = stream.take(-Kind.SPAWN)[0]
+        return number
+
+    def task_ended(self, stream: RecordedStream, task: Any) -> None:
+        """Compare how a task ended."""
+        self.event(stream, -Kind.END, outcome_of(task))
+
+    def note(self, text: str) -> None:
+        """Remarks are the recording's own."""
+
+    # -- threads --------------------------------------------------------------------------------
+
+    def turn(self, stream: RecordedStream) -> None:
+        """Turns are met on the way to the event they belong to."""
+
+    def wait_turn(self, stream: RecordedStream, number: int) -> None:
+        """Go on only when every hand-off before ``number`` is done."""
+        if number != self._next_turn:
+            lock = real.allocate_lock()
+            lock.acquire()
+            self._parked[number] = lock
+            self._pass_baton(stream)
+            lock.acquire()
+        self._next_turn += 1
+
+    def expect_thread(self, stream: RecordedStream) -> Any:
+        """Return what a new thread waits for before its first turn; ``None``: it never ran."""
+        lock = real.allocate_lock()
+        lock.acquire()
+        if stream.pos >= len(stream.items) and not stream.fill():
+            return None
+        number = stream.items[stream.pos + 1]
+        stream.pos += 2
+        self._parked[number] = lock
+        return lock
+
+    def thread_woken(self) -> None:
+        """A new thread got its first turn."""
+        self._next_turn += 1
+
+    def thread_over(self, stream: RecordedStream) -> None:
+        """A thread has ended: pass the baton."""
+        self._pass_baton(stream)
+
+    def _pass_baton(self, stream: RecordedStream) -> None:
+        lock = self._parked.pop(self._next_turn, None)
+        if lock is not None:
+            lock.release()
+            return
+        self._stop(
+            Divergence.here(
+                self.position(stream),
+                f"hand-off {self._next_turn} between threads",
+                "no thread is there",
+                "the threads went another way than when recorded",
+            )
+        )
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def close(self, how: str, detail: object) -> None:
+        """Compare how the program ended with how it ended when recorded."""
+        stream = self.main
+        key = -Kind.EXIT
+        recorded = stream.take(key, lambda: f"the end of the program ({how} {detail})")
+        if recorded != [how, detail]:
+            stream.pos -= 2
+            self.diverge(stream, f"the program ends with {recorded[0]} {recorded[1]}", f"it ends with {how} {detail}")
+        for _, ready in sorted(self._waiting_output.items()):
+            self.show(*ready)
+        current.stream = None
+
+
+def _park_for_ever() -> NoReturn:
+    lock = real.allocate_lock()
+    lock.acquire()
+    lock.acquire()
+    raise SystemExit
+

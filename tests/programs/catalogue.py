@@ -1,0 +1,92 @@
+"""The programs of this folder, and what each needs to run.
+
+A file with no entry here is a program that needs nothing and exits with 0. Files called `leak_*.py` are
+programs whose replay must be caught as a divergence.
+
+Arguments may name what the harness provides, in braces: `{tls}` is a folder with `cert.pem` and `key.pem`
+(for localhost and 127.0.0.1), `{http}`, `{redis}` and `{postgres}` are addresses, `host:port`, and `{sink}`
+the port of a listener that keeps what it is sent.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program, run in one way.
+
+    Args:
+      file: in this folder, without `.py`.
+      variant: what tells it from other entries of the same file.
+      args: its arguments; see the module's docstring for names in braces.
+      stdin: what it reads, None for an empty standard input.
+      inputs: files that lie in its working folder when it starts, by name.
+      peers: what must run beside it while it is recorded: `tls`, `http`, `redis`, `postgres`, `sink`.
+      needs: modules it imports that may be missing.
+      min_python: below this version it is skipped.
+      exit_code: as `subprocess` gives it; negative is a signal.
+      signals: what the harness sends: for each signal, after which line of the program's output.
+      slow: left out of the default run.
+    """
+
+    file: str
+    variant: str = ""
+    args: tuple[str, ...] = ()
+    stdin: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    peers: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    min_python: tuple[int, int] = (3, 11)
+    exit_code: int = 0
+    signals: tuple[tuple[str, signal.Signals], ...] = ()
+    slow: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.file}-{self.variant}" if self.variant else self.file
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.file}.py"
+
+
+STDIN = "Ann\nsecond line\nabcdef\none\ntwo\n" + "".join(f"line {n}\n" for n in range(500))
+WORDS = "".join(f"word{n} {n * n}\n" for n in range(200))
+TABLE = "name,amount\nann,3\nbob,14\neve,-5\n"
+SETTINGS = "[server]\nport = 8080\nhost = localhost\n[paths]\nhome = ${server:host}/home\n"
+
+LISTED = (
+    # leaving
+    Program("uncaught", exit_code=1),
+    Program("failing_taskgroup", exit_code=1),
+    Program("exit_codes", "3", args=("3",), exit_code=3),
+    Program("exit_codes", "0", args=("0",)),
+    Program("exit_codes", "256", args=("256",)),
+    Program("exit_codes", "none", args=("none",)),
+    Program("exit_codes", "message", args=("message",), exit_code=1),
+    Program("exit_codes", "raise", args=("raise",), exit_code=7),
+    Program("exit_codes", "at-once", args=("at-once",), exit_code=9),
+    Program("exit_codes", "abort", args=("abort",), exit_code=-signal.SIGABRT),
+    Program("exit_codes", "no-argument", exit_code=1),
+    # standard input
+    Program("stdin_lines", stdin=STDIN),
+    Program("stdin_stream", stdin="one\ntwo\nthree\n"),
+    Program("environment", args=("an argument", "--option", "ünïcode")),
+)
+
+
+def _unlisted() -> list[Program]:
+    listed = {program.file for program in LISTED} | {"catalogue", "killed"}
+    files = sorted(path.stem for path in FOLDER.glob("*.py"))
+    return [Program(file) for file in files if file not in listed and not file.startswith("leak_")]
+
+
+PROGRAMS = (*LISTED, *_unlisted())
+LEAKS = tuple(Program(path.stem) for path in sorted(FOLDER.glob("leak_*.py")))
+KILLED = Program("killed", args=("{sink}",), peers=("sink",), exit_code=-signal.SIGKILL)

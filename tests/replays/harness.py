@@ -1,0 +1,243 @@
+"""Runs a program of `tests/programs` under the recorder, and from its recording alone.
+
+A program is copied into a scratch folder and recorded there. Then everything it had is taken away: its
+peers are stopped; its folder, its temporary files and its source are deleted. What is left is the recording.
+It is replayed in another folder, with another environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.util
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.programs.catalogue import Program
+from tests.replays.peers import Peer, start_peer
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUN_LIMIT_S = 30.0
+"""A run that takes longer hangs; it is killed, and what it wrote so far is shown."""
+DIVERGENCE = 93
+AT_ONCE = 2
+"""So many replays run beside each other."""
+TZ = "Asia/Tokyo"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run left behind."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded run, and the folder in which nothing but its recording is left."""
+
+    program: Program
+    ran: Ran
+    path: Path
+    folder: Path
+
+    @property
+    def program_stderr(self) -> bytes:
+        """What the program itself wrote: without our own lines."""
+        return b"".join(
+            line for line in self.ran.stderr.splitlines(keepends=True) if not line.startswith(b"replay:")
+        )
+
+
+def why_not(program: Program) -> str | None:
+    """Say why a program cannot run here, or return None."""
+    if sys.version_info < program.min_python:
+        return "needs Python " + ".".join(map(str, program.min_python))
+    for module in program.needs:
+        if importlib.util.find_spec(module) is None:
+            return f"needs {module}"
+    return None
+
+
+def record_environment(scratch: Path) -> dict[str, str]:
+    """Return the environment of a program that is recorded."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(scratch / "home"),
+        "TMPDIR": str(scratch / "tmp"),
+        "LANG": "C.UTF-8",
+        "TZ": TZ,
+        "APP_MODE": "recorded",
+    }
+
+
+def replay_environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a replay: as unlike the recorded one as can be."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(folder),
+        "TZ": TZ,
+        "APP_MODE": "replayed",
+        "SOMETHING_ELSE": "x" * 1000,
+    }
+
+
+def run(
+    argv: list[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: str | None = None,
+    signals: tuple[tuple[str, signal.Signals], ...] = (),
+) -> Ran:
+    """Run a child to its end, sending it the signals at the lines that were asked for.
+
+    It gets a session of its own, and what is left of that is killed: a program that fails may leave
+    children of its own.
+    """
+    child = subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    seen = b""
+    try:
+        for line, number in signals:
+            seen = _read_until(child, line.encode(), seen)
+            child.send_signal(number)
+        stdout, stderr = child.communicate(stdin.encode() if stdin is not None else None, RUN_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        stdout, stderr = child.communicate(timeout=RUN_LIMIT_S)
+        pytest.fail(
+            f"hung, killed after {RUN_LIMIT_S:g} s: {' '.join(argv)}\n--- stdout\n"
+            f"{(seen + stdout)[-3000:].decode(errors='replace')}\n--- stderr\n"
+            f"{stderr[-3000:].decode(errors='replace')}"
+        )
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    return Ran(child.returncode, seen + stdout, stderr)
+
+
+def _read_until(child: subprocess.Popen[bytes], line: bytes, seen: bytes) -> bytes:
+    """Read a child's output up to a line, which may be in what was read before."""
+    assert child.stdout is not None
+    deadline = time.monotonic() + RUN_LIMIT_S
+    while line + b"\n" not in seen:
+        ready, _, _ = select.select([child.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise subprocess.TimeoutExpired(child.args, RUN_LIMIT_S, output=seen)
+        piece = os.read(child.stdout.fileno(), 65536)
+        if not piece:
+            return seen  # it ended without; its exit code will say so
+        seen += piece
+    return seen
+
+
+@contextlib.contextmanager
+def peers_of(program: Program, scratch: Path) -> Iterator[dict[str, Peer]]:
+    """Start what a program needs beside it, and stop it at the end."""
+    with contextlib.ExitStack() as stack:
+        peers = {name: stack.enter_context(start_peer(name, scratch)) for name in program.peers}
+        yield peers
+
+
+def record(
+    program: Program,
+    folder: Path,
+    *,
+    mode: tuple[str, ...] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Recorded:
+    """Record a program in a scratch folder below this one, and delete all but the recording.
+
+    Args:
+      folder: an empty one.
+      mode: the command before the program; None for `replay record`. An empty one runs plain Python, and
+        leaves no recording.
+      env: added to the environment.
+    """
+    scratch = folder / "scratch"
+    for name in ("home", "tmp", "work"):
+        (scratch / name).mkdir(parents=True)
+    path = folder / "run.rec"
+    copy = scratch / "work" / program.path.name
+    shutil.copy(program.path, copy)
+    for name, text in program.inputs.items():
+        (scratch / "work" / name).write_text(text)
+    if mode is None:
+        mode = ("-m", "replay", "record", "-o", str(path))
+    with peers_of(program, scratch) as peers:
+        args = [arg.format_map({name: peer.address for name, peer in peers.items()}) for arg in program.args]
+        ran = run(
+            [sys.executable, *mode, str(copy), *args],
+            cwd=scratch / "work",
+            env={**record_environment(scratch), **(env or {})},
+            stdin=program.stdin,
+            signals=program.signals,
+        )
+    shutil.rmtree(scratch)
+    return Recorded(program, ran, path, folder)
+
+
+def replay(recorded: Recorded, *, env: Mapping[str, str] | None = None) -> Ran:
+    """Run a program again, from its recording alone."""
+    elsewhere = recorded.folder / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    ran = run(
+        [sys.executable, "-m", "replay", "play", str(recorded.path)],
+        cwd=elsewhere,
+        env={**replay_environment(elsewhere), **(env or {})},
+    )
+    assert list(elsewhere.iterdir()) == [], "a replay leaves nothing behind"
+    return ran
+
+
+def replay_many(recorded: Recorded, times: int) -> list[Ran]:
+    """Replay several times, two at once."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda _: replay(recorded), range(times)))
+
+
+def show(ran: Ran) -> str:
+    """Return a run as text, for a message."""
+    return (
+        f"exit code {ran.exit_code}\n--- stdout\n{ran.stdout[-3000:].decode(errors='replace')}"
+        f"\n--- stderr\n{ran.stderr[-3000:].decode(errors='replace')}"
+    )
+
+
+def difference(recorded: Recorded, replayed: Ran) -> str | None:
+    """Say in what a replay differs from what was recorded, or return None."""
+    found = []
+    if replayed.exit_code != recorded.ran.exit_code:
+        found.append(f"exit code: recorded {recorded.ran.exit_code}, replayed {replayed.exit_code}")
+    for name, expected, observed in (
+        ("stdout", recorded.ran.stdout, replayed.stdout),
+        ("stderr", recorded.program_stderr, replayed.stderr),
+    ):
+        if expected != observed:
+            lines = [text.decode(errors="backslashreplace").splitlines() for text in (expected, observed)]
+            diff = list(difflib.unified_diff(*lines, f"{name} recorded", f"{name} replayed", lineterm="", n=1))
+            found.append("\n".join(line[:300] for line in diff[:60]) or f"{name}: line ends differ")
+    return "\n".join(found) or None

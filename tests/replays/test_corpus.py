@@ -1,0 +1,62 @@
+"""Each program of `tests/programs`: recorded once, replayed from the recording alone, the same to the byte."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.programs.catalogue import KILLED, PROGRAMS, Program
+from tests.replays.conftest import RecordProgram
+from tests.replays.harness import difference, record, replay, replay_many, show
+
+SERVERS = {"redis", "postgres"}
+
+
+def case(program: Program, *, slow: bool = False) -> object:
+    """Return a program as a parameter, marked as it must be."""
+    marks = []
+    if program.slow or slow:
+        marks.append(pytest.mark.slow)
+    if SERVERS & set(program.peers):
+        marks.append(pytest.mark.servers)
+    return pytest.param(program, id=program.name, marks=marks)
+
+
+@pytest.mark.parametrize("program", [case(program) for program in PROGRAMS])
+def test_a_replay_is_the_same_run(program: Program, record_program: RecordProgram) -> None:
+    recorded = record_program(program)
+    for replayed in replay_many(recorded, 2):
+        assert (difference(recorded, replayed) or "") == ""
+
+
+@pytest.mark.parametrize("program", [case(program, slow=True) for program in PROGRAMS])
+def test_many_replays_of_many_runs_are_the_same(program: Program, record_program: RecordProgram) -> None:
+    for _ in range(5):
+        recorded = record_program(program)
+        for replayed in replay_many(recorded, 20):
+            assert (difference(recorded, replayed) or "") == ""
+
+
+@pytest.mark.parametrize("program", [case(program, slow=True) for program in PROGRAMS])
+def test_plain_python_ends_in_the_same_way(program: Program, tmp_path: Path) -> None:
+    """A program that fails by itself says nothing about the recorder."""
+    from tests.replays.harness import why_not
+
+    reason = why_not(program)
+    if reason is not None:
+        pytest.skip(f"{program.name} {reason}")
+    plain = record(program, tmp_path, mode=())
+    assert plain.ran.exit_code == program.exit_code, show(plain.ran)
+
+
+def test_everything_seen_of_a_killed_program_is_in_its_recording(tmp_path: Path) -> None:
+    """What had an effect, a line or a message, was on its way to the recording before."""
+    recorded = record(KILLED, tmp_path)
+    assert recorded.ran.exit_code == KILLED.exit_code, show(recorded.ran)
+    replayed = replay(recorded)
+    seen = recorded.ran.stdout
+    assert replayed.stdout.startswith(seen), show(replayed)
+    assert replayed.stdout[len(seen) :].count(b"\n") <= 1, "at most the line that it was about to write"
+    assert re.search(rb"(?m)^replay: .*\bends\b", replayed.stderr), show(replayed)
