@@ -9,6 +9,7 @@ arguments, and ``run(args) -> int``, which returns the exit code.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Names of tasks and paths may hold what the terminal's encoding does not.
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
+            if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         code = _general(arguments) if command is None else _run(command, arguments[1:])
         sys.stdout.flush()

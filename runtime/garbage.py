@@ -9,6 +9,7 @@ asks of ``gc`` is answered as if collection were automatic.
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door
@@ -44,11 +45,13 @@ def install(boundary: Installer) -> None:
     boundary.replace(gc, "collect", _collect(boundary))
 
 
-def _collect(boundary: Installer):  # type: ignore[no-untyped-def]
+def _collect(boundary: Installer) -> Callable[[int], int]:
     collect = gc.collect
     # What was found is an answer of the outside; the collection itself happens in both runs, since
     # finalizers and weak references are the program's.
-    answer = boundary.bind(Door("gc.collect", captured=lambda result, args, kwargs: args[-1]), lambda *args: args[-1])
+    answer = boundary.bind(
+        Door("gc.collect", request=lambda args, kwargs: args[0]), lambda generation, found: found
+    )
 
     def collect_(generation: int = 2) -> int:
         return answer(generation, collect(generation))  # type: ignore[no-any-return]

@@ -9,9 +9,9 @@ from typing import Any
 
 import _asyncio
 
-from replay.runtime import garbage, order
+from replay.runtime import garbage, order, tracebacks
 from replay.runtime.aio.loop import EventLoop
-from replay.runtime.boundary import clocks, entropy, output, signals, sockets, threads
+from replay.runtime.boundary import clocks, entropy, files, output, readiness, signals, sockets, system, threads
 from replay.runtime.boundary.install import Installer, Names
 
 
@@ -23,10 +23,11 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
       header: of the recording: how streams and signals were set up.
     """
     boundary = Installer(world, Names(recorded_doors))
-    for kind in (clocks, entropy, sockets, threads, garbage):
+    for kind in (clocks, entropy, system, files, sockets, readiness, threads, garbage):
         kind.install(boundary)
     signals.install(boundary, header["signals"])
     output.install(boundary, header["streams"])
+    tracebacks.install()
     _tasks(world)
     _loops(world)
     boundary.finish()

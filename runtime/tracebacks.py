@@ -7,13 +7,34 @@ So a door that takes its own entries off and raises again leaves no trace of its
 
 from __future__ import annotations
 
-from types import TracebackType
+import traceback as traceback_module
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+
+
+def is_our_frame(frame: FrameType) -> bool:
+    """Whether the frame is of this package's machinery."""
+    name = frame.f_globals.get("__name__")
+    return type(name) is str and (name.startswith("replay.runtime.") or name == "_pyio")
 
 
 def is_ours(traceback: TracebackType) -> bool:
     """Whether the entry is of a frame of this package's machinery."""
-    name = traceback.tb_frame.f_globals.get("__name__")
-    return type(name) is str and name.startswith("replay.runtime.")
+    return is_our_frame(traceback.tb_frame)
+
+
+def install() -> None:
+    """Make ``traceback`` pass over our frames, in stacks (``print_stack``) and where any are left."""
+    walk_stack, walk_tb = traceback_module.walk_stack, traceback_module.walk_tb
+
+    def walk_visible_stack(f: FrameType | None) -> Iterator[tuple[FrameType, int]]:
+        return (one for one in walk_stack(f) if not is_our_frame(one[0]))
+
+    def walk_visible_tb(tb: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
+        return (one for one in walk_tb(tb) if not is_our_frame(one[0]))
+
+    walk_visible_stack.__name__, walk_visible_tb.__name__ = "walk_stack", "walk_tb"
+    traceback_module.walk_stack, traceback_module.walk_tb = walk_visible_stack, walk_visible_tb
 
 
 def strip(error: BaseException) -> None:

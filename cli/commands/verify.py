@@ -115,7 +115,7 @@ def check_whole(path: str) -> bool:
     """
     with RecordingFile.open(path) as file:
         damage = file.verify()
-        if damage is not None and file.closed:
+        if damage is not None:
             raise UnreadableRecording(
                 f"{path} is damaged: {damage}", hint=f"`replay play {path}` runs it up to there"
             )

@@ -117,7 +117,7 @@ def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
                 return
             found = door(family, type, proto, fileno, self)
             if replaying and current.stream is not None:
-                state[id(self)] = _Sock(*found[1:], socket.getdefaulttimeout())
+                state[id(self)] = _Sock(*found, socket.getdefaulttimeout())
         except BaseException as error:
             strip(error)
             raise
@@ -135,9 +135,9 @@ def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
 
     def as_sockets(value: list[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         made = []
-        for fd in value[1:3]:
+        for fd in value[:2]:
             one = _C.__new__(_C)
-            state[id(one)] = _Sock(fd, value[3], value[4], value[5], None)
+            state[id(one)] = _Sock(fd, *value[2:], None)
             made.append(one)
         return made[0], made[1]
 

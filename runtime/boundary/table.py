@@ -144,8 +144,11 @@ class Replacements:
     def _in_class(self, cls: type, attribute: str, member: Any) -> None:
         inner = member.__func__ if isinstance(member, staticmethod) else member
         found = self._by_id.get(id(inner))
-        if found is not None and found[0] is inner and not isinstance(inner, type):
-            setattr(cls, attribute, staticmethod(found[1]) if inner is not member else found[1])
+        if found is not None and found[0] is inner:
+            new = found[1]
+            # A C function in a class is not bound to instances; a Python one would be.
+            is_function = isinstance(new, types.FunctionType)
+            setattr(cls, attribute, staticmethod(new) if inner is not member or is_function else new)
         elif isinstance(member, types.FunctionType):
             self._in_defaults(member)
 

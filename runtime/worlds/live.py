@@ -126,6 +126,13 @@ class LiveWorld:
         text = f"replay: recording stopped here ({problem}); the program goes on, unrecorded\n"
         real.write(real.stderr_fd, text.encode())
 
+    def leave(self) -> None:
+        """Record nothing any more in this process: it is a forked child."""
+        self.is_abandoned = True
+        hot.append = None
+        current.stream = None
+        self._writer.detach()
+
     def close(self, how: str, detail: object) -> None:
         """Write the last event and close the file."""
         if self.is_abandoned:

@@ -372,7 +372,7 @@ class RecordedWorld:
 
     def event(self, stream: RecordedStream, key: int, value: Any) -> None:
         """Compare an event that both runs derive."""
-        recorded = stream.take(key)
+        recorded = stream.take(key, lambda: self.describe(key, value))
         if recorded != value:
             stream.pos -= 2
             self.diverge(stream, self.describe(key, recorded), self.describe(key, value))

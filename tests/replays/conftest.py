@@ -1,4 +1,4 @@
-"""Nothing here but what each test of this folder wants: programs that cannot run here are skipped, by name."""
+"""Nothing here but what each test of this folder wants: a program, recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.programs.catalogue import Program
-from tests.replays.harness import Recorded, record, show, why_not
+from tests.replays.harness import Recorded, record, show, skip_unless_possible
 
 RecordProgram = Callable[[Program], Recorded]
 
@@ -19,9 +19,7 @@ def record_program(tmp_path: Path) -> RecordProgram:
     runs: list[Recorded] = []
 
     def run(program: Program) -> Recorded:
-        reason = why_not(program)
-        if reason is not None:
-            pytest.skip(f"{program.name} {reason}")
+        skip_unless_possible(program)
         folder = tmp_path / f"run-{len(runs)}"
         folder.mkdir()
         recorded = record(program, folder)

@@ -47,12 +47,13 @@ class Ran:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A recorded run, and the folder in which nothing but its recording is left."""
+    """A recorded run, what its `sink` received, and the folder in which only its recording is left."""
 
     program: Program
     ran: Ran
     path: Path
     folder: Path
+    received: bytes = b""
 
     @property
     def program_stderr(self) -> bytes:
@@ -62,14 +63,13 @@ class Recorded:
         )
 
 
-def why_not(program: Program) -> str | None:
-    """Say why a program cannot run here, or return None."""
+def skip_unless_possible(program: Program) -> None:
+    """Skip the test of a program that cannot run here, and say what it needs."""
     if sys.version_info < program.min_python:
-        return "needs Python " + ".".join(map(str, program.min_python))
+        pytest.skip(f"{program.name} needs Python {'.'.join(map(str, program.min_python))}")
     for module in program.needs:
         if importlib.util.find_spec(module) is None:
-            return f"needs {module}"
-    return None
+            pytest.skip(f"{program.name} needs {module}")
 
 
 def record_environment(scratch: Path) -> dict[str, str]:
@@ -197,7 +197,8 @@ def record(
             signals=program.signals,
         )
     shutil.rmtree(scratch)
-    return Recorded(program, ran, path, folder)
+    received = bytes(peers["sink"].received) if "sink" in peers else b""
+    return Recorded(program, ran, path, folder, received)
 
 
 def replay(recorded: Recorded, *, env: Mapping[str, str] | None = None) -> Ran:
@@ -238,6 +239,7 @@ def difference(recorded: Recorded, replayed: Ran) -> str | None:
     ):
         if expected != observed:
             lines = [text.decode(errors="backslashreplace").splitlines() for text in (expected, observed)]
-            diff = list(difflib.unified_diff(*lines, f"{name} recorded", f"{name} replayed", lineterm="", n=1))
+            names = f"{name} recorded", f"{name} replayed"
+            diff = list(difflib.unified_diff(*lines, *names, lineterm="", n=1))
             found.append("\n".join(line[:300] for line in diff[:60]) or f"{name}: line ends differ")
     return "\n".join(found) or None

@@ -1,4 +1,4 @@
-"""What a program needs beside it while it is recorded: servers on free ports of 127.0.0.1, and certificates."""
+"""What a program needs beside it while it is recorded: servers on ports of 127.0.0.1, and certificates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import pwd
+import shlex
 import shutil
 import socket
 import subprocess
@@ -89,9 +90,11 @@ def certificate() -> tuple[bytes, bytes]:
     """Return a certificate for localhost and its key, made once."""
     with tempfile.TemporaryDirectory(prefix="certificate-") as folder:
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-            + ["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost/O=Example"]
-            + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+            shlex.split(
+                "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+                " -keyout key.pem -out cert.pem -subj /CN=localhost/O=Example"
+                " -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
+            ),
             cwd=folder,
             capture_output=True,
             check=True,

@@ -1,4 +1,4 @@
-"""Each program of `tests/programs`: recorded once, replayed from the recording alone, the same to the byte."""
+"""Each program of `tests/programs`: recorded, replayed from the recording alone, the same to the byte."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import pytest
 
 from tests.programs.catalogue import KILLED, PROGRAMS, Program
 from tests.replays.conftest import RecordProgram
-from tests.replays.harness import difference, record, replay, replay_many, show
+from tests.replays.harness import (
+    Ran,
+    Recorded,
+    difference,
+    record,
+    replay,
+    replay_many,
+    show,
+    skip_unless_possible,
+)
 
 SERVERS = {"redis", "postgres"}
 
@@ -24,11 +33,18 @@ def case(program: Program, *, slow: bool = False) -> object:
     return pytest.param(program, id=program.name, marks=marks)
 
 
+def must_be_the_same(recorded: Recorded, replayed: Ran) -> None:
+    """Fail, showing the lines in question, where a replay is another run than the recorded one."""
+    found = difference(recorded, replayed)
+    if found is not None:
+        pytest.fail(found, pytrace=False)
+
+
 @pytest.mark.parametrize("program", [case(program) for program in PROGRAMS])
 def test_a_replay_is_the_same_run(program: Program, record_program: RecordProgram) -> None:
     recorded = record_program(program)
     for replayed in replay_many(recorded, 2):
-        assert (difference(recorded, replayed) or "") == ""
+        must_be_the_same(recorded, replayed)
 
 
 @pytest.mark.parametrize("program", [case(program, slow=True) for program in PROGRAMS])
@@ -36,17 +52,13 @@ def test_many_replays_of_many_runs_are_the_same(program: Program, record_program
     for _ in range(5):
         recorded = record_program(program)
         for replayed in replay_many(recorded, 20):
-            assert (difference(recorded, replayed) or "") == ""
+            must_be_the_same(recorded, replayed)
 
 
 @pytest.mark.parametrize("program", [case(program, slow=True) for program in PROGRAMS])
 def test_plain_python_ends_in_the_same_way(program: Program, tmp_path: Path) -> None:
     """A program that fails by itself says nothing about the recorder."""
-    from tests.replays.harness import why_not
-
-    reason = why_not(program)
-    if reason is not None:
-        pytest.skip(f"{program.name} {reason}")
+    skip_unless_possible(program)
     plain = record(program, tmp_path, mode=())
     assert plain.ran.exit_code == program.exit_code, show(plain.ran)
 
@@ -59,4 +71,8 @@ def test_everything_seen_of_a_killed_program_is_in_its_recording(tmp_path: Path)
     seen = recorded.ran.stdout
     assert replayed.stdout.startswith(seen), show(replayed)
     assert replayed.stdout[len(seen) :].count(b"\n") <= 1, "at most the line that it was about to write"
+    sent = recorded.received.split()
+    assert sent, "it was killed before it sent anything"
+    announced = [line.split()[1] for line in replayed.stdout.splitlines() if line.startswith(b"sending ")]
+    assert announced[: len(sent)] == sent
     assert re.search(rb"(?m)^replay: .*\bends\b", replayed.stderr), show(replayed)

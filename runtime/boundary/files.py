@@ -1,0 +1,135 @@
+"""Doors of files: ``open`` and ``io.FileIO``, on the doors of ``os``.
+
+The raw layer is the standard library's own Python version of ``FileIO``, which does everything by
+``os``; buffers and text layers above it are the usual C ones. The import system does not come by
+here: it has its own references.
+"""
+
+from __future__ import annotations
+
+import _io
+import _pyio
+import builtins
+import io
+import os
+import warnings
+from typing import Any
+
+from replay.runtime.boundary.install import Installer
+from replay.runtime.tracebacks import strip
+
+
+class FileIO(_pyio.FileIO):  # type: ignore[misc, name-defined]
+    """A raw file whose calls come by the doors of ``os``."""
+
+    def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:
+        try:
+            super().__init__(file, mode, closefd, opener)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            super().close()
+        except BaseException as error:
+            strip(error)
+            raise
+
+
+FileIO.__module__ = "_io"
+_PLAIN = _io.FileIO
+
+
+def open_(
+    file: Any,
+    mode: str = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    closefd: bool = True,
+    opener: Any = None,
+) -> Any:
+    """Open file and return a stream; as the builtin."""
+    try:
+        return _open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+    except BaseException as error:
+        strip(error)
+        raise
+
+
+def _open(
+    file: Any,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+    closefd: bool,
+    opener: Any,
+) -> Any:
+    if not isinstance(file, int):
+        file = os.fspath(file)
+    if not isinstance(mode, str):
+        raise TypeError(f"open() argument 'mode' must be str, not {type(mode).__name__}")
+    modes = set(mode)
+    if modes - set("axrwb+t") or len(mode) > len(modes):
+        raise ValueError(f"invalid mode: {mode!r}")
+    text, binary = "t" in modes, "b" in modes
+    if text and binary:
+        raise ValueError("can't have text and binary mode at once")
+    if len(modes & set("axrw")) != 1:
+        raise ValueError("must have exactly one of create/read/write/append mode")
+    if binary:
+        for value, name in ((encoding, "an encoding"), (errors, "an errors"), (newline, "a newline")):
+            if value is not None:
+                raise ValueError(f"binary mode doesn't take {name} argument")
+        if buffering == 1:
+            warnings.warn(
+                "line buffering (buffering=1) isn't supported in binary mode, the default buffer size will be used",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            buffering = -1
+    raw = FileIO(file, "".join(one for one in mode if one not in "bt"), closefd, opener)
+    result: Any = raw
+    try:
+        line_buffering = False
+        if buffering == 1 or (buffering < 0 and raw.isatty()):
+            buffering = -1
+            line_buffering = True
+        if buffering < 0:
+            size = getattr(raw, "_blksize", 0)
+            buffering = size if size > 1 else io.DEFAULT_BUFFER_SIZE
+        if buffering == 0:
+            if binary:
+                return result
+            raise ValueError("can't have unbuffered text I/O")
+        if "+" in modes:
+            result = io.BufferedRandom(raw, buffering)
+        elif modes & set("axw"):
+            result = io.BufferedWriter(raw, buffering)
+        else:
+            result = io.BufferedReader(raw, buffering)
+        if binary:
+            return result
+        result = io.TextIOWrapper(result, io.text_encoding(encoding), errors, newline, line_buffering)
+        result.mode = mode
+    except BaseException:
+        result.close()
+        raise
+    return result
+
+
+open_.__name__ = open_.__qualname__ = "open"
+
+
+def install(boundary: Installer) -> None:
+    """Put the doors of files in place."""
+    boundary.replacements.add(builtins.open, open_)
+    builtins.open = io.open = _io.open = open_
+    boundary.replace(_io, "FileIO", FileIO)
+    io.FileIO = FileIO  # type: ignore[misc]
+    io.RawIOBase.register(FileIO)

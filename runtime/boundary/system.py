@@ -1,0 +1,296 @@
+"""Doors of ``os``: descriptors, files, folders, processes, and what the system says of itself.
+
+Every name of ``os`` is in one of the lists below, or is not a function: a test fails on one that is
+in none, on each Python. What a door answers at replay is what the system answered then, so no file
+is read or written: a program that reads back what it wrote gets what it read back then.
+"""
+
+from __future__ import annotations
+
+import _posixsubprocess
+import fcntl
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from replay.recording.codec import pack
+from replay.runtime import real
+from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import Door, nothing, plain_argument, plain_request
+from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
+
+PURE = frozenset(
+    "fspath fsencode fsdecode strerror WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG "
+    "WTERMSIG major minor makedev waitstatus_to_exitcode device_encoding_of get_exec_path abort register_at_fork "
+    "makedirs removedirs renames walk fwalk popen fdopen execl execle execlp execlpe execvp execvpe spawnl spawnle "
+    "spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe getenv getenvb putenv unsetenv add_dll_directory "
+    "process_cpu_count sched_get_priority_max sched_get_priority_min unshare setns".split()
+)
+"""Depend on nothing outside, or are Python code made of other names of this module."""
+
+ANSWERS = (
+    "access confstr cpu_count ctermid eventfd_read device_encoding fpathconf fstat fstatvfs get_blocking get_inheritable "
+    "get_terminal_size getcwd getcwdb getegid geteuid getgid getgrouplist getgroups getloadavg getlogin getpgid getpgrp "
+    "getpid getppid getpriority getresgid getresuid getsid getuid getxattr isatty listdir listxattr lseek lstat "
+    "major memfd_create open openpty pathconf pidfd_open pipe pipe2 posix_openpt ptsname readlink sched_getaffinity "
+    "sched_getparam sched_getscheduler sched_rr_get_interval stat statvfs sysconf tcgetpgrp times ttyname umask uname "
+    "eventfd grantpt unlockpt timerfd_create timerfd_gettime timerfd_gettime_ns".split()
+)
+"""Ask the system, or open something; nothing that others could see goes out."""
+
+READS = ("read", "pread")
+READS_INTO = ("readv", "preadv")
+
+EFFECTS = (
+    "chdir chmod chown chroot close closerange copy_file_range dup dup2 eventfd_write fchdir fchmod fchown fdatasync "
+    "fsync ftruncate initgroups kill killpg lchown link lockf login_tty mkdir mkfifo mknod nice posix_fadvise "
+    "posix_fallocate pwrite pwritev remove removexattr rename replace rmdir sched_setaffinity sched_setparam "
+    "sched_setscheduler sched_yield sendfile set_blocking set_inheritable setegid seteuid setgid setgroups setpgid "
+    "setpriority setregid setresgid setresuid setreuid setsid setuid setxattr splice symlink sync system tcsetpgrp "
+    "truncate unlink utime writev posix_spawn posix_spawnp timerfd_settime timerfd_settime_ns".split()
+)
+"""Change something that others could see."""
+
+WAITS = ("wait", "wait3", "wait4", "waitid", "waitpid")
+
+UNRECORDED = ("fork", "forkpty", "execv", "execve", "_exit")
+"""Start or become something that is not recorded."""
+
+SPECIAL = ("write", "scandir", "urandom", "getrandom")
+"""Have a door of their own kind."""
+
+_IN_OTHER_MODULES = frozenset(("getpid", "getppid", "isatty", "get_terminal_size", "ttyname"))
+
+
+def _first(args: tuple[Any, ...]) -> int:
+    fd = args[0] if args else 0
+    return fd if type(fd) is int else 0
+
+
+_ABOUT_FD = frozenset(
+    "close fstat lseek read pread readv preadv ftruncate fsync set_blocking get_blocking dup fchmod".split()
+)
+
+
+def install(boundary: Installer) -> None:
+    """Put the doors of ``os`` in place."""
+    outputs = Outputs(boundary)
+    for name in ANSWERS:
+        if name not in _IN_OTHER_MODULES:
+            boundary.door(Door(f"os.{name}", fd=_first if name in _ABOUT_FD else None), os, name)
+    for name in READS:
+        boundary.door(
+            Door(f"os.{name}", fd=_first, request=lambda args, kwargs: plain_request(args[1:], kwargs), blocking=True),
+            os,
+            name,
+        )
+    for name in READS_INTO:
+        boundary.door(
+            Door(f"os.{name}", fd=_first, request=nothing, captured=_captured, replayed=_filled, blocking=True), os, name
+        )
+    for name in EFFECTS:
+        boundary.door(Door(f"os.{name}", effect=True, fd=_first if name in _ABOUT_FD else None), os, name)
+    for name in WAITS:
+        boundary.door(Door(f"os.{name}", blocking=True, interruptible=True), os, name)
+    outputs.install()
+    boundary.replace(os, "scandir", _scandir(boundary))
+    boundary.door(Door("os.fork_exec", request=_spawn_request, effect=True), _posixsubprocess, "fork_exec")
+    for name in ("fcntl", "ioctl", "flock", "lockf"):
+        boundary.door(Door(f"fcntl.{name}", effect=name in ("flock", "lockf")), fcntl, name)
+    _forks(boundary)
+
+
+def _captured(result: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    filled = b"".join(bytes(buffer) for buffer in args[1])[:result]
+    return [filled, result]
+
+
+def _filled(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    data, count = value
+    for buffer in args[1]:
+        view = memoryview(buffer).cast("B")
+        part, data = data[: len(view)], data[len(view) :]
+        view[: len(part)] = part
+    return int(count)
+
+
+def _spawn_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    # argv, executables, folder; the environment may hold what the recording leaves out.
+    return [plain_argument(args[0]), plain_argument(list(args[1])), plain_argument(args[4])]
+
+
+class Outputs:
+    """Which descriptors lead to our stdout and stderr: what is written there is the program's output."""
+
+    def __init__(self, boundary: Installer) -> None:
+        self._boundary = boundary
+        self._targets = {1: 1, 2: 2}
+
+    def install(self) -> None:
+        """Watch descriptors being doubled and closed, and take over writing."""
+        boundary = self._boundary
+        world = boundary.world
+        targets = self._targets
+        general = boundary.bind(Door("os.write", fd=_first, effect=True, blocking=True), real.write)
+        dup, dup2, close = os.dup, os.dup2, os.close
+
+        def write(fd: int, data: Any, /) -> int:
+            try:
+                target = targets.get(fd)
+                if target is None or current.stream is None:
+                    return general(fd, data)  # type: ignore[no-any-return]
+                return world.output(fd, target, bytes(data))  # type: ignore[no-any-return]
+            except BaseException as error:
+                strip(error)
+                raise
+
+        def dup_(fd: int, /) -> int:
+            try:
+                new = dup(fd)
+            except BaseException as error:
+                strip(error)
+                raise
+            if fd in targets:
+                targets[new] = targets[fd]
+            return new
+
+        def dup2_(fd: int, fd2: int, inheritable: bool = True) -> int:
+            try:
+                new = dup2(fd, fd2, inheritable)
+            except BaseException as error:
+                strip(error)
+                raise
+            targets.pop(fd2, None)
+            if fd in targets:
+                targets[fd2] = targets[fd]
+            return new
+
+        def close_(fd: int) -> None:
+            try:
+                close(fd)
+            except BaseException as error:
+                strip(error)
+                raise
+            targets.pop(fd, None)
+
+        for name, function in (("write", write), ("dup", dup_), ("dup2", dup2_), ("close", close_)):
+            function.__name__ = function.__qualname__ = name  # type: ignore[attr-defined]
+            boundary.replace(os, name, function)
+
+    def target(self, fd: int) -> int:
+        """Return 1 or 2 if ``fd`` leads to stdout or stderr, else 0."""
+        return self._targets.get(fd, 0)
+
+
+class DirEntry:
+    """``os.DirEntry``, from what the folder held when it was read."""
+
+    __slots__ = ("_inode", "_is_dir", "_is_file", "_is_link", "name", "path")
+
+    def __init__(self, name: Any, path: Any, is_dir: bool, is_file: bool, is_link: bool, inode: int) -> None:
+        self.name = name
+        self.path = path
+        self._is_dir = is_dir
+        self._is_file = is_file
+        self._is_link = is_link
+        self._inode = inode
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether it is a folder."""
+        return self._is_dir and (follow_symlinks or not self._is_link)
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether it is a file."""
+        return self._is_file and (follow_symlinks or not self._is_link)
+
+    def is_symlink(self) -> bool:
+        """Whether it is a symbolic link."""
+        return self._is_link
+
+    def is_junction(self) -> bool:
+        """Whether it is a junction: there are none here."""
+        return False
+
+    def inode(self) -> int:
+        """Return its inode number."""
+        return self._inode
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Return what the system says of it now."""
+        return os.stat(self.path, follow_symlinks=follow_symlinks)
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+    def __repr__(self) -> str:
+        return f"<DirEntry {self.name!r}>"
+
+
+class _Scan:
+    """What ``os.scandir`` returns."""
+
+    def __init__(self, entries: list[DirEntry]) -> None:
+        self._entries = iter(entries)
+
+    def __iter__(self) -> Iterator[DirEntry]:
+        return self
+
+    def __next__(self) -> DirEntry:
+        return next(self._entries)
+
+    def __enter__(self) -> _Scan:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the rest."""
+        self._entries = iter(())
+
+
+def _scandir(boundary: Installer) -> Any:
+    scan = os.scandir
+
+    def listed(path: Any = ".") -> list[Any]:
+        with scan(path) as entries:
+            return [
+                (one.name, one.path, _safe(one.is_dir), _safe(one.is_file), one.is_symlink(), one.inode())
+                for one in entries
+            ]
+
+    door = boundary.bind(Door("os.scandir", encode=pack), listed)
+
+    def scandir(path: Any = ".") -> _Scan:
+        """Return an iterator of DirEntry objects for given path."""
+        try:
+            return _Scan([DirEntry(*one) for one in door(path)])
+        except BaseException as error:
+            strip(error)
+            raise
+
+    return scandir
+
+
+def _safe(question: Any) -> bool:
+    try:
+        return bool(question())
+    except OSError:
+        return False
+
+
+def _forks(boundary: Installer) -> None:
+    world = boundary.world
+    fork = os.fork
+    door = boundary.bind(Door("os.fork", effect=True), fork)
+    if not boundary.is_replay:
+        os.register_at_fork(after_in_child=world.leave)
+
+    def fork_() -> int:
+        world.note("os.fork: the child process is not recorded")
+        return door()  # type: ignore[no-any-return]
+
+    fork_.__name__ = fork_.__qualname__ = "fork"
+    boundary.replace(os, "fork", fork_)
+    boundary.door(Door("os.forkpty", effect=True), os, "forkpty")

@@ -1,0 +1,20 @@
+"""Waits to be interrupted without any loop: in time.sleep, then in input(), then in a lock nobody opens."""
+import random
+import threading
+import time
+
+
+def wait_on_lock():
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+for name, wait in ("sleep", lambda: time.sleep(60)), ("lock", wait_on_lock), ("event", threading.Event().wait):
+    print("READY", name, flush=True)
+    try:
+        wait()
+    except KeyboardInterrupt:
+        print("interrupted", name, random.random())
+print("READY last", flush=True)
+threading.Event().wait(60)
