@@ -10,6 +10,9 @@ from __future__ import annotations
 import traceback as traceback_module
 from collections.abc import Iterator
 from types import FrameType, TracebackType
+from typing import Any
+
+_OUR_FOLDER = __file__.rpartition("/")[0] + "/"
 
 
 def is_our_frame(frame: FrameType) -> bool:
@@ -33,6 +36,14 @@ def install() -> None:
     def walk_visible_tb(tb: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
         return (one for one in walk_tb(tb) if not is_our_frame(one[0]))
 
+    format_list = traceback_module.format_list
+
+    def format_visible_list(extracted_list: Any) -> list[str]:
+        # Where a coroutine was created is told by the interpreter as bare file names.
+        return format_list([one for one in extracted_list if not str(one[0]).startswith(_OUR_FOLDER)])
+
+    format_visible_list.__name__ = "format_list"
+    traceback_module.format_list = format_visible_list
     walk_visible_stack.__name__, walk_visible_tb.__name__ = "walk_stack", "walk_tb"
     traceback_module.walk_stack, traceback_module.walk_tb = walk_visible_stack, walk_visible_tb
 

@@ -88,7 +88,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.BEGIN, "[ident, native_id]", "first event of a thread's stream"),
     Row(Kind.FINISH, "0", "last event of a thread's stream"),
     Row(Kind.EXIT, "[how, detail]", "last event of a recording: how the program ended"),
-    Row(Kind.LOCK, "[stream, n, outcome]", "a lock changed hands, or an attempt to take it failed"),
+    Row(Kind.LOCK, "[lock, outcome, passed]", "a lock changed hands (1), was not to be had (0), or a signal broke the wait (2)"),
     Row(Kind.SITE, "[path, line, qualname]", "introduces a place in the source; numbered by occurrence"),
     Row(Kind.BLOB, "bytes", "introduces a piece of file content; numbered by occurrence"),
     Row(Kind.NAME, "[task, name]", "a task got this name; fd part 1: when it was created"),

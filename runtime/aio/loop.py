@@ -99,6 +99,24 @@ class EventLoop(asyncio.SelectorEventLoop):
             return real.monotonic()
         return self._world.loop_time(stream)  # type: ignore[no-any-return]
 
+    # -- tasks ----------------------------------------------------------------------------------
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        """Return a new task that runs ``coro``."""
+        world = self._world
+        if world is not None:
+            stream = current.stream
+            if stream is not None:
+                if world.threads_started:
+                    # Ids and default names come from counters of the whole process.
+                    world.meet_turn(stream)
+                task = super().create_task(coro, **kwargs)
+                name = kwargs.get("name")
+                if name is not None:
+                    world.task_named(stream, task, name)
+                return task
+        return super().create_task(coro, **kwargs)
+
     # -- waking up ------------------------------------------------------------------------------
 
     def _make_self_pipe(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +43,12 @@ def install(boundary: Installer) -> None:
         (datetime.date, "today"),
     ):
         replace(cls, name, classmethod(_NOW[cls.__name__, name]))
+    boundary.at_start(_start_of_logging)
+
+
+def _start_of_logging() -> None:
+    """``logging`` counts from its own import, which was before the recorded run."""
+    logging._startTime = time.time_ns() if sys.version_info >= (3, 13) else time.time()  # type: ignore[attr-defined]
 
 
 def _rest_of_sleep(args: tuple[Any, ...], elapsed_s: float) -> tuple[Any, ...]:

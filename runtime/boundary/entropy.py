@@ -6,11 +6,46 @@ import os
 import random
 import secrets
 import ssl
+import threading
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from replay.runtime.boundary.install import Installer
-from replay.runtime.boundary.table import Door
+from replay.runtime.boundary.table import Door, Replacements
+
+
+DRAWS = (
+    "betavariate binomialvariate choice choices expovariate gammavariate gauss getrandbits getstate lognormvariate "
+    "normalvariate paretovariate randbytes randint random randrange sample setstate shuffle triangular uniform "
+    "vonmisesvariate weibullvariate"
+).split()
+"""Functions of ``random`` that are methods of its one global generator."""
+
+
+def guard_draws(replacements: Replacements) -> None:
+    """Make drawing from the global generator a hand-off; for when a second thread is started.
+
+    Which thread draws next is then the outside's decision. A program of one thread draws at full
+    speed; so the functions are replaced only now, and copies of them looked for once more.
+    """
+    lock = threading.Lock()
+    for name in DRAWS:
+        draw = getattr(random, name, None)
+        if draw is not None:
+            replacements.put(random, name, _guarded(name, draw, lock))
+    replacements.sweep(lambda module: module.startswith("replay."))
+
+
+def _guarded(name: str, draw: Callable[..., Any], lock: Any) -> Callable[..., Any]:
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return draw(*args, **kwargs)
+
+    guarded.__name__ = name
+    guarded.__qualname__ = f"Random.{name}"
+    guarded.__doc__ = draw.__doc__
+    return guarded
 
 
 def install(boundary: Installer) -> None:
@@ -39,6 +74,7 @@ def install(boundary: Installer) -> None:
     random.Random.seed = seeded  # type: ignore[method-assign, assignment]
     random.seed = random._inst.seed  # type: ignore[attr-defined]
     boundary.at_start(random.seed)
+    boundary.world.at_first_thread.append(lambda: guard_draws(Replacements()))
     assert secrets._sysrand is not None  # type: ignore[attr-defined]  # made of os.urandom, at call time
     for name in ("getpid", "getppid"):
         boundary.door(Door(f"os.{name}"), os, name)

@@ -7,11 +7,13 @@ here: it has its own references.
 
 from __future__ import annotations
 
+import _frozen_importlib_external
 import _io
 import _pyio
 import builtins
 import io
 import os
+import types
 import warnings
 from typing import Any
 
@@ -128,8 +130,16 @@ open_.__name__ = open_.__qualname__ = "open"
 
 def install(boundary: Installer) -> None:
     """Put the doors of files in place."""
+    _spare_imports()
     boundary.replacements.add(builtins.open, open_)
     builtins.open = io.open = _io.open = open_
     boundary.replace(_io, "FileIO", FileIO)
     io.FileIO = FileIO  # type: ignore[misc]
     io.RawIOBase.register(FileIO)
+
+
+def _spare_imports() -> None:
+    """Give the import system a module ``_io`` of its own, with the real functions."""
+    own = types.ModuleType("_io")
+    own.__dict__.update(vars(_io))
+    _frozen_importlib_external._io = own  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from replay.recording.events import FIRST_DOOR, TAG_MASK
-from replay.runtime.boundary.table import Door, Replacements, nothing, replace
+from replay.runtime.boundary.table import Door, Replacements, nothing
 
 _KEEPS_REAL = ("replay.", "importlib", "_frozen_importlib", "posix", "zipimport", "msgspec", "zstandard", "_pyio_real")
 
@@ -73,8 +73,7 @@ class Installer:
 
     def replace(self, owner: Any, name: str, value: Any) -> None:
         """Put ``value`` in place of ``owner.name``, and of copies of it."""
-        self.replacements.add(getattr(owner, name), value)
-        replace(owner, name, value)
+        self.replacements.put(owner, name, value)
 
     def replace_instances(self, kind: type, make: Callable[[], Any]) -> None:
         """Replace the objects of a type that modules hold by new ones, made by ``make``."""

@@ -115,6 +115,11 @@ class Replacements:
         """Remember that ``replacement`` stands for ``real``."""
         self._by_id[id(real)] = (real, replacement)
 
+    def put(self, owner: Any, name: str, value: Any) -> None:
+        """Put ``value`` in place of ``owner.name``, and remember it for ``sweep``."""
+        self.add(getattr(owner, name), value)
+        replace(owner, name, value)
+
     def add_kind(self, kind: type, make: Callable[[], Any]) -> None:
         """Remember that each object of ``kind`` is to be replaced by a new one."""
         self._kinds[kind] = make

@@ -2,8 +2,9 @@
 
 Everything that ``threading``, ``queue`` and ``concurrent.futures`` do between threads comes down to
 these few, so nothing above them needs a door. Threads run freely while recording. A lock that goes
-from one thread to another gets a number at that moment, in one order for the whole program; a lock
-that a thread takes again after itself needs none, as that follows from the thread's own order.
+from one thread to another gets a number at that moment, in one order for the whole program. A lock
+that a thread takes again after itself is no hand-off: it is counted, and the next hand-off of the
+thread says how many it passed over, so that a replay knows which acquisition the event is of.
 
 At replay locks are plain flags: only the holder of the baton runs, and each numbered hand-off waits
 for its turn (``worlds.recorded``).
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import _queue
 import _thread
+import concurrent.futures.thread
 import queue
 import sys
 import threading
@@ -22,7 +24,6 @@ from typing import Any, ClassVar, Final
 from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
-from replay.runtime.hot import hot
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -33,6 +34,10 @@ _SLICE_S: Final = 0.05
 """The main thread waits for a lock in slices, so that a signal is not kept waiting longer."""
 
 _UNRECORDED: Final = -1
+
+_NOT_TAKEN: Final = 0
+_TAKEN: Final = 1
+_INTERRUPTED: Final = 2
 
 
 class _Shared:
@@ -110,17 +115,20 @@ class LiveLock(Lock):
                     raise
             elif not blocking and timeout != -1:
                 raise ValueError("can't specify a timeout for a non-blocking call")
-        if got:
-            if self._last != stream.number:
-                self._last = stream.number
-                _Shared.world.turn(stream)
-                stream.append(_LOCK_KEY)
-                stream.append(self._number << 1 | 1)
+        if not got:
+            self._changed(stream, _NOT_TAKEN)
+        elif self._last == stream.number:
+            stream.elided += 1
         else:
-            _Shared.world.turn(stream)
-            stream.append(_LOCK_KEY)
-            stream.append(self._number << 1)
+            self._last = stream.number
+            self._changed(stream, _TAKEN)
         return got
+
+    def _changed(self, stream: Any, outcome: int) -> None:
+        _Shared.world.turn(stream)
+        stream.append(_LOCK_KEY)
+        stream.append([self._number, outcome, stream.elided])
+        stream.elided = 0
 
     def _wait(self, stream: Any, timeout: float) -> bool:
         world = _Shared.world
@@ -137,6 +145,7 @@ class LiveLock(Lock):
             if self._real.acquire(True, left):
                 return True
             if signals.pending:
+                self._changed(stream, _INTERRUPTED)
                 world.deliver_signals(stream)
 
     def release(self) -> None:
@@ -148,9 +157,7 @@ class LiveLock(Lock):
         found = self._real.locked()
         stream = current.stream
         if stream is not None and _Shared.world.threads_started:
-            _Shared.world.turn(stream)
-            stream.append(_LOCK_KEY)
-            stream.append(self._number << 1 | found)
+            self._changed(stream, _TAKEN if found else _NOT_TAKEN)
         return found
 
     def _at_fork_reinit(self) -> None:
@@ -171,21 +178,35 @@ class RecordedLock(Lock):
             return self._real.acquire(blocking, timeout)
         if not blocking and timeout != -1:
             raise ValueError("can't specify a timeout for a non-blocking call")
-        if self._last == stream.number and not self._locked:
+        if stream.lock_is_elided():
+            if self._locked:
+                _Shared.world.diverge(
+                    stream, "the lock is free", f"lock {self._number} is held by thread {self._last}"
+                )
+            stream.elided += 1
             self._locked = True
+            self._last = stream.number
             return True
         try:
-            value = stream.take(_LOCK_KEY, lambda: f"lock {self._number} is taken")
-            if value >> 1 != self._number:
-                stream.pos -= 2
-                _Shared.world.diverge(stream, f"lock {value >> 1} is taken", f"lock {self._number} is taken")
+            outcome = self._outcome(stream)
+            while outcome == _INTERRUPTED:
+                outcome = self._outcome(stream)
         except BaseException as error:
             strip(error)
             raise
-        if value & 1:
+        if outcome == _TAKEN:
             self._locked = True
             self._last = stream.number
-        return bool(value & 1)
+        return bool(outcome)
+
+    def _outcome(self, stream: Any) -> int:
+        """Return what the recording says of this lock's next hand-off."""
+        number, outcome, _ = stream.take(_LOCK_KEY, lambda: f"lock {self._number}")
+        stream.elided = 0
+        if number != self._number:
+            stream.pos -= 2
+            _Shared.world.diverge(stream, f"lock {number} changes hands", f"lock {self._number} changes hands")
+        return int(outcome)
 
     def release(self) -> None:
         stream = current.stream
@@ -202,7 +223,7 @@ class RecordedLock(Lock):
         if stream is None:
             return self._real.locked()
         if _Shared.world.threads_started:
-            return bool(stream.take(_LOCK_KEY) & 1)
+            return bool(self._outcome(stream))
         return self._locked
 
     def _at_fork_reinit(self) -> None:
@@ -464,6 +485,12 @@ def install(boundary: Installer) -> None:
     boundary.replace_instances(lock_type, make_lock)
     boundary.replace_instances(rlock_type, RLock)
     _identity(boundary)
+    concurrent.futures._base._AcquireFutures.__init__ = _acquire_in_order  # type: ignore[attr-defined]
+
+
+def _acquire_in_order(self: Any, futures: Any) -> None:
+    """Lock several futures in the order of their hashes; by address it would be another order each time."""
+    self.futures = sorted(futures, key=hash)
 
 
 _RealRLock = _thread.RLock
@@ -509,8 +536,7 @@ def _starter(world: Any) -> Callable[..., int]:
         stream = current.stream
         if stream is None:
             return real.start_new_thread(function, args, kwargs or {})
-        world.threads_started = True
-        hot.append = None
+        world.start_threads()
         world.flush(stream)
         child = LiveStream(world.next_stream())
 
@@ -541,7 +567,7 @@ def _starter(world: Any) -> Callable[..., int]:
         stream = current.stream
         if stream is None:
             return real.start_new_thread(function, args, kwargs or {})
-        world.threads_started = True
+        world.start_threads()
         number, ident = stream.take(-Kind.THREAD)
         child = world.stream(number)
         first = world.expect_thread(child)

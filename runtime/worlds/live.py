@@ -36,6 +36,7 @@ _CLOCK_KEY: Final = -Kind.CLOCK
 _SPAWN_KEY: Final = -Kind.SPAWN
 _END_KEY: Final = -Kind.END
 _SITE_KEY: Final = -Kind.SITE
+_NAME_KEY: Final = -(Kind.NAME | 1 << TAG_BITS)
 
 
 class Delivered(BaseException):
@@ -59,7 +60,7 @@ class Delivered(BaseException):
 class LiveStream:
     """The events of one thread that are not yet in the file."""
 
-    __slots__ = ("append", "children", "clock_ns", "is_main", "items", "last_ns", "number", "puts")
+    __slots__ = ("append", "children", "clock_ns", "elided", "is_main", "items", "last_ns", "number", "puts")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -69,6 +70,7 @@ class LiveStream:
         self.last_ns = real.monotonic_ns()
         self.clock_ns = 0
         self.puts = 0
+        self.elided = 0
 
 
 class LiveWorld:
@@ -87,6 +89,7 @@ class LiveWorld:
         self.is_abandoned = False
         self._is_closed = False
         self.threads_started = False
+        self.at_first_thread: list[Callable[[], None]] = []
         self.main = LiveStream(0)
         self.events_count = 0
         self._writer: RecordingWriter
@@ -164,6 +167,14 @@ class LiveWorld:
         """Return the number of a new thread's stream."""
         return next(self._streams)
 
+    def start_threads(self) -> None:
+        """A second thread is about to start: from now on there are hand-offs."""
+        if not self.threads_started:
+            self.threads_started = True
+            hot.append = None
+            for action in self.at_first_thread:
+                action()
+
     def begin(self) -> None:
         """Start recording the main thread."""
         current.stream = self.main
@@ -179,6 +190,10 @@ class LiveWorld:
         if self.threads_started:
             stream.append(_TURN_KEY)
             stream.append(next(self._turns))
+
+    def meet_turn(self, stream: LiveStream) -> None:
+        """Take a turn before something whose event comes a little later."""
+        self.turn(stream)
 
     def failed(self, append: Callable[[Any], None], key: int, error: BaseException) -> None:
         """Append that the request of ``key`` raised ``error``; takes our frames off its traceback."""
@@ -396,6 +411,11 @@ class LiveWorld:
             stream.append(_SPAWN_KEY)
             stream.append([number, site])
         return number
+
+    def task_named(self, stream: Any, task: Any, name: str) -> None:
+        """Write down the name that a task was given when it was made."""
+        stream.append(_NAME_KEY)
+        stream.append([task._replay_id, str(name)])
 
     def task_ended(self, stream: LiveStream, task: Any) -> None:
         """Write down how a task ended."""

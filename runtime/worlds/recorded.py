@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Malformed, checksum, pack, unpack_error
+from replay.recording.describe import describe_event
 from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
 from replay.recording.reader import RecordingFile
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
-from replay.runtime.divergence import Divergence, Ended, Position
+from replay.runtime.divergence import Divergence, Ended, Position, same_output
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -29,13 +30,14 @@ from replay.runtime.worlds.live import outcome_of
 _ERROR_KEY: Final = -Kind.ERROR
 _EFFECT_KEY: Final = -Kind.EFFECT
 _TURN_KEY: Final = -Kind.TURN
-_SKIPPED: Final = frozenset((-Kind.SITE, -Kind.SOURCE, -Kind.NOTE, -Kind.BLOB))
+_LOCK_KEY: Final = -Kind.LOCK
+_SKIPPED: Final = frozenset((-Kind.SITE, -Kind.SOURCE, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS)))
 
 
 class RecordedStream:
     """The events of one thread, and how far its replay has come."""
 
-    __slots__ = ("clock_ns", "ident", "is_main", "items", "last_ns", "more", "native_id", "number", "passed", "pos", "puts", "step", "world")
+    __slots__ = ("clock_ns", "elided", "ident", "is_main", "items", "last_ns", "more", "native_id", "number", "passed", "pos", "puts", "step", "world")
 
     def __init__(self, world: RecordedWorld, number: int) -> None:
         self.world = world
@@ -48,6 +50,7 @@ class RecordedStream:
         self.clock_ns = 0
         self.last_ns = 0
         self.puts = 0
+        self.elided = 0
         self.step = 0
         self.ident: int | None = None
         self.native_id = 0
@@ -87,6 +90,24 @@ class RecordedStream:
             else:
                 return key
 
+    def lock_is_elided(self) -> bool:
+        """Whether the lock that this thread takes now was no hand-off when recorded."""
+        while True:
+            if self.pos >= len(self.items) and not self.fill():
+                return True
+            key = self.items[self.pos]
+            if key in _SKIPPED:
+                self.pos += 2
+                continue
+            at = self.pos
+            if key == _TURN_KEY:
+                at += 2
+                if at >= len(self.items):
+                    return True
+            if self.items[at] != _LOCK_KEY:
+                return True
+            return bool(self.elided < self.items[at + 1][2])
+
     def take(self, key: int, describe: Callable[[], str] | None = None) -> Any:
         """Return the value of the next event, which must have this key.
 
@@ -118,6 +139,7 @@ class RecordedWorld:
         self.streams: dict[int, RecordedStream] = {}
         self.main = self.stream(0)
         self.threads_started = False
+        self.at_first_thread: list[Callable[[], None]] = []
         self._next_turn = 1
         self._parked: dict[int, Any] = {}
         self._next_output = 1
@@ -141,6 +163,13 @@ class RecordedWorld:
         for number, items in frames:
             self.stream(number).more.append(items)
         return True
+
+    def start_threads(self) -> None:
+        """A second thread is about to start: from now on there are hand-offs."""
+        if not self.threads_started:
+            self.threads_started = True
+            for action in self.at_first_thread:
+                action()
 
     def begin(self) -> None:
         """Start answering the main thread."""
@@ -187,8 +216,6 @@ class RecordedWorld:
 
     def describe(self, key: int, value: Any) -> str:
         """Return an event in words."""
-        from replay.recording.describe import describe_event
-
         return describe_event(key, value, self.names)
 
     # -- doors ----------------------------------------------------------------------------------
@@ -262,8 +289,6 @@ class RecordedWorld:
 
     def output(self, fd: int, target: int, data: bytes) -> int:
         """Compare what the program writes with what it wrote, and show it."""
-        from replay.runtime.divergence import same_output
-
         stream = current.stream
         if stream is None:
             return len(data)
@@ -385,6 +410,9 @@ class RecordedWorld:
         number: int = stream.take(-Kind.SPAWN)[0]
         return number
 
+    def task_named(self, stream: Any, task: Any, name: str) -> None:
+        """Names are derived."""
+
     def task_ended(self, stream: RecordedStream, task: Any) -> None:
         """Compare how a task ended."""
         self.event(stream, -Kind.END, outcome_of(task))
@@ -394,8 +422,17 @@ class RecordedWorld:
 
     # -- threads --------------------------------------------------------------------------------
 
-    def turn(self, stream: RecordedStream) -> None:
-        """Turns are met on the way to the event they belong to."""
+    def meet_turn(self, stream: RecordedStream) -> None:
+        """Wait for a turn that stands before something that comes a little later."""
+        while stream.pos < len(stream.items) or stream.fill():
+            key = stream.items[stream.pos]
+            if key == _TURN_KEY:
+                stream.pos += 2
+                self.wait_turn(stream, stream.items[stream.pos - 1])
+                return
+            if key not in _SKIPPED:
+                return
+            stream.pos += 2
 
     def wait_turn(self, stream: RecordedStream, number: int) -> None:
         """Go on only when every hand-off before ``number`` is done."""

@@ -74,6 +74,33 @@ LISTED = (
     Program("exit_codes", "at-once", args=("at-once",), exit_code=9),
     Program("exit_codes", "abort", args=("abort",), exit_code=-signal.SIGABRT),
     Program("exit_codes", "no-argument", exit_code=1),
+    # signals
+    Program("interrupted", signals=(("READY", signal.SIGINT),), exit_code=-signal.SIGINT),
+    Program(
+        "interrupted_blocking",
+        signals=tuple((f"READY {what}", signal.SIGINT) for what in ("sleep", "lock", "event", "last")),
+        exit_code=-signal.SIGINT,
+    ),
+    Program("graceful_shutdown", "TERM", signals=(("READY", signal.SIGTERM),)),
+    Program("graceful_shutdown", "HUP", signals=(("READY", signal.SIGHUP),)),
+    Program("terminated", signals=(("READY", signal.SIGTERM),), exit_code=-signal.SIGTERM),
+    # TLS
+    Program("tls_streams", args=("{tls}",), peers=("tls",)),
+    Program("tls_upgrade", args=("{tls}",), peers=("tls",)),
+    Program("tls_blocking_client", args=("{tls}",), peers=("tls",)),
+    # files
+    Program("files_read_write", inputs={"words.txt": WORDS}),
+    Program("files_formats", inputs={"table.csv": TABLE, "settings.ini": SETTINGS}),
+    # libraries
+    Program("lib_aiohttp", needs=("aiohttp",)),
+    Program("lib_aiohttp_websocket", needs=("aiohttp",)),
+    Program("lib_httpx", args=("{http}",), peers=("http",), needs=("httpx",)),
+    Program("lib_websockets", needs=("websockets",)),
+    Program("lib_uvicorn_fastapi", needs=("uvicorn", "fastapi", "httpx")),
+    Program("lib_starlette_testclient", needs=("starlette", "httpx")),
+    Program("lib_anyio", needs=("anyio",)),
+    Program("lib_redis", args=("{redis}",), peers=("redis",), needs=("redis",)),
+    Program("lib_asyncpg", args=("{postgres}",), peers=("postgres",), needs=("asyncpg",)),
     # standard input
     Program("stdin_lines", stdin=STDIN),
     Program("stdin_stream", stdin="one\ntwo\nthree\n"),
@@ -89,4 +116,10 @@ def _unlisted() -> list[Program]:
 
 PROGRAMS = (*LISTED, *_unlisted())
 LEAKS = tuple(Program(path.stem) for path in sorted(FOLDER.glob("leak_*.py")))
-KILLED = Program("killed", args=("{sink}",), peers=("sink",), exit_code=-signal.SIGKILL)
+KILLED = Program(
+    "killed",
+    args=("{sink}",),
+    peers=("sink",),
+    signals=(("sending 250", signal.SIGKILL),),
+    exit_code=-signal.SIGKILL,
+)

@@ -1,4 +1,4 @@
-"""Waits to be interrupted without any loop: in time.sleep, then in input(), then in a lock nobody opens."""
+"""Waits to be interrupted without any loop: in a sleep, on a lock nobody opens, on an event."""
 import random
 import threading
 import time
@@ -11,8 +11,8 @@ def wait_on_lock():
 
 
 for name, wait in ("sleep", lambda: time.sleep(60)), ("lock", wait_on_lock), ("event", threading.Event().wait):
-    print("READY", name, flush=True)
     try:
+        print("READY", name, flush=True)
         wait()
     except KeyboardInterrupt:
         print("interrupted", name, random.random())

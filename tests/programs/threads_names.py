@@ -6,7 +6,7 @@ import time
 
 own = threading.local()
 own.value = "main"
-lines = []
+lines, lock = [], threading.Lock()
 
 
 def work(n):
@@ -14,12 +14,14 @@ def work(n):
     time.sleep(random.random() * 0.003)
     me = threading.current_thread()
     same = me.ident == threading.get_ident()
-    lines.append((me.name, me.native_id, threading.get_native_id() == me.native_id, same, own.value))
+    with lock:
+        lines.append((me.name, me.native_id, threading.get_native_id() == me.native_id, same, own.value))
 
 
 class Own(threading.Thread):
     def run(self):
-        lines.append((self.name, self.daemon, hasattr(own, "value"), self.is_alive()))
+        with lock:
+            lines.append((self.name, self.daemon, hasattr(own, "value"), self.is_alive()))
         raise RuntimeError(f"out of {self.name}")
 
 

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed, wait
 
 lock = threading.Lock()
-shared = []
+shared, called = [], []
 results = queue.Queue()
 
 
@@ -19,17 +19,22 @@ def work(n):
     return n * n
 
 
+def note(future):
+    with lock:
+        called.append(futures[future])
+
+
 with ThreadPoolExecutor(4) as pool:
     futures = {pool.submit(work, n): n for n in range(8)}
     done, waiting = wait(futures, return_when=FIRST_COMPLETED)
     print("first", len(done) >= 1, len(done) + len(waiting))
-    called = []
     for future in futures:
-        future.add_done_callback(lambda future: called.append(futures[future]))
+        future.add_done_callback(note)
     print("as_completed", [future.result() for future in as_completed(futures)])
     print("shared", *shared)
     print("queued", [results.get() for _ in futures], results.qsize())
-    print("callbacks", called)
+    with lock:
+        print("callbacks", called)
     print("map", list(pool.map(lambda n: n + 1, range(10))))
     last = pool.submit(work, 99)
     blocked = [pool.submit(time.sleep, 0.005) for _ in range(8)]
