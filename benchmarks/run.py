@@ -2,7 +2,7 @@
 
     python benchmarks/run.py                          every program, 7 rounds, a table on stdout
     python benchmarks/run.py --only echo1 --rounds 15
-    python benchmarks/run.py --check --json out.json  exit 1 if a limit is exceeded
+    python benchmarks/run.py --check --json out.json  exit 1 if a limit is exceeded, 2 if a run fails
 
 How it measures:
 
@@ -120,11 +120,12 @@ class Cost:
 
 @dataclass
 class Measured:
-    """The runs of one program."""
+    """The runs of one program, and what went wrong with it: after that it is not run any more."""
 
     program: Program
     costs: dict[str, list[Cost]] = field(default_factory=lambda: {mode: [] for mode in MODES})
     recording: dict[str, float] | None = None
+    failure: str | None = None
 
 
 class RunFailedError(Exception):
@@ -194,7 +195,7 @@ def describe_recording(python: str, recording: Path) -> dict[str, float] | None:
     answer = subprocess.run(
         argv, env=environment("record"), capture_output=True, text=True, timeout=RUN_LIMIT_S
     )
-    size = {"file_bytes": recording.stat().st_size}
+    size: dict[str, float] = {"file_bytes": recording.stat().st_size}
     if answer.returncode == 0:
         with contextlib.suppress(ValueError):
             info = json.loads(answer.stdout)
@@ -209,11 +210,19 @@ def measure(
     measured = [Measured(program) for program in programs]
     for round_index in range(-1, rounds):
         for entry in measured:
+            if entry.failure is not None:
+                continue
             recording = folder / f"{entry.program.name}.rec"
-            for mode in modes:
-                cost = run_child(command(python, mode, entry.program, recording), environment(mode), folder)
-                if round_index >= 0:
-                    entry.costs[mode].append(cost)
+            try:
+                for mode in modes:
+                    cost = run_child(
+                        command(python, mode, entry.program, recording), environment(mode), folder
+                    )
+                    if round_index >= 0:
+                        entry.costs[mode].append(cost)
+            except RunFailedError as error:
+                entry.failure = str(error)
+                continue
             if round_index == rounds - 1 and "record" in modes:
                 entry.recording = describe_recording(python, recording)
         show_progress(f"round {round_index + 1} of {rounds}")
@@ -426,13 +435,13 @@ def main() -> int:
     arguments = parse_arguments()
     programs = chosen_programs(arguments.python, arguments.only)
     about = machine(arguments.python)
-    try:
-        with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-            measured = measure(arguments.python, programs, arguments.modes, arguments.rounds, Path(folder))
-    except RunFailedError as error:
-        print(f"benchmark: a run failed: {error}", file=sys.stderr)
-        return 2
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        measured = measure(arguments.python, programs, arguments.modes, arguments.rounds, Path(folder))
     show_progress("")
+    failed = {entry.program.name: entry.failure for entry in measured if entry.failure is not None}
+    for name, failure in failed.items():
+        print(f"benchmark: {name} failed, and is left out: {failure}", file=sys.stderr)
+    measured = [e for e in measured if e.program.name not in failed and e.program.start not in failed]
     rows = figures(measured, arguments.modes)
     verdicts = judge(rows)
     print(
@@ -469,6 +478,8 @@ def main() -> int:
         }
         arguments.json.write_text(json.dumps(report, indent=2) + "\n")
     exceeded = [v for v in verdicts if not v.holds]
+    if failed:
+        return 2
     return 1 if arguments.check and exceeded else 0
 
 

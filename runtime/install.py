@@ -11,7 +11,7 @@ import _asyncio
 
 from replay.runtime import garbage, order, tracebacks
 from replay.runtime.aio.loop import EventLoop
-from replay.runtime.boundary import clocks, entropy, files, output, readiness, signals, sockets, system, threads
+from replay.runtime.boundary import children, clocks, entropy, files, output, readiness, signals, sockets, system, threads, tls
 from replay.runtime.boundary.install import Installer, Names
 
 
@@ -23,7 +23,8 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
       header: of the recording: how streams and signals were set up.
     """
     boundary = Installer(world, Names(recorded_doors))
-    for kind in (clocks, entropy, system, files, sockets, readiness, threads, garbage):
+    children.install(boundary, system.install(boundary))
+    for kind in (clocks, entropy, files, sockets, tls, readiness, threads, garbage):
         kind.install(boundary)
     signals.install(boundary, header["signals"])
     output.install(boundary, header["streams"])

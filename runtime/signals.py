@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from functools import partial
+from itertools import starmap
 from types import FrameType
 from typing import Any
 
@@ -45,18 +47,30 @@ class Signals:
             raise Interrupted
 
     def perform(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a function that waits; a signal ends the wait.
+        """Call a C function that waits; a signal ends the wait.
+
+        A wait that has already succeeded when the signal comes must not lose its result. So the result
+        goes into a list within C code: handlers run only between instructions, or where the
+        function itself looks for signals because it was interrupted.
 
         Raises:
-          Interrupted: there is a signal to deliver.
+          Interrupted: there is a signal to deliver, and nothing was lost.
         """
-        self._is_waiting = True
+        result: list[Any] = []
         try:
             if self.pending:
                 raise Interrupted
-            return function(*args, **kwargs)
-        finally:
+            self._is_waiting = True
+            result.extend(starmap(partial(function, **kwargs) if kwargs else function, (args,)))
             self._is_waiting = False
+        except Interrupted:
+            self._is_waiting = False
+            if not result:
+                raise
+        except BaseException:
+            self._is_waiting = False
+            raise
+        return result[0]
 
     def deliver(self, number: int) -> None:
         """Run the program's handler."""

@@ -7,7 +7,9 @@ So a door that takes its own entries off and raises again leaves no trace of its
 
 from __future__ import annotations
 
+import linecache
 import traceback as traceback_module
+import warnings
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
@@ -36,16 +38,22 @@ def install() -> None:
     def walk_visible_tb(tb: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
         return (one for one in walk_tb(tb) if not is_our_frame(one[0]))
 
-    format_list = traceback_module.format_list
-
-    def format_visible_list(extracted_list: Any) -> list[str]:
-        # Where a coroutine was created is told by the interpreter as bare file names.
-        return format_list([one for one in extracted_list if not str(one[0]).startswith(_OUR_FOLDER)])
-
-    format_visible_list.__name__ = "format_list"
-    traceback_module.format_list = format_visible_list
+    # The interpreter tells where a coroutine was created as bare file names, and looks up their lines.
+    warnings._warn_unawaited_coroutine = _warn_unawaited_coroutine  # type: ignore[attr-defined]
     walk_visible_stack.__name__, walk_visible_tb.__name__ = "walk_stack", "walk_tb"
     traceback_module.walk_stack, traceback_module.walk_tb = walk_visible_stack, walk_visible_tb
+
+
+def _warn_unawaited_coroutine(coro: Any) -> None:
+    text = f"coroutine '{coro.__qualname__}' was never awaited\n"
+    if coro.cr_origin is not None:
+        places = [
+            (filename, lineno, name, linecache.getline(filename, lineno))
+            for filename, lineno, name in reversed(coro.cr_origin)
+            if not filename.startswith(_OUR_FOLDER)
+        ]
+        text += "Coroutine created at (most recent call last)\n" + "".join(traceback_module.format_list(places))
+    warnings.warn(text.rstrip("\n"), category=RuntimeWarning, stacklevel=2, source=coro)
 
 
 def strip(error: BaseException) -> None:

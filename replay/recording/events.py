@@ -57,6 +57,7 @@ class Kind(IntEnum):
     NAME = 23
     EFFECT = 24
     TAKEN = 25
+    FOUND = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,15 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.EAGER, "task, or 0", "the eager first step of a task begins inside its parent's; 0: it ends"),
     Row(Kind.LOOP, "ordinal", "a loop was created (fd part 0), or closed (fd part 1)"),
     Row(Kind.GC, "generation", "garbage was collected here"),
-    Row(Kind.SIGNAL, "number", "a signal was delivered here"),
-    Row(Kind.SOURCE, "[path, sha256, text]", "a source file of the program, as it was imported"),
+    Row(Kind.SIGNAL, "number", "a signal was delivered here; fd part 1: as part of the event before"),
+    Row(
+        Kind.SOURCE,
+        "[name, is_package, path, sha256, text, loads, is_compiled, misses, spans]",
+        "a source file of the program, as it was imported",
+    ),
     Row(Kind.NOTE, "text", "something that could not be recorded, or was changed"),
     Row(Kind.SHORT, "count", "the send just before took only so many bytes"),
-    Row(Kind.THREAD, "stream", "a thread was started; its events are that stream"),
+    Row(Kind.THREAD, "[stream, ident]", "a thread was started; fd part 1: the stream of a child's output"),
     Row(Kind.BEGIN, "[ident, native_id]", "first event of a thread's stream"),
     Row(Kind.FINISH, "0", "last event of a thread's stream"),
     Row(Kind.EXIT, "[how, detail]", "last event of a recording: how the program ended"),
@@ -94,6 +99,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.NAME, "[task, name]", "a task got this name; fd part 1: when it was created"),
     Row(Kind.EFFECT, "[key, checksum]", "the request of that key is about to go out; its result follows"),
     Row(Kind.TAKEN, "[stream, n]", "the n-th item that a thread put into a queue was taken from it"),
+    Row(Kind.FOUND, "[what, ...]", "something else that was found by an import"),
 )
 
 

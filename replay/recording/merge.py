@@ -4,27 +4,31 @@ Streams are joined at their recorded hand-offs (``Kind.TURN``): a thread runs on
 before a hand-off that is not the next one; then the thread goes on whose hand-off it is. This is the
 rule by which a replay passes its baton, so an event's index, and a step's number, are the same
 wherever they are printed.
+
+Frames are taken one by one, when the stream that runs needs its next: a program of one thread is read in
+the memory of one chunk. With several threads, what lies in the file between two frames of the same thread is
+kept meanwhile; a thread that stays blocked for the whole run makes that the rest of the file.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from replay.recording.events import Kind
 
 _TURN_KEY: Final = -Kind.TURN
+_FINISH_KEY: Final = -Kind.FINISH
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event of a recording.
 
     Attributes:
       index: 0-based, in the merged order: ``#index``.
-      step: the number of the step it belongs to, from 1; 0 before the first.
+      step: how many steps have begun so far, its own included: the event belongs to position ``@step``; 0
+        before the first.
       stream: the thread.
       item: index into the stream's flat list, of its key.
     """
@@ -38,26 +42,17 @@ class Event:
 
 
 def merged(frames: Iterable[tuple[int, list[Any]]]) -> Iterator[Event]:
-    """Yield the events of all frames in their merged order."""
-    streams: dict[int, deque[list[Any]]] = {}
-    for number, items in frames:
-        streams.setdefault(number, deque()).append(items)
-    cursors = {number: _Cursor(number, parts) for number, parts in streams.items()}
-    parked: dict[int, _Cursor] = {}
-    for cursor in list(cursors.values()):
-        if cursor.number != 0:
-            turn = cursor.turn()
-            if turn is not None:
-                parked[turn] = cursor
-    running = cursors.get(0)
+    """Yield the events of all frames in their merged order; see above for what is kept in memory."""
+    streams = _Streams(frames)
+    running = streams.main()
     expected = 1
     index = step = 0
     while running is not None:
-        turn = running.turn()
-        if turn is not None and turn != expected:
-            parked[turn] = running
+        turn = running.turn() if streams.fill(running) else None
+        if running.is_dry:
             running = None
-        elif running.done:
+        elif turn is not None and turn != expected:
+            streams.parked[turn] = running
             running = None
         else:
             if turn is not None:
@@ -68,30 +63,31 @@ def merged(frames: Iterable[tuple[int, list[Any]]]) -> Iterator[Event]:
             yield Event(index, step, running.number, item, key, value)
             index += 1
         if running is None:
-            running = parked.pop(expected, None)
-            if running is None and parked:
+            running = streams.next_at(expected)
+            if running is None and streams.parked:
                 # The hand-off in between was lost with the end of a cut recording.
-                expected = min(parked)
-                running = parked.pop(expected)
+                expected = min(streams.parked)
+                running = streams.next_at(expected)
 
 
 class _Cursor:
     """A position in one stream."""
 
-    def __init__(self, number: int, parts: deque[list[Any]]) -> None:
+    __slots__ = ("_at", "_parts", "_passed", "is_finished", "number")
+
+    def __init__(self, number: int) -> None:
         self.number = number
-        self._parts = parts
+        self.is_finished = False
+        self._parts: deque[list[Any]] = deque()
         self._at = 0
         self._passed = 0
-        self._settle()
 
-    def _settle(self) -> None:
-        while self._parts and self._at >= len(self._parts[0]):
-            self._passed += len(self._parts.popleft())
-            self._at = 0
+    def add(self, items: list[Any]) -> None:
+        self._parts.append(items)
 
     @property
-    def done(self) -> bool:
+    def is_dry(self) -> bool:
+        """Nothing of it is at hand; there may be more in the file."""
         return not self._parts
 
     def turn(self) -> int | None:
@@ -103,9 +99,60 @@ class _Cursor:
 
     def take(self) -> tuple[int, Any, int]:
         part, at = self._parts[0], self._at
-        found = part[at], part[at + 1], self._passed + at
-        self._at += 2
-        self._settle()
+        key = part[at]
+        found = key, part[at + 1], self._passed + at
+        if key == _FINISH_KEY:
+            self.is_finished = True
+        self._at = at + 2
+        if self._at >= len(part):
+            self._passed += len(part)
+            self._parts.popleft()
+            self._at = 0
         return found
 
 
+class _Streams:
+    """The streams so far, and the frames that are still to be read."""
+
+    def __init__(self, frames: Iterable[tuple[int, list[Any]]]) -> None:
+        self._frames = iter(frames)
+        self._cursors: dict[int, _Cursor] = {}
+        self.parked: dict[int, _Cursor] = {}
+
+    def main(self) -> _Cursor | None:
+        """Return the main stream, once there is something in it."""
+        main = self._cursors[0] = _Cursor(0)
+        return main if self.fill(main) else None
+
+    def fill(self, cursor: _Cursor) -> bool:
+        """Read on until this stream has something; return whether it has."""
+        while cursor.is_dry and not cursor.is_finished:
+            if not self._read():
+                return False
+        return not cursor.is_dry
+
+    def next_at(self, turn: int) -> _Cursor | None:
+        """Return the stream that stands before this hand-off, reading on until one does."""
+        while turn not in self.parked:
+            if not self._read():
+                return None
+        return self.parked.pop(turn)
+
+    def _read(self) -> bool:
+        """Take the next frame of the file; a stream that begins stands before a hand-off."""
+        found = next(self._frames, None)
+        if found is None:
+            return False
+        number, items = found
+        if not items:
+            return True
+        cursor = self._cursors.get(number)
+        is_new = cursor is None
+        if cursor is None:
+            cursor = self._cursors[number] = _Cursor(number)
+        cursor.add(items)
+        if is_new:
+            turn = cursor.turn()
+            if turn is not None:
+                self.parked.setdefault(turn, cursor)
+        return True

@@ -19,13 +19,16 @@ from asyncio.log import logger
 from types import BuiltinFunctionType
 from typing import Any, Final
 
+from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.garbage import garbage
 from replay.runtime.hot import run_ready
 from replay.runtime.order import TASK_STEP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
 
+_REGISTER_KEY: Final = -Kind.LOOP
 _READ: Final = ~getattr(select, "EPOLLOUT", 4)
 _WRITE: Final = ~getattr(select, "EPOLLIN", 1)
 _MAXIMUM_TIMEOUT_S: Final[float] = base_events.MAXIMUM_SELECT_TIMEOUT  # type: ignore[attr-defined]
@@ -36,32 +39,85 @@ GARBAGE_YOUNG: Final = 2000
 """So many objects more than at the last collection, and the youngest generation is collected."""
 
 
+class LiveEpoll:
+    """The loop's ``epoll``: who waits for what is not recorded, only what the system refused."""
+
+    def __init__(self) -> None:
+        assert real.epoll is not None
+        epoll = real.epoll()
+        self._register = epoll.register
+        self.modify, self.unregister = epoll.modify, epoll.unregister
+        self.poll, self.close, self.fileno = epoll.poll, epoll.close, epoll.fileno
+
+    def register(self, fd: int, eventmask: int) -> None:
+        """Wait for ``fd`` too."""
+        try:
+            self._register(fd, eventmask)
+        except OSError as error:
+            stream = current.stream
+            if stream is not None:
+                EventLoop._active_world.failed(stream.append, _REGISTER_KEY, error)
+            strip(error)
+            raise
+
+
+class RecordedEpoll:
+    """The loop's ``epoll`` at replay: it has nothing behind, and refuses what was refused."""
+
+    def register(self, fd: int, eventmask: int) -> None:
+        """Wait for ``fd`` too, unless the system refused."""
+        stream = current.stream
+        error = None if stream is None else stream.refusal(_REGISTER_KEY)
+        if error is not None:
+            try:
+                raise error
+            except BaseException:
+                strip(error)
+                raise
+
+    def modify(self, fd: int, eventmask: int) -> None:
+        """Wait for something else of ``fd``."""
+
+    def unregister(self, fd: int) -> None:
+        """Wait for ``fd`` no more."""
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+
+    def fileno(self) -> int:
+        """Return no descriptor."""
+        return -1
+
+
 class LiveSelector(selectors.EpollSelector):
     """``epoll`` as the loop asks it while recording: a batch of ``(fd, mask)`` pairs."""
 
-    _selector_cls = real.epoll
+    _selector_cls = LiveEpoll
 
     def poll_now(self) -> Any:
         """Return what is ready."""
         return self._selector.poll(0, len(self._fd_to_key) or 1)  # type: ignore[attr-defined]
 
-    def poll_for(self, timeout: float | None) -> Any:
-        """Return what is ready within ``timeout`` seconds."""
+    def wait_arguments(self, timeout: float | None) -> tuple[float, int]:
+        """Return the arguments of a wait of up to ``timeout`` seconds, for ``epoll.poll``."""
         if timeout is None:
-            timeout = -1
+            seconds = -1.0
         elif timeout <= 0:
-            timeout = 0
+            seconds = 0.0
         else:
-            timeout = math.ceil(timeout * 1e3) * 1e-3
-        return self._selector.poll(timeout, len(self._fd_to_key) or 1)  # type: ignore[attr-defined]
+            # Rounded up to the clock of epoll, or the loop would turn idly until the deadline.
+            seconds = math.ceil(timeout * 1e3) * 1e-3
+        return seconds, len(self._fd_to_key) or 1  # type: ignore[attr-defined]
 
 
-class RecordedSelector(selectors._BaseSelectorImpl):  # type: ignore[name-defined, misc]
-    """Keeps who waits for what, and never asks the system."""
+class RecordedSelector(selectors.EpollSelector):
+    """Keeps who waits for what, and never asks the system: the batch is in the recording."""
 
-    def select(self, timeout: float | None = None) -> Any:
-        """Never called: the batch is in the recording."""
-        raise AssertionError("a replay asked the system for readiness")
+    _selector_cls = RecordedEpoll
+
+
+# The loop logs the name of its selector.
+LiveSelector.__name__ = RecordedSelector.__name__ = "EpollSelector"
 
 
 class EventLoop(asyncio.SelectorEventLoop):

@@ -33,7 +33,7 @@ def install(boundary: Installer) -> None:
         boundary.door(Door(f"time.{name}", request=nothing), time, name)
     for name in ("clock_gettime", "clock_gettime_ns"):
         boundary.door(Door(f"time.{name}"), time, name)
-    boundary.door(Door("time.sleep", blocking=True, interruptible=True, resume=_rest_of_sleep), time, "sleep")
+    boundary.door(Door("time.sleep", blocking=True, resume=_rest_of_sleep), time, "sleep")
     for name, position in (("localtime", 0), ("gmtime", 0), ("ctime", 0), ("asctime", 0), ("strftime", 1)):
         boundary.replace(time, name, _of_now(getattr(time, name), position, name))
     for cls, name in (

@@ -11,6 +11,7 @@ import _frozen_importlib_external
 import _io
 import _pyio
 import builtins
+import functools
 import io
 import os
 import types
@@ -142,4 +143,5 @@ def _spare_imports() -> None:
     """Give the import system a module ``_io`` of its own, with the real functions."""
     own = types.ModuleType("_io")
     own.__dict__.update(vars(_io))
+    own.open_code = functools.partial(_io.open, mode="rb")  # type: ignore[attr-defined]  # _io's looks `open` up
     _frozen_importlib_external._io = own  # type: ignore[attr-defined]

@@ -23,12 +23,12 @@ def install(boundary: Installer) -> None:
     """Put the doors of readiness in place."""
     _select(boundary)
     poll = boundary.bind(
-        Door("poll.poll", request=_without_object, blocking=True, interruptible=True, resume=_rest(1, 1e3)), _poll
+        Door("poll.poll", request=_without_object, blocking=True, resume=_rest(1, 1e3)), _poll
     )
     boundary.replace(select, "poll", _poll_class(poll, boundary.is_replay))
     if real.epoll is not None:
         wait = boundary.bind(
-            Door("epoll.poll", request=_without_object, blocking=True, interruptible=True, resume=_rest(1, 1.0)), _poll
+            Door("epoll.poll", request=_without_object, blocking=True, resume=_rest(1, 1.0)), _poll
         )
         make = boundary.bind(
             Door("select.epoll", captured=lambda result, args, kwargs: result.fileno()), real.epoll
@@ -62,7 +62,7 @@ def _select(boundary: Installer) -> None:
         return function(rlist, wlist, xlist, *timeout)
 
     door = boundary.bind(
-        Door("select.select", blocking=True, interruptible=True, resume=_rest(3, 1.0)), ready
+        Door("select.select", blocking=True, resume=_rest(3, 1.0)), ready
     )
 
     def select_(rlist: Any, wlist: Any, xlist: Any, timeout: Any = None, /) -> Any:

@@ -7,7 +7,6 @@ is read or written: a program that reads back what it wrote gets what it read ba
 
 from __future__ import annotations
 
-import _posixsubprocess
 import fcntl
 import os
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any
 from replay.recording.codec import pack
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
-from replay.runtime.boundary.table import Door, nothing, plain_argument, plain_request
+from replay.runtime.boundary.table import Door, nothing, plain_request
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
@@ -73,8 +72,8 @@ _ABOUT_FD = frozenset(
 )
 
 
-def install(boundary: Installer) -> None:
-    """Put the doors of ``os`` in place."""
+def install(boundary: Installer) -> Outputs:
+    """Put the doors of ``os`` in place; return what knows which descriptors are the program's output."""
     outputs = Outputs(boundary)
     for name in ANSWERS:
         if name not in _IN_OTHER_MODULES:
@@ -92,13 +91,13 @@ def install(boundary: Installer) -> None:
     for name in EFFECTS:
         boundary.door(Door(f"os.{name}", effect=True, fd=_first if name in _ABOUT_FD else None), os, name)
     for name in WAITS:
-        boundary.door(Door(f"os.{name}", blocking=True, interruptible=True), os, name)
+        boundary.door(Door(f"os.{name}", blocking=True), os, name)
     outputs.install()
     boundary.replace(os, "scandir", _scandir(boundary))
-    boundary.door(Door("os.fork_exec", request=_spawn_request, effect=True), _posixsubprocess, "fork_exec")
     for name in ("fcntl", "ioctl", "flock", "lockf"):
         boundary.door(Door(f"fcntl.{name}", effect=name in ("flock", "lockf")), fcntl, name)
     _forks(boundary)
+    return outputs
 
 
 def _captured(result: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -113,11 +112,6 @@ def _filled(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         part, data = data[: len(view)], data[len(view) :]
         view[: len(part)] = part
     return int(count)
-
-
-def _spawn_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    # argv, executables, folder; the environment may hold what the recording leaves out.
-    return [plain_argument(args[0]), plain_argument(list(args[1])), plain_argument(args[4])]
 
 
 class Outputs:

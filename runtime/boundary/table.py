@@ -68,8 +68,7 @@ class Door:
       request: what of the arguments is compared at replay, by checksum.
       fd: the descriptor that a call is about; part of what is compared.
       effect: something goes out: the event is with the kernel before it happens.
-      blocking: the call may wait; other threads run meanwhile, signals end the wait.
-      interruptible: a wait that can be abandoned and begun again without losing anything.
+      blocking: the call may wait; other threads run meanwhile, and signals end the wait unless it is an effect.
       resume: the arguments to begin it again with, after so many seconds of it: ``resume(args, elapsed_s)``.
       encode: result to plain data.
       decode: plain data to result, at replay.
@@ -82,7 +81,6 @@ class Door:
     fd: Callable[[tuple[Any, ...]], int] | None = None
     effect: bool = False
     blocking: bool | Callable[[tuple[Any, ...]], bool] = False
-    interruptible: bool = False
     resume: Callable[[tuple[Any, ...], float], tuple[Any, ...]] | None = None
     encode: Callable[[Any], Any] = pack
     decode: Callable[[Any], Any] = unpack

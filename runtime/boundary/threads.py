@@ -24,15 +24,12 @@ from typing import Any, ClassVar, Final
 from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
-from replay.runtime.signals import signals
+from replay.runtime.signals import Interrupted, signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
 _LOCK_KEY: Final = -Kind.LOCK
 _TAKEN_KEY: Final = -Kind.TAKEN
-_SLICE_S: Final = 0.05
-"""The main thread waits for a lock in slices, so that a signal is not kept waiting longer."""
-
 _UNRECORDED: Final = -1
 
 _NOT_TAKEN: Final = 0
@@ -139,12 +136,10 @@ class LiveLock(Lock):
             raise ValueError("timeout value must be a non-negative number")
         deadline = None if timeout < 0 else real.monotonic() + timeout
         while True:
-            left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - real.monotonic())
-            if left <= 0:
-                return self._real.acquire(False)
-            if self._real.acquire(True, left):
-                return True
-            if signals.pending:
+            left = -1 if deadline is None else max(0.0, deadline - real.monotonic())
+            try:
+                return bool(signals.perform(self._real.acquire, (True, left), {}))
+            except Interrupted:
                 self._changed(stream, _INTERRUPTED)
                 world.deliver_signals(stream)
 
@@ -351,7 +346,9 @@ class SimpleQueue:
                 raise queue.Empty
             return self._items.pop(next(iter(self._items)))
         value = stream.take(_TAKEN_KEY)
-        if value == 0:
+        while value == _INTERRUPTED:
+            value = stream.take(_TAKEN_KEY)
+        if value == _NOT_TAKEN:
             raise queue.Empty
         ticket = tuple(value)
         if ticket not in self._items:
@@ -385,13 +382,12 @@ class SimpleQueue:
             return self._waiting.get(True, timeout)
         deadline = None if timeout is None else real.monotonic() + timeout
         while True:
-            left = _SLICE_S if deadline is None else min(_SLICE_S, deadline - real.monotonic())
+            left = None if deadline is None else max(0.0, deadline - real.monotonic())
             try:
-                return self._waiting.get(left > 0, max(left, 0))
-            except queue.Empty:
-                if left <= 0:
-                    raise
-            if signals.pending:
+                return signals.perform(self._waiting.get, (True, left), {})
+            except Interrupted:
+                stream.append(_TAKEN_KEY)
+                stream.append(_INTERRUPTED)
                 world.deliver_signals(stream)
 
     def get_nowait(self) -> Any:

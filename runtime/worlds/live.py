@@ -35,6 +35,7 @@ _POLL_KEY: Final = -Kind.POLL
 _CLOCK_KEY: Final = -Kind.CLOCK
 _SPAWN_KEY: Final = -Kind.SPAWN
 _END_KEY: Final = -Kind.END
+_SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _SITE_KEY: Final = -Kind.SITE
 _NAME_KEY: Final = -(Kind.NAME | 1 << TAG_BITS)
 
@@ -80,6 +81,8 @@ class LiveWorld:
 
     def __init__(self) -> None:
         self._lock = real.allocate_lock()
+        self.output_lock = real.allocate_lock()
+        self._pumps: list[Any] = []
         self._turns = itertools.count(1)
         self._outputs = itertools.count(1)
         self._streams = itertools.count(1)
@@ -107,7 +110,7 @@ class LiveWorld:
             return
         self.events_count += len(items) >> 1
         try:
-            if self.threads_started:
+            if self.threads_started or self._pumps:
                 with self._lock:
                     if not (self.is_abandoned or self._is_closed):
                         self._writer.put(stream.number, items)
@@ -141,6 +144,10 @@ class LiveWorld:
         if self.is_abandoned:
             return
         stream = self.main
+        for pump in self._pumps:
+            pump.drain()
+            if not pump.wait():
+                self.note("a child process outlived the program; what it writes later is not recorded")
         stream.append(-Kind.EXIT)
         stream.append([how, detail])
         self.flush(stream)
@@ -209,7 +216,7 @@ class LiveWorld:
         """Return what takes the place of ``function``: perform it and record what came of it."""
         bare = -tag
         request, encode, fd_of = door.request, door.encode, door.fd
-        effect, interruptible, captured = door.effect, door.interruptible, door.captured
+        effect, captured = door.effect, door.captured
         may_block = door.blocking if callable(door.blocking) else None
         always_blocks = door.blocking is True
         unchecked = request is nothing
@@ -241,7 +248,7 @@ class LiveWorld:
             current.stream = None
             hot.append = None
             try:
-                if interruptible and stream.is_main:
+                if blocking and stream.is_main and not effect:
                     result = self._perform(stream, door, function, args, kwargs)
                 else:
                     result = function(*args, **kwargs)
@@ -257,7 +264,7 @@ class LiveWorld:
                     turn(stream)
                 failed(append, key, error)
                 if signals.pending and stream.is_main:
-                    self.deliver_signals(stream)
+                    self.deliver_signals(stream, _SIGNAL_AFTER_KEY)
                 raise
             current.stream = stream
             hot.append = paused
@@ -267,7 +274,7 @@ class LiveWorld:
             append(value if effect or unchecked else [asked, value])
             if signals.pending and stream.is_main:
                 try:
-                    self.deliver_signals(stream)
+                    self.deliver_signals(stream, _SIGNAL_AFTER_KEY)
                 except BaseException as error:
                     strip(error)
                     raise
@@ -308,30 +315,40 @@ class LiveWorld:
         stream = current.stream
         if stream is None:
             return real.write(fd, data)
-        with self._lock if self.threads_started else _NO_LOCK:
-            order = next(self._outputs) if self.threads_started else 0
-            stream.append(-(Kind.OUTPUT | target << TAG_BITS))
-            stream.append([order, data])
-            if self.threads_started:
-                items = stream.items
-                self.events_count += len(items) >> 1
-                try:
-                    if not (self.is_abandoned or self._is_closed):
-                        self._writer.put(stream.number, items)
-                except Exception as problem:
-                    self.abandon(problem)
-                items.clear()
-            else:
-                self.flush(stream)
+        ordered = self.threads_started or self._pumps
+        for pump in self._pumps:
+            pump.drain()
+        key = -(Kind.OUTPUT | target << TAG_BITS)
+        with self.output_lock if ordered else _NO_LOCK:
+            stream.append(key)
+            stream.append([next(self._outputs) if ordered else 0, data])
+            self.flush(stream)
             try:
                 count = real.write(fd, data)
             except BaseException as error:
-                self.failed(stream.append, -(Kind.OUTPUT | target << TAG_BITS), error)
+                self.failed(stream.append, key, error)
                 raise
         if count != len(data):
             stream.append(-Kind.SHORT)
             stream.append(count)
         return count
+
+    def add_pump(self, pump: Any) -> None:
+        """From now on a child writes to our streams too."""
+        self._pumps.append(pump)
+
+    def child_output(self, number: int, target: int, data: bytes) -> None:
+        """Pass on what a child wrote; called with ``output_lock`` held."""
+        if not self.is_abandoned:
+            items: list[Any] = [-(Kind.OUTPUT | target << TAG_BITS), [next(self._outputs), data]]
+            self.events_count += 1
+            try:
+                with self._lock:
+                    self._writer.put(number, items)
+            except Exception as problem:
+                self.abandon(problem)
+        while data:
+            data = data[real.write(target, data) :]
 
     # -- the loop -------------------------------------------------------------------------------
 
@@ -370,12 +387,13 @@ class LiveWorld:
         return batch
 
     def _wait(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
+        selector = loop._selector
+        if not stream.is_main:
+            return selector._selector.poll(*selector.wait_arguments(timeout))
         deadline = None if timeout is None else real.monotonic() + timeout
         while True:
             try:
-                if stream.is_main:
-                    return signals.perform(loop._selector.poll_for, (timeout,), {})
-                return loop._selector.poll_for(timeout)
+                return signals.perform(selector._selector.poll, selector.wait_arguments(timeout), {})
             except Interrupted:
                 self.deliver_signals(stream)
             if loop._ready or loop._stopping:
@@ -445,12 +463,16 @@ class LiveWorld:
 
     # -- signals --------------------------------------------------------------------------------
 
-    def deliver_signals(self, stream: LiveStream) -> None:
-        """Run the handlers of the signals that came in, here."""
+    def deliver_signals(self, stream: LiveStream, key: int = -Kind.SIGNAL) -> None:
+        """Run the handlers of the signals that came in, here.
+
+        Args:
+          key: says whether it is right after a door's result, or right before the next event.
+        """
         pending = signals.pending
         while pending:
             number = pending.pop(0)
-            stream.append(-Kind.SIGNAL)
+            stream.append(key)
             stream.append(number)
             self.flush(stream)
             signals.deliver(number)

@@ -30,6 +30,7 @@ from replay.runtime.worlds.live import outcome_of
 _ERROR_KEY: Final = -Kind.ERROR
 _EFFECT_KEY: Final = -Kind.EFFECT
 _TURN_KEY: Final = -Kind.TURN
+_SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
 _SKIPPED: Final = frozenset((-Kind.SITE, -Kind.SOURCE, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS)))
 
@@ -83,10 +84,14 @@ class RecordedStream:
                 generation = self.items[self.pos + 1]
                 self.pos += 2
                 real.gc_collect(generation)
-            elif key == -Kind.SIGNAL:
+            elif key in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
                 number = self.items[self.pos + 1]
                 self.pos += 2
                 signals.deliver(number)
+            elif key in self.world.met:
+                value = self.items[self.pos + 1]
+                self.pos += 2
+                self.world.met[key](self, value)
             else:
                 return key
 
@@ -107,6 +112,17 @@ class RecordedStream:
             if self.items[at] != _LOCK_KEY:
                 return True
             return bool(self.elided < self.items[at + 1][2])
+
+    def refusal(self, key: int) -> BaseException | None:
+        """Return what a request raised that is recorded only if it raised."""
+        if self.pos >= len(self.items):
+            self.fill()
+        if self.pos < len(self.items) and self.items[self.pos] == _ERROR_KEY:
+            asked, form = self.items[self.pos + 1]
+            if asked == key:
+                self.pos += 2
+                return self.world.decoded_error(form)
+        return None
 
     def take(self, key: int, describe: Callable[[], str] | None = None) -> Any:
         """Return the value of the next event, which must have this key.
@@ -140,10 +156,12 @@ class RecordedWorld:
         self.main = self.stream(0)
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
+        self.met: dict[int, Callable[[RecordedStream, Any], None]] = {}
         self._next_turn = 1
         self._parked: dict[int, Any] = {}
         self._next_output = 1
         self._waiting_output: dict[int, tuple[int, bytes]] = {}
+        self._children: set[int] = set()
         self._addresses: dict[bytes, bytes] = {}
 
     # -- streams --------------------------------------------------------------------------------
@@ -161,8 +179,28 @@ class RecordedWorld:
         if frames is None:
             return False
         for number, items in frames:
-            self.stream(number).more.append(items)
+            if number in self._children:
+                self._keep_output(items)
+            else:
+                self.stream(number).more.append(items)
         return True
+
+    def show_child(self, number: int) -> None:
+        """Show, in its order, what a child process wrote: the stream of that number."""
+        self._children.add(number)
+        for items in self.stream(number).more:
+            self._keep_output(items)
+        self.stream(number).more.clear()
+
+    def _keep_output(self, items: list[Any]) -> None:
+        for key, (order, data) in zip(items[::2], items[1::2], strict=True):
+            self._waiting_output[order] = (-key >> TAG_BITS, data)
+        self._show_due()
+
+    def _show_due(self) -> None:
+        while (ready := self._waiting_output.pop(self._next_output, None)) is not None:
+            self._next_output += 1
+            self.show(*ready)
 
     def start_threads(self) -> None:
         """A second thread is about to start: from now on there are hand-offs."""
@@ -246,7 +284,7 @@ class RecordedWorld:
 
                 if effect:
                     asked_key, recorded = stream.take(_EFFECT_KEY, describe)
-                    if asked_key != key or recorded != checksum(pack(request(args, kwargs))):
+                    if asked_key != key or (not unchecked and recorded != checksum(pack(request(args, kwargs)))):
                         stream.pos -= 2
                         self.differ(stream, key, describe)
                     value = stream.take(key, describe)
@@ -257,6 +295,11 @@ class RecordedWorld:
                     if recorded != checksum(pack(request(args, kwargs))):
                         stream.pos -= 2
                         self.differ(stream, key, describe)
+                if stream.pos >= len(stream.items):
+                    stream.fill()
+                while stream.pos < len(stream.items) and stream.items[stream.pos] == _SIGNAL_AFTER_KEY:
+                    stream.pos += 2
+                    signals.deliver(stream.items[stream.pos - 1])
                 result = decode(value)
                 return result if replayed is None else replayed(result, args, kwargs)
             except BaseException as error:
@@ -310,9 +353,7 @@ class RecordedWorld:
             self.show(target, recorded[:count])
         else:
             self._waiting_output[order] = (target, recorded[:count])
-            while (ready := self._waiting_output.pop(self._next_output, None)) is not None:
-                self._next_output += 1
-                self.show(*ready)
+            self._show_due()
         return count
 
     def show(self, target: int, data: bytes) -> None:
@@ -487,6 +528,8 @@ class RecordedWorld:
         if recorded != [how, detail]:
             stream.pos -= 2
             self.diverge(stream, f"the program ends with {recorded[0]} {recorded[1]}", f"it ends with {how} {detail}")
+        while self.read_chunk():
+            pass
         for _, ready in sorted(self._waiting_output.items()):
             self.show(*ready)
         current.stream = None

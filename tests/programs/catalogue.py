@@ -1,11 +1,11 @@
 """The programs of this folder, and what each needs to run.
 
-A file with no entry here is a program that needs nothing and exits with 0. Files called `leak_*.py` are
-programs whose replay must be caught as a divergence.
+A file with no entry here is a program that needs nothing and exits with 0. The replay of those in `LEAKS`
+must be caught as a divergence; those in `CUT` are ended from outside, so that their recording is cut.
 
 Arguments may name what the harness provides, in braces: `{tls}` is a folder with `cert.pem` and `key.pem`
-(for localhost and 127.0.0.1), `{http}`, `{redis}` and `{postgres}` are addresses, `host:port`, and `{sink}`
-the port of a listener that keeps what it is sent.
+(for localhost and 127.0.0.1), `{http}`, `{redis}` and `{postgres}` are addresses, `host:port`, `{sink}` is
+the port of a listener that keeps what it is sent, and `{toggle}` a file that is there only for a replay.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Program:
       args: its arguments; see the module's docstring for names in braces.
       stdin: what it reads, None for an empty standard input.
       inputs: files that lie in its working folder when it starts, by name.
-      peers: what must run beside it while it is recorded: `tls`, `http`, `redis`, `postgres`, `sink`.
+      peers: what must run beside it while it is recorded: `tls`, `http`, `redis`, `postgres`, `sink`, `toggle`.
       needs: modules it imports that may be missing.
       min_python: below this version it is skipped.
       exit_code: as `subprocess` gives it; negative is a signal.
@@ -83,7 +83,6 @@ LISTED = (
     ),
     Program("graceful_shutdown", "TERM", signals=(("READY", signal.SIGTERM),)),
     Program("graceful_shutdown", "HUP", signals=(("READY", signal.SIGHUP),)),
-    Program("terminated", signals=(("READY", signal.SIGTERM),), exit_code=-signal.SIGTERM),
     # TLS
     Program("tls_streams", args=("{tls}",), peers=("tls",)),
     Program("tls_upgrade", args=("{tls}",), peers=("tls",)),
@@ -95,6 +94,7 @@ LISTED = (
     Program("lib_aiohttp", needs=("aiohttp",)),
     Program("lib_aiohttp_websocket", needs=("aiohttp",)),
     Program("lib_httpx", args=("{http}",), peers=("http",), needs=("httpx",)),
+    Program("lib_aiohttp_set", needs=("aiohttp",)),
     Program("lib_websockets", needs=("websockets",)),
     Program("lib_uvicorn_fastapi", needs=("uvicorn", "fastapi", "httpx")),
     Program("lib_starlette_testclient", needs=("starlette", "httpx")),
@@ -108,18 +108,43 @@ LISTED = (
 )
 
 
+TURNS = "turn", "task", "fewer", "early", "clock", "exit", "raise"
+ARGUMENTS = (
+    *("sendto", "sendall", "sendmsg", "write", "file", "text", "argv", "input", "environment", "connect", "path"),
+    *("folder", "option", "shutdown", "signal", "descriptor", "stderr", "locks", "handshake", "swallowed"),
+)
+
+
+def _toggled(file: str, *args: str) -> Program:
+    return Program(file, "-".join(args), args=("{toggle}", *args), peers=("toggle",))
+
+
+LEAKS = (
+    Program("leak_unrecorded"),
+    Program("leak_addresses"),
+    _toggled("leak_other_bytes"),
+    _toggled("leak_fewer_bytes"),
+    _toggled("leak_other_order"),
+    *(_toggled("leak_other_turns", kind) for kind in TURNS),
+    *(_toggled("leak_other_arguments", kind) for kind in ARGUMENTS),
+)
+
+CUT = (
+    Program(
+        "killed",
+        args=("{sink}",),
+        peers=("sink",),
+        signals=(("sending 250", signal.SIGKILL),),
+        exit_code=-signal.SIGKILL,
+    ),
+    Program("terminated", signals=(("READY", signal.SIGTERM),), exit_code=-signal.SIGTERM),
+)
+
+
 def _unlisted() -> list[Program]:
-    listed = {program.file for program in LISTED} | {"catalogue", "killed"}
+    listed = {program.file for program in (*LISTED, *LEAKS, *CUT)} | {"catalogue"}
     files = sorted(path.stem for path in FOLDER.glob("*.py"))
-    return [Program(file) for file in files if file not in listed and not file.startswith("leak_")]
+    return [Program(file) for file in files if file not in listed]
 
 
 PROGRAMS = (*LISTED, *_unlisted())
-LEAKS = tuple(Program(path.stem) for path in sorted(FOLDER.glob("leak_*.py")))
-KILLED = Program(
-    "killed",
-    args=("{sink}",),
-    peers=("sink",),
-    signals=(("sending 250", signal.SIGKILL),),
-    exit_code=-signal.SIGKILL,
-)

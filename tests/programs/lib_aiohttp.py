@@ -11,7 +11,8 @@ served = []
 async def number(request):
     await asyncio.sleep(random.random() * 0.005)
     served.append(int(request.query["n"]))
-    return web.json_response({"n": request.query["n"], "random": random.random(), "from": request.transport.get_extra_info("peername")[1]})
+    port = request.transport.get_extra_info("peername")[1]
+    return web.json_response({"n": request.query["n"], "random": random.random(), "from": port})
 
 
 async def upload(request):
@@ -33,7 +34,8 @@ async def stream(request):
 
 
 async def slow(request):
-    await asyncio.sleep(5)
+    await asyncio.sleep(0.1)
+    return web.Response()
 
 
 async def main():
@@ -57,7 +59,7 @@ async def main():
         form = aiohttp.FormData({"field": "value"})
         form.add_field("file", random.randbytes(50_000), filename="random.bin")
         async with session.post("/upload", data=form) as response:
-            print(response.status, await response.text(), session.cookie_jar.filter_cookies(base)["session"].value)
+            print(response.status, await response.text(), response.cookies["session"].value)
         async with session.get("/stream") as response:
             print("stream", [len(chunk) async for chunk, _ in response.content.iter_chunks()], response.headers["Date"])
         async with session.get("/nowhere") as response:

@@ -5,22 +5,22 @@ import random
 import aiohttp
 from aiohttp import WSMsgType, web
 
-members = set()
+members = []
 
 
 async def chat(request):
     socket = web.WebSocketResponse()
     await socket.prepare(request)
-    members.add(socket)
+    members.append(socket)
     async for message in socket:
         if message.type == WSMsgType.BINARY:
             await socket.send_bytes(message.data[::-1])
         elif message.data == "bye":
             await socket.close(code=4000, message=b"as you wish")
         else:
-            for member in members:
+            for member in list(members):
                 await member.send_json({"said": message.data, "number": random.randrange(1000)})
-    members.discard(socket)
+    members.remove(socket)
     return socket
 
 

@@ -6,7 +6,7 @@ import websockets
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast, serve
 
-connected = set()
+connected, closed = set(), []
 
 
 async def handler(socket):
@@ -20,6 +20,8 @@ async def handler(socket):
             else:
                 await asyncio.sleep(random.random() * 0.002)
                 await socket.send(message[::-1])
+    except websockets.ConnectionClosed as error:
+        closed.append(error.rcvd.code)
     finally:
         connected.discard(socket)
 
@@ -54,7 +56,7 @@ async def main():
         print("port", port)
         for first in asyncio.as_completed([client(n, port) for n in range(4)]):
             print(*await first)
-    print("left", len(connected))
+    print("left", len(connected), closed)
 
 
 asyncio.run(main())

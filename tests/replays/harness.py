@@ -240,6 +240,6 @@ def difference(recorded: Recorded, replayed: Ran) -> str | None:
         if expected != observed:
             lines = [text.decode(errors="backslashreplace").splitlines() for text in (expected, observed)]
             names = f"{name} recorded", f"{name} replayed"
-            diff = list(difflib.unified_diff(*lines, *names, lineterm="", n=1))
+            diff = list(difflib.unified_diff(lines[0], lines[1], *names, lineterm="", n=1))
             found.append("\n".join(line[:300] for line in diff[:60]) or f"{name}: line ends differ")
     return "\n".join(found) or None

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 START_LIMIT_S = 20.0
+TOGGLE = "toggle"
 SUPPORT = Path(__file__).resolve().parent.parent / "programs" / "support"
 
 
@@ -193,10 +194,17 @@ def sink(_scratch: Path) -> Iterator[Peer]:
         thread.join(START_LIMIT_S)
 
 
+@contextlib.contextmanager
+def toggle(scratch: Path) -> Iterator[Peer]:
+    """Name a file that is not there; a test that wants to change a replay makes it."""
+    yield Peer(str(scratch.parent / TOGGLE))
+
+
 PEERS: dict[str, Callable[[Path], contextlib.AbstractContextManager[Peer]]] = {
     "tls": tls,
     "http": http,
     "redis": redis,
     "postgres": postgres,
     "sink": sink,
+    "toggle": toggle,
 }
