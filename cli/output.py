@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from replay.cli.style import style_for
+from replay.cli.text import UNPRINTABLE, printable_lines
 from replay.errors import ReplayError
 
 
@@ -17,11 +18,18 @@ def write_json(value: object) -> None:
     """Write a value as JSON to stdout: indented, keys in the order given, one final newline.
 
     Args:
-      value: dicts with string keys, lists, strings, numbers, booleans and None.
+      value: dicts with string keys, lists, strings, finite numbers, booleans and None.
     """
+    sys.stdout.write(json_text(value, indent=2) + "\n")
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON in which nothing moves a cursor or turns the reading direction."""
     import json
 
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    # What is below a space is escaped already, but for the line ends between the items.
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return UNPRINTABLE.sub(lambda found: "\n" if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
 
 
 def tell(text: str) -> None:
@@ -34,6 +42,6 @@ def tell(text: str) -> None:
 def tell_error(error: ReplayError) -> None:
     """Say what went wrong and what to do about it."""
     style = style_for(sys.stderr)
-    tell(f"{style('error', 'replay:')} {error.message}")
+    tell(f"{style('error', 'replay:')} {printable_lines(error.message)}")
     if error.hint is not None:
-        tell(f"\n{style('hint', 'hint:')} {error.hint}")
+        tell(f"\n{style('hint', 'hint:')} {printable_lines(error.hint)}")

@@ -18,10 +18,10 @@ zstandard, and nothing above themselves. ``runtime`` imports the ground floor, `
 
 TYPE_CHECKING = False  # typing has one, but importing it would load it
 if TYPE_CHECKING:
-    from replay.recording.reader import RecordingFile
+    from replay.recording.recording import Recording
     from replay.runtime.aio.loop import EventLoop as EventLoop
 
-    open = RecordingFile.open  # noqa: A001 - gzip, io and wave call theirs so too
+    open = Recording.open  # noqa: A001 - gzip, io and wave call theirs so too
 
 __version__ = "0.1.0.dev0"
 
@@ -29,7 +29,7 @@ __all__ = ["EventLoop", "open"]
 
 _PLACES = {
     "EventLoop": ("replay.runtime.aio.loop", "EventLoop"),
-    "open": ("replay.recording.reader", "RecordingFile.open"),
+    "open": ("replay.recording.recording", "Recording.open"),
 }
 
 

@@ -9,22 +9,30 @@ finds the running thread's stream first.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from _asyncio import Task
+
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
-from replay.runtime.order import TASK_STEP
+from replay.runtime.order import SPREAD, TASK_STEP
 from replay.runtime.streams import current
 
 if TYPE_CHECKING:
     from replay.runtime.worlds.live import LiveStream, LiveWorld
 
 _SHORT_KEY = -Kind.SHORT
+_END_KEY = -Kind.END
+_SPAWN_KEY = -Kind.SPAWN
 
-CLOCK_BATCH_S = 0.01
+HIDDEN_SITE = -1
+"""Stands for places in asyncio, whose caller is who is looked for."""
+
+CLOCK_BATCH_S = 0.001
 """A program that does nothing but read clocks writes its batch out this often: bounds memory."""
 
 
@@ -141,6 +149,7 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
     popleft = ready.popleft
     append = stream.append
     now = real.monotonic_ns
+    is_done = Task.done
     last = stream.last_ns
     timed = loop._run_timed if loop._debug else None
     try:
@@ -154,14 +163,24 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
             kind = type(callback)
             if kind is TASK_STEP or kind is BuiltinFunctionType:
                 owner = callback.__self__
-                try:
+                if type(owner) is Task:
                     append(owner._replay_id)
-                except AttributeError:
-                    append(0)
-                    owner = None
-            else:
-                append(0)
-                owner = None
+                    started = now()
+                    append(started - last)
+                    last = started
+                    if timed is None:
+                        # As Handle._run does; what a task raises it keeps, so there is nothing to catch.
+                        handle._context.run(callback, *handle._args)
+                    else:
+                        timed(handle)
+                    if is_done(owner):
+                        if owner._exception is None and not owner.cancelled():
+                            append(_END_KEY)
+                            append(owner._replay_id)
+                        else:
+                            loop._world.task_ended(stream, owner)
+                    continue
+            append(0)
             started = now()
             append(started - last)
             last = started
@@ -169,8 +188,75 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                 handle._run()
             else:
                 timed(handle)
-            if owner is not None and owner.done():
-                loop._world.task_ended(stream, owner)
     finally:
         stream.last_ns = last
     handle = None
+
+
+def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the loop's ``create_task``: finds out who creates, for ``task_hash`` to write down.
+
+    Only the caller's frame is looked at: each frame that is, has to be made an object first.
+    """
+    getframe = real.getframe
+    sites = world.sites
+    site_of = world.site
+    main = world.main
+    by_asyncio = asyncio.create_task.__code__
+
+    def create_task(self: Any, coro: Any, *, name: Any = None, context: Any = None, **kwargs: Any) -> Any:
+        stream: Any = main
+        if hot.append is None:
+            stream = current.stream
+            if stream is None:
+                return create(self, coro, name=name, context=context, **kwargs)
+            if world.threads_started:
+                # Ids and default names come from counters of the whole process.
+                world.meet_turn(stream)
+        frame: Any = getframe(1)
+        if frame.f_code is by_asyncio:
+            frame = frame.f_back
+        # By address: the hash of a code object goes through all its constants.
+        site = sites.get((id(frame.f_code), frame.f_lasti), HIDDEN_SITE)
+        stream.site = site_of(stream, frame) if site == HIDDEN_SITE else site
+        if name is None:
+            if context is None and not kwargs:
+                return create(self, coro)
+            return create(self, coro, context=context, **kwargs)
+        task = create(self, coro, name=name, context=context, **kwargs)
+        world.task_named(stream, task, name)
+        return task
+
+    return create_task
+
+
+def task_hash(world: LiveWorld) -> Callable[[Any], int]:
+    """Return the hash of tasks: of their ids, which they get here.
+
+    asyncio puts each new task into a set before anything else, so its first hashing is its creation.
+    """
+    next_id = world.next_task
+    main = world.main
+
+    def task_hash(task: Any) -> int:
+        number: int = getattr(task, "_replay_id", 0)
+        if not number:
+            number = task._replay_id = next_id()
+            append = hot.append
+            stream: Any = main
+            if append is None:
+                stream = current.stream
+                if stream is None:
+                    return number * SPREAD
+                append = stream.append
+            site = stream.site
+            if site:
+                stream.site = 0
+            else:  # made without the loop's create_task
+                site = world.site(stream, real.getframe(1))
+            append(_SPAWN_KEY)
+            append([number, site])
+        return number * SPREAD
+
+    task_hash.__name__ = task_hash.__qualname__ = "__hash__"
+    return task_hash

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import tasks, unix_events
+from asyncio import base_events, unix_events
 from typing import Any
 
-import _asyncio
-
-from replay.runtime import garbage, order, tracebacks
+from replay.runtime import garbage, hot, order, tracebacks
 from replay.runtime.aio.loop import EventLoop
 from replay.runtime.boundary import children, clocks, entropy, files, output, readiness, signals, sockets, system, threads, tls
 from replay.runtime.boundary.install import Installer, Names
@@ -36,16 +34,11 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
 
 
 def _tasks(world: Any) -> None:
-    def task_hash(task: Any) -> int:
-        try:
-            return order.spread(task._replay_id)
-        except AttributeError:
-            number = task._replay_id = world.task_spawned(task)
-            return order.spread(number)
-
-    task_hash.__name__ = task_hash.__qualname__ = "__hash__"
+    if world.is_replay:
+        task_hash = world.task_hash()
+    else:
+        task_hash = hot.task_hash(world)
     order.install(task_hash, order.Ordinals())
-    assert tasks.Task is _asyncio.Task
 
 
 class _UnixSelectorEventLoop(EventLoop):
@@ -56,6 +49,8 @@ def _loops(world: Any) -> None:
     EventLoop._active_world = world
     loop = _UnixSelectorEventLoop
     order.keep_address_hash(loop)
+    if not world.is_replay:
+        loop.create_task = hot.create_task(world, base_events.BaseEventLoop.create_task)  # type: ignore[method-assign]
     asyncio.SelectorEventLoop = unix_events.SelectorEventLoop = loop  # type: ignore[misc]
     unix_events._UnixSelectorEventLoop = loop  # type: ignore[misc]
     unix_events._UnixDefaultEventLoopPolicy._loop_factory = loop  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ starts, and since the boundary must be in place before anything of the program i
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import platform
@@ -25,14 +26,24 @@ _BOOT: Final = (
     "from replay.runtime.launcher import main; main(sys.argv[1])"
 )
 
-ENVIRONMENT: Final = frozenset(
-    "HOME LANG LANGUAGE LC_ALL LC_COLLATE LC_CTYPE LC_MESSAGES LC_MONETARY LC_NUMERIC LC_TIME LOGNAME NO_COLOR "
-    "FORCE_COLOR COLORTERM COLUMNS LINES PATH PWD OLDPWD SHELL SHLVL TEMP TERM TMP TMPDIR TZ USER VIRTUAL_ENV XDG_CACHE_HOME "
-    "XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR CI DEBUG HOSTNAME _ "
-    "PYTHONASYNCIODEBUG PYTHONDEVMODE PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONUNBUFFERED PYTHONUTF8 PYTHONWARNINGS "
-    "PYTHONIOENCODING PYTHONFAULTHANDLER PYTHONTRACEMALLOC PYTEST_CURRENT_TEST".split()
+_MODULES: Final = (
+    "encodings.idna",
+    "replay.recording.distributions",
+    "replay.recording.drift",
+    "replay.recording.merge",
+    "replay.recording.reader",
+    "replay.recording.redaction",
+    "replay.recording.sources",
+    "replay.recording.writer",
+    "replay.runtime.divergence",
+    "replay.runtime.environment",
+    "replay.runtime.install",
+    "replay.runtime.program",
+    "replay.runtime.redaction",
+    "replay.runtime.sources",
+    "replay.runtime.worlds.live",
+    "replay.runtime.worlds.recorded",
 )
-"""Variables whose values are kept in every recording."""
 
 
 def launch_record(options: RecordOptions) -> NoReturn:
@@ -44,6 +55,7 @@ def launch_record(options: RecordOptions) -> NoReturn:
     seed = os.environ.get("PYTHONHASHSEED", "random")
     if seed == "random":
         seed = str(secrets.randbelow(2**32 - 1) + 1)
+    name = _locate(options.target, options.argv[0])
     _start(
         {
             "mode": "record",
@@ -53,11 +65,13 @@ def launch_record(options: RecordOptions) -> NoReturn:
             "redact": options.redact,
             "redact_env": options.redact_env,
             "target": options.target,
-            "argv": options.argv,
+            "argv": [name, *options.argv[1:]],
+            "first_path": _first_path(options.target, name),
+            "script": _script(options.target, name),
             "own_seed": os.environ.get("PYTHONHASHSEED"),
         },
-        seed,
         subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
+        {**os.environ, "PYTHONHASHSEED": seed},
     )
 
 
@@ -68,34 +82,21 @@ def launch_play(options: PlayOptions) -> NoReturn:
       UnreadableRecording: the file is no recording, or not one of this version.
       ReplayError: it cannot be replayed here.
     """
+    from replay.recording.drift import check_interpreter
     from replay.recording.reader import RecordingFile
+    from replay.runtime import environment
 
     with RecordingFile.open(options.recording) as file:
         header: dict[str, Any] = dict(file.header)
     check_interpreter(header)
     _start(
         {"mode": "play", "recording": options.recording, "source": options.source},
-        str(header["hash_seed"]),
         [str(flag) for flag in header["flags"]],
+        {**environment.startup(header), "PYTHONHASHSEED": str(header["hash_seed"])},
     )
 
 
-def check_interpreter(header: dict[str, Any]) -> None:
-    """Refuse a recording made by another Python.
-
-    Raises:
-      ReplayError: the versions differ; says which.
-    """
-    recorded, here = str(header["python"]), platform.python_version()
-    if recorded != here:
-        raise ReplayError(
-            f"recorded with Python {recorded}, this is Python {here}; another Python runs another program",
-            hint=f"run `replay play` with Python {recorded}; `replay info` and `replay events` work with any",
-        )
-
-
-def _start(job: dict[str, Any], seed: str, flags: list[str]) -> NoReturn:
-    environment = {**os.environ, "PYTHONHASHSEED": seed}
+def _start(job: dict[str, Any], flags: list[str], environment: dict[str, str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *flags, "-c", _BOOT, json.dumps({**job, "flags": flags})], environment)
@@ -104,6 +105,7 @@ def _start(job: dict[str, Any], seed: str, flags: list[str]) -> NoReturn:
 def main(job_text: str) -> NoReturn:
     """Run the job in this clean interpreter, and end it."""
     job: dict[str, Any] = json.loads(job_text)
+    _load_modules()
     try:
         if job["mode"] == "record":
             _record(job)
@@ -119,13 +121,31 @@ def _fail(error: ReplayError, code: ExitCode) -> NoReturn:
     from replay.runtime import real
 
     hint = f"\n\nhint: {error.hint}" if error.hint else ""
-    real.write(real.stderr_fd, f"replay: {error}{hint}\n".encode())
+    real.write(real.stderr_fd, f"replay: {error}{hint}\n".encode(errors="backslashreplace"))
     real.exit_now(code)
 
 
+def _load_modules() -> None:
+    """Load all that either run loads, in one order: programs look through ``sys.modules``."""
+    for name in _MODULES:
+        importlib.import_module(name)
+
+
+def _hide_files() -> None:
+    """Take the files of our modules from who looks through ``sys.modules`` (``inspect`` does).
+
+    They would be looked at by doors, and may lie elsewhere at replay.
+    """
+    for name, module in list(sys.modules.items()):
+        if name == "replay" or name.startswith("replay."):
+            vars(module).pop("__file__", None)
+            vars(module).pop("__cached__", None)
+
+
 def _record(job: dict[str, Any]) -> NoReturn:
+    from replay.recording import distributions
     from replay.recording.writer import RecordingWriter
-    from replay.runtime import program
+    from replay.runtime import environment, redaction, sources
     from replay.runtime.boundary import output, signals
     from replay.runtime.install import install
     from replay.runtime.worlds.live import LiveWorld
@@ -133,8 +153,8 @@ def _record(job: dict[str, Any]) -> NoReturn:
     seed = os.environ.pop("PYTHONHASHSEED")
     if job["own_seed"] is not None:
         os.environ["PYTHONHASHSEED"] = job["own_seed"]
-    target = job["target"]
-    argv = [_locate(target, job["argv"][0]), *job["argv"][1:]]
+    redacted = frozenset(job["redact_env"])
+    secrets_ = redaction.Redaction(job["redact"], [os.environ[name] for name in redacted if os.environ.get(name)])
     header: dict[str, Any] = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -142,46 +162,69 @@ def _record(job: dict[str, Any]) -> NoReturn:
         "machine": platform.machine(),
         "hash_seed": seed,
         "flags": job["flags"],
-        "target": target,
-        "argv": argv,
-        "first_path": _first_path(target, argv[0]),
+        "target": job["target"],
+        "argv": job["argv"],
+        "first_path": job["first_path"],
+        "script": job["script"],
+        "path": list(sys.path),
+        "distributions": distributions.installed(sys.path),
+        "executable": sys.executable,
         "cwd": os.getcwd(),
         "prefix": sys.prefix,
-        "environment": {name: value for name, value in os.environ.items() if name in ENVIRONMENT},
-        "environment_left_out": sorted(name for name in os.environ if name not in ENVIRONMENT),
+        **environment.describe(redacted),
+        "redaction": redaction.describe(job["redact"], sorted(redacted)),
         "started": time.time(),
-        "timezone": [time.timezone, list(time.tzname)],
         "streams": output.describe_streams(),
         "signals": signals.initial_dispositions(),
     }
     world = LiveWorld()
     boundary = install(world, None, header)
+    read_script = sources.record(boundary)
+    environment.record(boundary, redacted, secrets_.learn)
     header["doors"] = list(boundary.names.tags)
     part = f"{job['output']}.part" if job["on_failure"] else job["output"]
     try:
-        world.open(RecordingWriter(part, header))
+        world.open(RecordingWriter(part, secrets_.header(header)))
     except OSError as problem:
         raise UsageError(f"the recording cannot be written: {problem}") from None
-    report = _Report(world, job["output"], part, job["on_failure"])
-    _run(boundary, header, program.read_source, report)
+    secrets_.install(boundary)
+    report = _Report(world, job["output"], part, job["on_failure"], secrets_)
+    _run(boundary, header, read_script, report)
 
 
 def _play(job: dict[str, Any]) -> NoReturn:
+    from replay.recording import drift
     from replay.recording.reader import RecordingFile
+    from replay.recording.sources import Sources
+    from replay.runtime import environment, redaction, sources
     from replay.runtime.divergence import Reporter
     from replay.runtime.install import install
-    from replay.runtime import program
     from replay.runtime.worlds.recorded import RecordedWorld
 
-    file = RecordingFile.open(job["recording"])
+    path = job["recording"]
+    file = RecordingFile.open(path)
     header: dict[str, Any] = dict(file.header)
-    os.environ.clear()
-    os.environ.update(header["environment"])
-    reporter = Reporter(job["recording"])
+    found = Sources.of_frames(file.frames())
+    drift.check(header, found, path, job["source"])
+    environment.restore(header)
+    reporter = Reporter(path)
     names = [str(name) for name in header["doors"]]
     world = RecordedWorld(file, names, reporter.stop)
     boundary = install(world, names, header)
-    _run(boundary, header, program.read_source, None)
+    read_script = sources.replay(found, header, current_files=job["source"] == "current")
+    environment.replay(boundary, header)
+    redaction.replay(boundary, header)
+    _restore_paths(header)
+    _run(boundary, header, read_script, None)
+
+
+def _restore_paths(header: dict[str, Any]) -> None:
+    """Take over where the recorded interpreter looked for modules, and what it was called."""
+    prefix = str(header["prefix"])
+    sys.path[:] = [
+        sys.prefix + entry[len(prefix) :] if entry.startswith(prefix + "/") else entry for entry in header["path"]
+    ]
+    sys.executable = header["executable"]
 
 
 def _run(boundary: Any, header: dict[str, Any], source: Any, report: _Report | None) -> NoReturn:
@@ -192,11 +235,14 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: _Report | N
     world = boundary.world
     target, argv = header["target"], list(header["argv"])
     program.prepare(target, argv, header["first_path"])
+    _hide_files()
     gc.collect()
     world.begin()
     threads.begin_main(world)
     boundary.start()
-    how, detail = program.run(target, argv[0], source)
+    how, detail = program.run(target, argv[0], header["script"], source)
+    if report is not None:
+        report.note()
     world.close(how, detail)
     if report is not None:
         report.show(failed=(how, detail) != ("exit", 0))
@@ -210,12 +256,21 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: _Report | N
 class _Report:
     """The two lines that `record` ends with."""
 
-    def __init__(self, world: Any, output: str, part: str, on_failure: bool) -> None:
+    def __init__(self, world: Any, output: str, part: str, on_failure: bool, secrets_: Any) -> None:
         self._world = world
+        self._secrets = secrets_
         self._output = output
         self._part = part
         self._on_failure = on_failure
         self._started = time.monotonic()
+
+    def note(self) -> None:
+        """Write down how much was redacted."""
+        if not self._world.is_abandoned:
+            self._world.flush_main()
+            text = self._secrets.summary()
+            if text:
+                self._world.note(text)
 
     def show(self, *, failed: bool) -> None:
         """Say what was recorded, and how to look at it; keep or drop what is kept on failure only."""
@@ -236,6 +291,9 @@ class _Report:
             f"{_seconds(real.monotonic() - self._started)}, {_bytes(world.bytes_written)}{'  FAILED' if failed else ''}\n"
             f"replay: next: replay play {name}\n"
         )
+        redacted = self._secrets.summary()
+        if redacted:
+            text = f"replay: {redacted}\n{text}"
         real.write(real.stderr_fd, text.encode())
 
 
@@ -273,4 +331,17 @@ def _first_path(target: str, name: str) -> str | None:
     if target == "module":
         return os.getcwd()
     real_path = os.path.realpath(name)
-    return real_path if os.path.isdir(real_path) or real_path.endswith((".zip", ".pyz")) else os.path.dirname(real_path)
+    return real_path if _is_importable(name) else os.path.dirname(real_path)
+
+
+def _is_importable(path: str) -> bool:
+    """Whether a script is a folder or a zip file, whose ``__main__`` the import system finds."""
+    import zipfile
+
+    return os.path.isdir(path) or zipfile.is_zipfile(path)
+
+
+def _script(target: str, name: str) -> str | None:
+    if target == "module" or _is_importable(name):
+        return None
+    return os.path.join(os.getcwd(), name)

@@ -37,10 +37,12 @@ from replay.runtime.streams import current
 _HASH_SLOT: Final = 15 * ctypes.sizeof(ctypes.c_void_p)
 """Offset of ``tp_hash`` in a type object of CPython 3.11 to 3.13, without tracing of references."""
 
-_FIBONACCI: Final = 0x9E3779B97F4A7C15
-"""Ordinals in order would make sets look as if they kept order, and hide bugs: they are spread."""
+SPREAD: Final = 0x9E3779B1
+"""Ordinals in order would make sets look as if they kept order, and hide bugs: each is multiplied by
+this odd number (2**32 divided by the golden ratio), which spreads neighbours over the low bits."""
 
 _STREAM_SHIFT: Final = 40
+_MODULUS: Final = (1 << 61) - 1
 
 C_TYPES: Final = (
     _asyncio.Task,
@@ -82,11 +84,6 @@ TASK_STEP: Final = _task_step_type()
 _by_address = object.__hash__
 
 
-def spread(ordinal: int) -> int:
-    """Return the hash that stands for an ordinal: 61 bits, never -1."""
-    return (ordinal * _FIBONACCI & 0xFFFFFFFFFFFFFFFF) >> 3
-
-
 class Ordinals:
     """Ordinals of objects, from a counter for each recorded thread."""
 
@@ -125,7 +122,7 @@ class Ordinals:
         except TypeError:
             return _by_address(value)
         self._references[address] = reference
-        found = self._hashes[address] = spread(self.next())
+        found = self._hashes[address] = self.next() * SPREAD % _MODULUS
         return found
 
     def _forget(self, address: int) -> Callable[[Any], None]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import io
-import os
 import runpy
 import sys
 import threading
@@ -26,12 +24,15 @@ def prepare(target: Target, argv: list[str], first_path: str | None) -> None:
     sys.orig_argv[:] = [sys.executable, *(["-m"] if target == "module" else []), *argv]
 
 
-def run(target: Target, path: str, source: Callable[[str], bytes]) -> tuple[str, object]:
+def run(
+    target: Target, name: str, script: str | None, source: Callable[[str], bytes]
+) -> tuple[str, object]:
     """Run the program to its end; return how it ended.
 
     Args:
       target: how the program is named.
-      path: its script or module.
+      name: its module, if it is a module.
+      script: the absolute path of its script; None if the import system finds what to run.
       source: reads the text of a script.
 
     Returns:
@@ -40,12 +41,12 @@ def run(target: Target, path: str, source: Callable[[str], bytes]) -> tuple[str,
     try:
         if target == "module":
             sys.modules["__main__"] = _main_module()
-            runpy._run_module_as_main(path)  # type: ignore[attr-defined]
-        elif os.path.isdir(path) or path.endswith((".zip", ".pyz")):
+            runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+        elif script is None:
             sys.modules["__main__"] = _main_module()
             runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
         else:
-            _run_script(path, source)
+            _run_script(script, source)
         ended: tuple[str, object] = ("exit", 0)
     except SystemExit as error:
         ended = ("exit", _exit_code(error))
@@ -140,9 +141,3 @@ def _clear_main() -> None:
     for name in list(namespace):
         if not name.startswith("__"):
             namespace[name] = None
-
-
-def read_source(path: str) -> bytes:
-    """Return the text of a script."""
-    with io.open_code(path) as file:
-        return file.read()

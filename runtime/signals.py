@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import starmap
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from replay.runtime import real
 
@@ -26,6 +26,10 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 
 class Interrupted(BaseException):
     """Thrown into a wait of the main thread, by our handler only."""
+
+
+INTERRUPTED: Final = object()
+"""Stands for the result of a wait that a signal ended."""
 
 
 class Signals:
@@ -47,30 +51,23 @@ class Signals:
             raise Interrupted
 
     def perform(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a C function that waits; a signal ends the wait.
+        """Call a C function that waits; return ``INTERRUPTED`` if there is a signal to deliver instead.
 
         A wait that has already succeeded when the signal comes must not lose its result. So the result
         goes into a list within C code: handlers run only between instructions, or where the
         function itself looks for signals because it was interrupted.
-
-        Raises:
-          Interrupted: there is a signal to deliver, and nothing was lost.
         """
+        if self.pending:
+            return INTERRUPTED
         result: list[Any] = []
         try:
-            if self.pending:
-                raise Interrupted
             self._is_waiting = True
             result.extend(starmap(partial(function, **kwargs) if kwargs else function, (args,)))
-            self._is_waiting = False
         except Interrupted:
+            pass
+        finally:
             self._is_waiting = False
-            if not result:
-                raise
-        except BaseException:
-            self._is_waiting = False
-            raise
-        return result[0]
+        return result[0] if result else INTERRUPTED
 
     def deliver(self, number: int) -> None:
         """Run the program's handler."""

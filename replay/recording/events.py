@@ -58,6 +58,7 @@ class Kind(IntEnum):
     EFFECT = 24
     TAKEN = 25
     FOUND = 26
+    REDACTED = 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.SIGNAL, "number", "a signal was delivered here; fd part 1: as part of the event before"),
     Row(
         Kind.SOURCE,
-        "[name, is_package, path, sha256, text, loads, is_compiled, misses, spans]",
+        "[name, is_package, path, sha256, text, loads, misses, spans]",
         "a source file of the program, as it was imported",
     ),
     Row(Kind.NOTE, "text", "something that could not be recorded, or was changed"),
@@ -100,6 +101,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.EFFECT, "[key, checksum]", "the request of that key is about to go out; its result follows"),
     Row(Kind.TAKEN, "[stream, n]", "the n-th item that a thread put into a queue was taken from it"),
     Row(Kind.FOUND, "[what, ...]", "something else that was found by an import"),
+    Row(Kind.REDACTED, "[placeholder, ...]", "what stands for secrets that are met first in the request after this"),
 )
 
 

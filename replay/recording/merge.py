@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from replay.recording.events import Kind
 
@@ -22,7 +23,8 @@ _TURN_KEY: Final = -Kind.TURN
 _FINISH_KEY: Final = -Kind.FINISH
 
 
-class Event(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Event:
     """One event of a recording.
 
     Attributes:

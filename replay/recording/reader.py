@@ -85,9 +85,23 @@ class _Part:
     frames: list[Frame]
     next_place: _Place | None
     damage: str | None = None
+    raw_bytes: int = 0
 
 
 _START: Final = _Place(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large the frames are that a pass has read.
+
+    Args:
+      raw_bytes: as events, before compression.
+      stored_bytes: as chunks in the file; what is in no chunk yet is counted as it is.
+    """
+
+    raw_bytes: int = 0
+    stored_bytes: int = 0
 
 
 @final
@@ -97,12 +111,13 @@ class RecordingFile:
     The writer may still be at work: each pass over the frames gives what is there by then.
     """
 
-    __slots__ = ("_damage", "_descriptor", "_first", "_header", "_prefix")
+    __slots__ = ("_damage", "_descriptor", "_first", "_header", "_prefix", "_sizes")
 
     def __init__(self, descriptor: int, prefix: Prefix) -> None:
         self._descriptor = descriptor
         self._prefix = prefix
         self._damage: str | None = None
+        self._sizes = Sizes()
         self._first = _START
         self._header: dict[str, object] = {}
 
@@ -147,6 +162,11 @@ class RecordingFile:
         return self._damage
 
     @property
+    def sizes(self) -> Sizes:
+        """How large the frames are, as far as the last pass got."""
+        return self._sizes
+
+    @property
     def closed(self) -> bool:
         """Whether the writer closed the file. If not, it is at work, or was killed, or has failed."""
         return self._prefix.end_offset > 0
@@ -185,7 +205,7 @@ class RecordingFile:
             yield from frames
 
     def chunks(self) -> Iterator[list[Frame]]:
-        """Yield the frames of each chunk, and of the window, as a list. Sets `damage` when it ends.
+        """Yield the frames of each chunk, and of the window, as a list. Sets `damage` and `sizes` as it goes.
 
         Nothing in the file makes it raise.
 
@@ -193,15 +213,21 @@ class RecordingFile:
           ValueError: the file was closed with `close`.
         """
         self._damage = None
+        sizes = self._sizes = Sizes()
         place: _Place | None = self._first
         while place is not None:
             if self._descriptor < 0:
                 raise ValueError("the recording was closed")
             part = self._read_part(place)
+            stored_bytes = part.raw_bytes
+            if part.next_place is not None:
+                stored_bytes = part.next_place.offset_in_chunks - place.offset_in_chunks
+            sizes = Sizes(sizes.raw_bytes + part.raw_bytes, sizes.stored_bytes + stored_bytes)
             if part.frames:
                 yield part.frames
             place = part.next_place
             self._damage = part.damage
+            self._sizes = sizes
 
     def verify(self) -> str | None:
         """Read everything once, and return what `damage` is after that."""
@@ -256,7 +282,7 @@ class RecordingFile:
         except _DamageError as error:
             damage = f"frame {len(frames)} of {where} {error}; what follows is not used"
             return _Part(frames, None, damage)
-        return _Part(frames, next_place)
+        return _Part(frames, next_place, raw_bytes=len(payload))
 
     def _read_window(self, place: _Place, chunk_damage: str) -> _Part:
         """Read the window, if it is the one that stands where the chunks end.
@@ -274,11 +300,11 @@ class RecordingFile:
         if header == window_header(place.seq, place.chain):
             frames: list[Frame] = []
             try:
-                _read_frames(data[WINDOW.size :], frame_seed(place.seq, place.chain), frames)
+                size = _read_frames(data[WINDOW.size :], frame_seed(place.seq, place.chain), frames)
             except _DamageError as error:
                 where = f"frame {len(frames)} of the window at byte {offset}"
                 return _Part(frames, None, f"{where} {error}; what follows is not used")
-            return _Part(frames, None)
+            return _Part(frames, None, raw_bytes=size)
         # The writer completed a chunk and had no time to open the next window: all is there.
         if place.seq > 0 and header == window_header(place.seq - 1, place.chain_before):
             return _Part([], None)

@@ -20,12 +20,14 @@ from replay.recording.events import Kind
 
 _SOURCE_KEY: Final = -Kind.SOURCE
 _FOUND_KEY: Final = -Kind.FOUND
+_REDACTED_KEY: Final = -Kind.REDACTED
 
 FOLDER: Final = "folder"
 EXTENSION: Final = "extension"
 ARCHIVE: Final = "archive"
 MEMBER: Final = "member"
 DISTRIBUTION: Final = "distribution"
+CACHED: Final = "cached"
 
 Spans = list[list[int]]
 """``[start, end]`` of each piece of a text that was redacted; bytes."""
@@ -42,7 +44,6 @@ class Source:
       sha256: of ``text``, in hexadecimal digits.
       text: the bytes of the file.
       loads: how often the file had been loaded before with another text.
-      is_compiled: whether it was compiled when loaded; otherwise its code came from a cache.
       misses: how often the module had been looked for, and not found, before.
       spans: where the text holds placeholders.
     """
@@ -53,7 +54,6 @@ class Source:
     sha256: str
     text: bytes
     loads: int
-    is_compiled: bool
     misses: int
     spans: Spans
 
@@ -66,7 +66,6 @@ class Source:
             self.sha256,
             self.text,
             self.loads,
-            self.is_compiled,
             self.misses,
             self.spans,
         ]
@@ -86,13 +85,12 @@ class Source:
                 str(sha256),
                 bytes(text),
                 int(loads),
-                bool(is_compiled),
                 int(misses),
                 list(spans),
             ] if all(type(one) is list and len(one) == 2 and set(map(type, one)) == {int} for one in spans):
                 if hashlib.sha256(text).hexdigest() != sha256:
                     raise UnreadableRecording(f"the recording's source of {path} is not the one it says it is")
-                return cls(name, is_package, path, sha256, text, loads, is_compiled, misses, spans)
+                return cls(name, is_package, path, sha256, text, loads, misses, spans)
         raise UnreadableRecording(f"the recording holds no source where it says so: {value!r:.100}")
 
     def is_text(self, data: bytes) -> bool:
@@ -119,7 +117,9 @@ class Sources:
       extensions: compiled modules, with the checksum of each.
       archives: the table of contents of each zip file that was imported from.
       members: other things read from them, by ``(archive, member)``.
+      cached: loads of files whose code came from a cache, not from the compiler: ``(path, loads before)``.
       distributions: the installed distributions that were imported, with their versions.
+      is_redacted: whether anything was redacted while the program ran.
     """
 
     files: dict[str, list[Source]] = field(default_factory=dict)
@@ -127,7 +127,9 @@ class Sources:
     extensions: dict[str, str] = field(default_factory=dict)
     archives: dict[str, list[list[Any]]] = field(default_factory=dict)
     members: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    cached: set[tuple[str, int]] = field(default_factory=set)
     distributions: dict[str, str] = field(default_factory=dict)
+    is_redacted: bool = False
 
     @classmethod
     def of_frames(cls, frames: Iterable[tuple[int, list[Any]]]) -> Sources:
@@ -139,6 +141,7 @@ class Sources:
         found = cls()
         for _, items in frames:
             keys = items[::2]
+            found.is_redacted = found.is_redacted or _REDACTED_KEY in keys
             if _SOURCE_KEY in keys or _FOUND_KEY in keys:
                 for key, value in zip(keys, items[1::2], strict=True):
                     if key == _SOURCE_KEY:
@@ -165,6 +168,8 @@ class Sources:
                 self.archives[path] = entries
             case ["member", str(archive), str(name), bytes(data)]:
                 self.members[archive, name] = data
+            case ["cached", str(path), int(loads)]:
+                self.cached.add((path, loads))
             case ["distribution", str(name), str(version)]:
                 self.distributions[name] = version
             case _:
@@ -183,6 +188,8 @@ class Sources:
     def parents(self) -> set[str]:
         """Return each folder that holds something of the program, and all above it."""
         found: set[str] = set()
+        inside = tuple(f"{archive}/" for archive in self.archives)
         for path in [*self.files, *self.folders, *self.extensions, *self.archives]:
-            found.update(str(parent) for parent in PurePosixPath(path).parents)
+            if not path.startswith(inside):
+                found.update(str(parent) for parent in PurePosixPath(path).parents)
         return found | self.folders

@@ -120,6 +120,27 @@ class RecordedSelector(selectors.EpollSelector):
 LiveSelector.__name__ = RecordedSelector.__name__ = "EpollSelector"
 
 
+class Own:
+    """What a loop of ours has beyond asyncio's.
+
+    In an object of its own: an instance of a Python class keeps its attributes in a fast array only
+    as long as there are at most 30, and asyncio's loops come close.
+
+    Attributes:
+      inbox: callbacks from other threads, with their tickets, while recording.
+      arrived: the same at replay, until their recorded arrival.
+    """
+
+    __slots__ = ("arrived", "collections_count", "full_due", "inbox", "wake_fd")
+
+    def __init__(self) -> None:
+        self.inbox: collections.deque[tuple[list[int] | None, Any]] = collections.deque()
+        self.arrived: dict[tuple[int, int], Any] = {}
+        self.wake_fd = -1
+        self.collections_count = 0
+        self.full_due = 100
+
+
 class EventLoop(asyncio.SelectorEventLoop):
     """An asyncio event loop whose runs can be recorded and replayed.
 
@@ -133,11 +154,7 @@ class EventLoop(asyncio.SelectorEventLoop):
     def __init__(self, selector: Any = None) -> None:
         world = self._active_world if current.stream is not None else None
         self._world = world
-        self._inbox: collections.deque[Any] = collections.deque()
-        self._arrived: dict[tuple[int, int], Any] = {}
-        self._wake_fd = -1
-        self._collections = 0
-        self._full_due = 100
+        self._own = Own()
         if world is None:
             super().__init__(selector)
             return
@@ -159,18 +176,8 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         """Return a new task that runs ``coro``."""
-        world = self._world
-        if world is not None:
-            stream = current.stream
-            if stream is not None:
-                if world.threads_started:
-                    # Ids and default names come from counters of the whole process.
-                    world.meet_turn(stream)
-                task = super().create_task(coro, **kwargs)
-                name = kwargs.get("name")
-                if name is not None:
-                    world.task_named(stream, task, name)
-                return task
+        if self._world is not None and self._world.threads_started and current.stream is not None:
+            self._world.meet_turn(current.stream)
         return super().create_task(coro, **kwargs)
 
     # -- waking up ------------------------------------------------------------------------------
@@ -183,25 +190,25 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._internal_fds += 1
         if not self._world.is_replay:
             assert real.eventfd is not None
-            self._wake_fd = real.eventfd(0)
-            self._selector.register(self._wake_fd, selectors.EVENT_READ, (None, None))  # type: ignore[has-type]
+            self._own.wake_fd = real.eventfd(0)
+            self._selector.register(self._own.wake_fd, selectors.EVENT_READ, (None, None))  # type: ignore[has-type]
 
     def _close_self_pipe(self) -> None:
         if self._world is None:
             super()._close_self_pipe()  # type: ignore[misc]
             return
         self._internal_fds -= 1
-        if self._wake_fd >= 0:
-            self._selector.unregister(self._wake_fd)  # type: ignore[has-type]
-            real.close(self._wake_fd)
-            self._wake_fd = -1
+        if self._own.wake_fd >= 0:
+            self._selector.unregister(self._own.wake_fd)  # type: ignore[has-type]
+            real.close(self._own.wake_fd)
+            self._own.wake_fd = -1
 
     def _write_to_self(self) -> None:
         if self._world is None:
             super()._write_to_self()  # type: ignore[misc]
-        elif self._wake_fd >= 0:
+        elif self._own.wake_fd >= 0:
             try:
-                real.eventfd_write(self._wake_fd, 1)  # type: ignore[misc]
+                real.eventfd_write(self._own.wake_fd, 1)  # type: ignore[misc]
             except OSError:  # closed meanwhile by its own thread
                 pass
 
@@ -312,12 +319,13 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def _collect(self, stream: Any) -> None:
         """Collect garbage at this turn: younger generations often, all of it ever more rarely."""
-        self._collections += 1
-        if self._collections >= self._full_due:
+        own = self._own
+        own.collections_count += 1
+        if own.collections_count >= own.full_due:
             generation = 2
-            self._full_due = self._collections + max(100, self._collections // 4)
+            own.full_due = own.collections_count + max(100, own.collections_count // 4)
         else:
-            generation = 0 if self._collections % 10 else 1
+            generation = 0 if own.collections_count % 10 else 1
         self._world.collect_garbage(stream, generation)
 
     @staticmethod

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Final
 from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
-from replay.runtime.signals import Interrupted, signals
+from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
@@ -34,7 +34,7 @@ _UNRECORDED: Final = -1
 
 _NOT_TAKEN: Final = 0
 _TAKEN: Final = 1
-_INTERRUPTED: Final = 2
+_BROKEN_OFF: Final = 2
 
 
 class _Shared:
@@ -137,11 +137,11 @@ class LiveLock(Lock):
         deadline = None if timeout < 0 else real.monotonic() + timeout
         while True:
             left = -1 if deadline is None else max(0.0, deadline - real.monotonic())
-            try:
-                return bool(signals.perform(self._real.acquire, (True, left), {}))
-            except Interrupted:
-                self._changed(stream, _INTERRUPTED)
-                world.deliver_signals(stream)
+            taken = signals.perform(self._real.acquire, (True, left), {})
+            if taken is not INTERRUPTED:
+                return bool(taken)
+            self._changed(stream, _BROKEN_OFF)
+            world.deliver_signals(stream)
 
     def release(self) -> None:
         stream = current.stream
@@ -184,7 +184,7 @@ class RecordedLock(Lock):
             return True
         try:
             outcome = self._outcome(stream)
-            while outcome == _INTERRUPTED:
+            while outcome == _BROKEN_OFF:
                 outcome = self._outcome(stream)
         except BaseException as error:
             strip(error)
@@ -346,7 +346,7 @@ class SimpleQueue:
                 raise queue.Empty
             return self._items.pop(next(iter(self._items)))
         value = stream.take(_TAKEN_KEY)
-        while value == _INTERRUPTED:
+        while value == _BROKEN_OFF:
             value = stream.take(_TAKEN_KEY)
         if value == _NOT_TAKEN:
             raise queue.Empty
@@ -383,12 +383,12 @@ class SimpleQueue:
         deadline = None if timeout is None else real.monotonic() + timeout
         while True:
             left = None if deadline is None else max(0.0, deadline - real.monotonic())
-            try:
-                return signals.perform(self._waiting.get, (True, left), {})
-            except Interrupted:
-                stream.append(_TAKEN_KEY)
-                stream.append(_INTERRUPTED)
-                world.deliver_signals(stream)
+            found = signals.perform(self._waiting.get, (True, left), {})
+            if found is not INTERRUPTED:
+                return found
+            stream.append(_TAKEN_KEY)
+            stream.append(_BROKEN_OFF)
+            world.deliver_signals(stream)
 
     def get_nowait(self) -> Any:
         """Take the oldest item, if there is one."""

@@ -17,6 +17,7 @@ message. A callback is an event that stands where it was called, and a replay ca
 from __future__ import annotations
 
 import _ssl
+import encodings.idna  # noqa: F401  # C functions behind doors would import it, and at replay they do not run
 import itertools
 import operator
 import re
@@ -87,10 +88,7 @@ def install(boundary: Installer) -> None:
         boundary.replace(_Context, "set_default_verify_paths", _set_no_paths)
     for name in MODULE_QUESTIONS:
         boundary.door(Door(f"ssl.{name}"), _ssl if name.startswith(("get", "_")) else ssl, name)
-    keylog = vars(_Context)["keylog_filename"]
-    get_keylog = boundary.bind(Door("ssl.get_keylog_filename", request=nothing), keylog.__get__)
-    set_keylog = boundary.bind(Door("ssl.set_keylog_filename", request=without_self), keylog.__set__)
-    boundary.replace(_Context, "keylog_filename", property(get_keylog, set_keylog))
+    boundary.replace(_Context, "keylog_filename", _keylog(boundary))
     callbacks.install()
     if boundary.is_replay:
         # A recorded run hands out the C types, of which none can be made without a connection.
@@ -101,6 +99,26 @@ def install(boundary: Installer) -> None:
 
 def _set_no_paths(self: Any) -> None:
     """Load the certificates that the system trusts by default; not at replay."""
+
+
+def _keylog(boundary: Installer) -> property:
+    """Return what stands for the name of the file that keys are written to; at replay none are."""
+    real = vars(_Context)["keylog_filename"]
+    names: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+    door = boundary.bind(Door("ssl.keylog_filename", request=without_self, effect=True), real.__set__)
+
+    def get(self: Any) -> Any:
+        return names.get(self)  # no event, for the reason above
+
+    def set(self: Any, value: Any) -> None:
+        try:
+            door(self, value)
+        except BaseException as error:
+            strip(error)
+            raise
+        names[self] = value
+
+    return property(get if boundary.is_replay else real.__get__, set)
 
 
 # -- connections ----------------------------------------------------------------------------------
@@ -252,7 +270,7 @@ def _calls_over_socket(boundary: Installer) -> None:
         return waits
 
     doors = {
-        "do_handshake": Door("ssl.do_handshake", request=nothing, fd=_number, effect=True, blocking=may_wait),
+        "do_handshake": Door("ssl.do_handshake", request=nothing, fd=_number, blocking=may_wait),
         "read": Door(
             "ssl.read", request=nothing, fd=_number, blocking=may_wait, captured=_captured, replayed=_filled
         ),
@@ -267,7 +285,6 @@ def _calls_over_socket(boundary: Installer) -> None:
             "ssl.shutdown",
             request=nothing,
             fd=_number,
-            effect=True,
             blocking=may_wait,
             captured=lambda result, args, kwargs: result is not None,
             replayed=lambda value, args, kwargs: args[0]._sock() if value else None,

@@ -20,12 +20,12 @@ from replay.recording.events import TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
-from replay.runtime.hot import hot
-from replay.runtime.signals import Interrupted, signals
+from replay.runtime.hot import HIDDEN_SITE, hot
+from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
-BATCH_ITEMS: Final = 8192
+BATCH_ITEMS: Final = 1024
 """A list of this many items is written out even if nothing visible happens: bounds memory."""
 
 _ERROR_KEY: Final = -Kind.ERROR
@@ -33,7 +33,6 @@ _TURN_KEY: Final = -Kind.TURN
 _EFFECT_KEY: Final = -Kind.EFFECT
 _POLL_KEY: Final = -Kind.POLL
 _CLOCK_KEY: Final = -Kind.CLOCK
-_SPAWN_KEY: Final = -Kind.SPAWN
 _END_KEY: Final = -Kind.END
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _SITE_KEY: Final = -Kind.SITE
@@ -61,7 +60,7 @@ class Delivered(BaseException):
 class LiveStream:
     """The events of one thread that are not yet in the file."""
 
-    __slots__ = ("append", "children", "clock_ns", "elided", "is_main", "items", "last_ns", "number", "puts")
+    __slots__ = ("append", "children", "clock_ns", "elided", "is_main", "items", "last_ns", "number", "puts", "site")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -72,6 +71,7 @@ class LiveStream:
         self.clock_ns = 0
         self.puts = 0
         self.elided = 0
+        self.site = 0
 
 
 class LiveWorld:
@@ -87,8 +87,10 @@ class LiveWorld:
         self._outputs = itertools.count(1)
         self._streams = itertools.count(1)
         self._tasks = itertools.count(1)
-        self._sites: dict[tuple[CodeType, int], int] = {}
-        self._hidden: dict[CodeType, bool] = {}
+        self.next_task = self._tasks.__next__
+        self.sites: dict[tuple[int, int], int] = {}
+        self._sites_count = 0
+        self._codes: list[CodeType] = []
         self.is_abandoned = False
         self._is_closed = False
         self.threads_started = False
@@ -291,10 +293,9 @@ class LiveWorld:
         started = real.monotonic()
         left = args
         while True:
-            try:
-                return signals.perform(function, left, kwargs)
-            except Interrupted:
-                pass
+            result = signals.perform(function, left, kwargs)
+            if result is not INTERRUPTED:
+                return result
             paused = hot.append
             current.stream = stream
             if not self.threads_started:
@@ -374,7 +375,7 @@ class LiveWorld:
         append = stream.append
         append(_POLL_KEY)
         append(batch or 0)
-        inbox = loop._inbox
+        inbox = loop._own.inbox
         if inbox:
             taken = []
             for _ in range(len(inbox)):
@@ -392,10 +393,10 @@ class LiveWorld:
             return selector._selector.poll(*selector.wait_arguments(timeout))
         deadline = None if timeout is None else real.monotonic() + timeout
         while True:
-            try:
-                return signals.perform(selector._selector.poll, selector.wait_arguments(timeout), {})
-            except Interrupted:
-                self.deliver_signals(stream)
+            batch = signals.perform(selector._selector.poll, selector.wait_arguments(timeout), {})
+            if batch is not INTERRUPTED:
+                return batch
+            self.deliver_signals(stream)
             if loop._ready or loop._stopping:
                 return []
             if deadline is not None:
@@ -415,20 +416,10 @@ class LiveWorld:
         else:
             stream.puts += 1
             ticket = [stream.number, stream.puts]
-        loop._inbox.append((ticket, handle))
+        loop._own.inbox.append((ticket, handle))
         loop._write_to_self()
 
     # -- tasks ----------------------------------------------------------------------------------
-
-    def task_spawned(self, task: Any) -> int:
-        """Return the id of a new task, and write down where it was made."""
-        number = next(self._tasks)
-        stream = current.stream
-        if stream is not None:
-            site = self._site(stream, real.getframe(2))
-            stream.append(_SPAWN_KEY)
-            stream.append([number, site])
-        return number
 
     def task_named(self, stream: Any, task: Any, name: str) -> None:
         """Write down the name that a task was given when it was made."""
@@ -440,26 +431,28 @@ class LiveWorld:
         stream.append(_END_KEY)
         stream.append(outcome_of(task))
 
-    def _site(self, stream: LiveStream, frame: FrameType | None) -> int:
-        hidden = self._hidden
-        while frame is not None:
-            code = frame.f_code
-            skip = hidden.get(code)
-            if skip is None:
-                name = frame.f_globals.get("__name__", "")
-                skip = hidden[code] = type(name) is str and name.startswith(("asyncio.", "replay.", "_weakrefset"))
-            if not skip:
-                break
-            frame = frame.f_back
-        if frame is None:
-            return 0
-        site = (frame.f_code, frame.f_lasti)
-        number = self._sites.get(site)
-        if number is None:
-            number = self._sites[site] = len(self._sites) + 1
-            stream.append(_SITE_KEY)
-            stream.append([number, frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname])
-        return number
+    def site(self, stream: LiveStream, frame: FrameType) -> int:
+        """Return the number of the place where ``frame`` is, or who called it from outside asyncio."""
+        place: FrameType | None = frame
+        sites = self.sites
+        while place is not None:
+            code = place.f_code
+            key = (id(code), place.f_lasti)
+            number = sites.get(key)
+            if number is None:
+                self._codes.append(code)  # an address stands for it as long as it lives
+                name = place.f_globals.get("__name__", "")
+                if type(name) is str and name.startswith(("asyncio.", "replay.", "_weakrefset")):
+                    number = sites[key] = HIDDEN_SITE
+                else:
+                    self._sites_count += 1
+                    number = sites[key] = self._sites_count
+                    stream.append(_SITE_KEY)
+                    stream.append([number, code.co_filename, place.f_lineno or 0, code.co_qualname])
+            if number != HIDDEN_SITE:
+                return number
+            place = place.f_back
+        return 0
 
     # -- signals --------------------------------------------------------------------------------
 

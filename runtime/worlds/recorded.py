@@ -21,6 +21,7 @@ from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
 from replay.recording.reader import RecordingFile
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.order import SPREAD
 from replay.runtime.divergence import Divergence, Ended, Position, same_output
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
@@ -32,7 +33,7 @@ _EFFECT_KEY: Final = -Kind.EFFECT
 _TURN_KEY: Final = -Kind.TURN
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
-_SKIPPED: Final = frozenset((-Kind.SITE, -Kind.SOURCE, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS)))
+_SKIPPED: Final = frozenset((-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS)))
 
 
 class RecordedStream:
@@ -390,7 +391,7 @@ class RecordedWorld:
                 and stream.items[stream.pos + 2] == -Kind.ARRIVALS
             ):
                 for ticket in stream.take(-Kind.ARRIVALS):
-                    handle = loop._arrived.pop(tuple(ticket), None)
+                    handle = loop._own.arrived.pop(tuple(ticket), None)
                     if handle is None:
                         self.diverge(stream, f"callback {ticket[1]} from thread {ticket[0]}", "no such callback was given")
                     loop._ready.append(handle)
@@ -400,7 +401,7 @@ class RecordedWorld:
         """Keep a callback for a loop of another thread until its recorded arrival."""
         stream = current.stream
         stream.puts += 1
-        loop._arrived[stream.number, stream.puts] = handle
+        loop._own.arrived[stream.number, stream.puts] = handle
 
     def run_ready(self, loop: Any, stream: RecordedStream) -> None:
         """Run what is ready now, comparing whose step it is."""
@@ -443,13 +444,19 @@ class RecordedWorld:
             stream.pos -= 2
             self.diverge(stream, self.describe(key, recorded), self.describe(key, value))
 
-    def task_spawned(self, task: Any) -> int:
-        """Return the recorded id of a new task."""
-        stream = current.stream
-        if stream is None:
-            return 0
-        number: int = stream.take(-Kind.SPAWN)[0]
-        return number
+    def task_hash(self) -> Callable[[Any], int]:
+        """Return the hash of tasks: of their ids, which are in the recording."""
+
+        def task_hash(task: Any) -> int:
+            number: int = getattr(task, "_replay_id", 0)
+            if not number:
+                stream = current.stream
+                if stream is not None:
+                    number = task._replay_id = stream.take(-Kind.SPAWN)[0]
+            return number * SPREAD
+
+        task_hash.__name__ = task_hash.__qualname__ = "__hash__"
+        return task_hash
 
     def task_named(self, stream: Any, task: Any, name: str) -> None:
         """Names are derived."""

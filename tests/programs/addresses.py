@@ -1,4 +1,5 @@
 """Default reprs: an address in every line."""
+
 import asyncio
 import random
 

@@ -1,4 +1,5 @@
-"""A fast writer, slow readers: drain waits, the transport pauses and resumes, buffers fill to their limits."""
+"""A fast writer, slow readers: drain waits, the transport pauses and resumes, buffers fill up."""
+
 import asyncio
 import random
 import time

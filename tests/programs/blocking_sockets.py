@@ -1,4 +1,5 @@
 """Plain blocking sockets in threads against an asyncio server: timeouts, makefile, recv_into, urllib."""
+
 import asyncio
 import random
 import socket
@@ -20,7 +21,9 @@ async def serve(reader, writer):
     path = request.split()[1]
     status = b"404 Not Found" if path == b"/lost" else b"200 OK"
     body = b"%s %d" % (path, random.randrange(10**6))
-    writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body))
+    writer.write(
+        b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status, len(body), body)
+    )
     await writer.drain()
     writer.close()
 
@@ -74,7 +77,11 @@ async def main():
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Upper) as threaded:
         thread = threading.Thread(target=threaded.serve_forever, args=(0.01,), name="server")
         thread.start()
-        print(await asyncio.gather(*(asyncio.to_thread(ask_upper, threaded.server_address, n) for n in range(4))))
+        print(
+            await asyncio.gather(
+                *(asyncio.to_thread(ask_upper, threaded.server_address, n) for n in range(4))
+            )
+        )
         threaded.shutdown()
         thread.join()
 

@@ -27,7 +27,7 @@ class Program:
       args: its arguments; see the module's docstring for names in braces.
       stdin: what it reads, None for an empty standard input.
       inputs: files that lie in its working folder when it starts, by name.
-      peers: what must run beside it while it is recorded: `tls`, `http`, `redis`, `postgres`, `sink`, `toggle`.
+      peers: what it is given while it is recorded: `tls`, `http`, `redis`, `postgres`, `sink`, `toggle`.
       needs: modules it imports that may be missing.
       min_python: below this version it is skipped.
       exit_code: as `subprocess` gives it; negative is a signal.
@@ -110,7 +110,19 @@ LISTED = (
 
 TURNS = "turn", "task", "fewer", "early", "clock", "exit", "raise"
 ARGUMENTS = (
-    *("sendto", "sendall", "sendmsg", "write", "file", "text", "argv", "input", "environment", "connect", "path"),
+    *(
+        "sendto",
+        "sendall",
+        "sendmsg",
+        "write",
+        "file",
+        "text",
+        "argv",
+        "input",
+        "environment",
+        "connect",
+        "path",
+    ),
     *("folder", "option", "shutdown", "signal", "descriptor", "stderr", "locks", "handshake", "swallowed"),
 )
 

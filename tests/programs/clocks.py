@@ -1,4 +1,5 @@
 """Every common source of time, randomness and identity, each printed."""
+
 import asyncio
 import datetime
 import os
@@ -14,7 +15,12 @@ async def main():
     print("monotonic", time.monotonic(), time.monotonic_ns(), time.perf_counter(), time.perf_counter_ns())
     print("cpu", time.process_time(), time.thread_time(), time.clock_gettime(time.CLOCK_BOOTTIME))
     print("fields", time.localtime()[:6], time.gmtime()[:6])
-    print("datetime", datetime.datetime.now(), datetime.datetime.now(datetime.timezone.utc), datetime.date.today())
+    print(
+        "datetime",
+        datetime.datetime.now(),
+        datetime.datetime.now(datetime.timezone.utc),
+        datetime.date.today(),
+    )
     print("random", random.random(), random.randint(1, 10**9), random.choice("abcdef"), random.gauss(0, 1))
     print("own generator", random.Random().random(), random.SystemRandom().randrange(10**9))
     print("shuffled", random.sample(range(10), 10), random.getstate()[1][:2])

@@ -1,4 +1,5 @@
 """Context variables through tasks, callbacks and threads; names that asyncio gives; logging from each."""
+
 import asyncio
 import contextvars
 import logging
@@ -8,7 +9,9 @@ import uuid
 
 request = contextvars.ContextVar("request", default="none")
 logging.basicConfig(
-    stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(process)d %(threadName)s %(taskName)s %(message)s"
+    stream=sys.stdout,
+    level=logging.INFO,
+    format="%(asctime)s %(process)d %(threadName)s %(taskName)s %(message)s"
     if sys.version_info >= (3, 12)
     else "%(asctime)s %(process)d %(threadName)s %(message)s",
 )

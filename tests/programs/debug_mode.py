@@ -1,4 +1,5 @@
-"""asyncio in debug mode: slow callbacks by their duration, where a coroutine was made, calls from a wrong thread."""
+"""asyncio in debug mode: slow callbacks, where a coroutine was made, calls from a wrong thread."""
+
 import asyncio
 import logging
 import random

@@ -1,4 +1,5 @@
 """Sockets that change hands: detach, socket(fileno=), dup, from a listening server, numbers used again."""
+
 import asyncio
 import os
 import random

@@ -1,4 +1,5 @@
 """Tasks that start at once, inside the one that made them (3.12)."""
+
 import asyncio
 import random
 import sys

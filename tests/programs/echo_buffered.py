@@ -1,4 +1,5 @@
 """BufferedProtocol on the server, a file sent with sendfile by the client, and what came in which pieces."""
+
 import asyncio
 import random
 import tempfile

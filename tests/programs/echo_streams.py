@@ -1,4 +1,5 @@
 """An echo server and 30 clients in one process, each with pauses of its own; who was served when."""
+
 import asyncio
 import random
 

@@ -1,4 +1,5 @@
 """Leaves in the way its argument says, from inside a coroutine; what was to run at exit runs, or not."""
+
 import asyncio
 import atexit
 import os

@@ -1,4 +1,5 @@
 """Ends in an ExceptionGroup nobody catches; which errors are in it, and in which order, is up to chance."""
+
 import asyncio
 import random
 

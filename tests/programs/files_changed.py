@@ -1,4 +1,5 @@
-"""A file that somebody else changes while it is read and watched: children of ours write to it, replace it, remove it."""
+"""A file that children of ours write to, replace and remove while it is read and watched."""
+
 import asyncio
 import os
 import random

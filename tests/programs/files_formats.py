@@ -1,4 +1,5 @@
-"""Data files read and written by the standard library: csv, json, configparser, toml, zip, gzip, hashes, pickle."""
+"""Data files of the standard library: csv, json, configparser, toml, zip, gzip, hashes, pickle."""
+
 import configparser
 import csv
 import fileinput
@@ -16,7 +17,11 @@ with open("table.csv", newline="") as file:
     rows = list(csv.DictReader(file))
 print(rows, sum(int(row["amount"]) for row in rows))
 settings = configparser.ConfigParser(interpolation=configparser.ExtendedInterpolation())
-print(settings.read(["settings.ini", "missing.ini"]), settings["paths"]["home"], settings.getint("server", "port"))
+print(
+    settings.read(["settings.ini", "missing.ini"]),
+    settings["paths"]["home"],
+    settings.getint("server", "port"),
+)
 data = {"rows": rows, "number": random.random(), "nested": [{"n": n} for n in range(3)]}
 Path("data.json").write_text(json.dumps(data, indent=1))
 with open("data.json") as file:

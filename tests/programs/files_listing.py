@@ -1,4 +1,5 @@
-"""Folders: listdir, scandir, walk, glob, pathlib; their order is the file system's, and is printed as it comes."""
+"""Folders: listdir, scandir, walk, glob, pathlib, in the file system's own order."""
+
 import glob
 import os
 import random
@@ -11,7 +12,9 @@ for _ in range(3):
     folder = root / uuid.uuid4().hex[:6]
     folder.mkdir(parents=True)
     for _ in range(random.randrange(2, 6)):
-        (folder / f"{random.randrange(10**6)}.{random.choice(['txt', 'py', 'dat'])}").write_text("x" * random.randrange(50))
+        (folder / f"{random.randrange(10**6)}.{random.choice(['txt', 'py', 'dat'])}").write_text(
+            "x" * random.randrange(50)
+        )
 (root / "link").symlink_to(folder.name)
 print("listdir", os.listdir("tree"), os.listdir(os.fsencode(str(folder))))
 with os.scandir(folder) as entries:
@@ -21,7 +24,12 @@ for path, folders, files in os.walk("tree"):
     print("walk", path, folders, files)
 print("glob", glob.glob("tree/*/*.txt"), glob.glob("**/*.py", recursive=True))
 print("pathlib", [str(path) for path in root.rglob("*.dat")], [path.name for path in root.iterdir()])
-print("link", os.readlink("tree/link"), (root / "link").resolve().name == folder.name, os.path.islink("tree/link"))
+print(
+    "link",
+    os.readlink("tree/link"),
+    (root / "link").resolve().name == folder.name,
+    os.path.islink("tree/link"),
+)
 shutil.copytree(folder, "copied")
 print("copied", os.listdir("copied"), shutil.disk_usage(".").total > 0)
 first = next(path for path in Path("copied").iterdir())

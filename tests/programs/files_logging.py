@@ -1,11 +1,12 @@
 """logging to a file, a rotating one and stderr, with times, process and thread, from tasks and threads."""
+
 import asyncio
 import logging
 import logging.handlers
 import os
 import random
 
-FORMAT = "%(asctime)s.%(msecs)03d %(relativeCreated)d %(process)d %(threadName)s %(filename)s:%(lineno)d %(message)s"
+FORMAT = "%(asctime)s %(relativeCreated)d %(process)d %(threadName)s %(filename)s:%(lineno)d %(message)s"
 log = logging.getLogger("app")
 log.setLevel(logging.DEBUG)
 log.addHandler(logging.FileHandler("app.log"))

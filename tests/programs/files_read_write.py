@@ -1,4 +1,5 @@
-"""Reads what it was given, writes, appends, seeks, truncates; text and bytes; errors; _io and os underneath."""
+"""Reads what it was given, writes, appends, seeks, truncates; text and bytes; _io and os underneath."""
+
 import _io
 import asyncio
 import io
@@ -27,7 +28,12 @@ def main():
         file.seek(50_000)
         buffer = bytearray(10)
         print(file.readinto(buffer), buffer.hex(), file.peek(1)[:1])
-    for attempt in lambda: open("bytes", "x"), lambda: open("missing"), lambda: open("."), lambda: open("words.txt").write(""):
+    for attempt in (
+        lambda: open("bytes", "x"),
+        lambda: open("missing"),
+        lambda: open("."),
+        lambda: open("words.txt").write(""),
+    ):
         try:
             attempt()
         except (OSError, io.UnsupportedOperation) as error:

@@ -1,4 +1,5 @@
 """Times and numbers of files: stat, utime, copies, what /proc says of this process."""
+
 import os
 import shutil
 import time
@@ -6,7 +7,15 @@ import time
 with open("one", "w") as file:
     file.write("contents")
 status = os.stat("one")
-print("stat", status.st_mtime, status.st_mtime_ns, status.st_ino, status.st_dev, status.st_uid, status.st_blksize)
+print(
+    "stat",
+    status.st_mtime,
+    status.st_mtime_ns,
+    status.st_ino,
+    status.st_dev,
+    status.st_uid,
+    status.st_blksize,
+)
 print("age", time.time() - os.path.getmtime("one"), os.path.getatime("one"), os.path.getctime("one"))
 shutil.copy("one", "two")
 shutil.copy2("one", "three")
@@ -20,7 +29,11 @@ with open("/proc/self/stat") as file:
 print("proc", fields[0], fields[1], fields[3], fields[21])
 with open("/proc/self/status") as file:
     print(*(line.split()[1] for line in file if line.startswith(("Pid:", "VmRSS:", "Threads:"))))
-print("boot", open("/proc/sys/kernel/random/boot_id").read().strip(), open("/proc/sys/kernel/random/uuid").read().strip())
+print(
+    "boot",
+    open("/proc/sys/kernel/random/boot_id").read().strip(),
+    open("/proc/sys/kernel/random/uuid").read().strip(),
+)
 print("device", open("/dev/urandom", "rb", buffering=0).read(8).hex(), os.path.exists("/proc/self/fd/0"))
 print("load", open("/proc/loadavg").read().strip(), os.getloadavg())
 with open(os.devnull, "w") as file:

@@ -1,4 +1,5 @@
 """Everything of tempfile: names, folders, mkstemp, spooled files, what is left after."""
+
 import asyncio
 import os
 import random

@@ -1,4 +1,5 @@
-"""When the collector runs decides what these lines count: cycles with __del__, weak references, async generators."""
+"""Counts that depend on when the collector runs: cycles, weak references, async generators."""
+
 import asyncio
 import gc
 import random

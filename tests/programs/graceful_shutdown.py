@@ -1,4 +1,5 @@
 """A server that stops on SIGTERM: finishes what it has, refuses what is new, says goodbye, exits with 0."""
+
 import asyncio
 import random
 import signal

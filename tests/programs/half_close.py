@@ -1,4 +1,5 @@
-"""Half of a connection closed: write_eof then read on, a server that answers after the end, shutdown by hand, abort."""
+"""Half of a connection closed: write_eof then read on, an answer after the end, shutdown, abort."""
+
 import asyncio
 import random
 import socket

@@ -1,4 +1,5 @@
 """Waits to be interrupted, with tasks that clean up; the KeyboardInterrupt comes out at the end."""
+
 import asyncio
 import random
 

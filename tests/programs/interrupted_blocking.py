@@ -1,4 +1,5 @@
 """Waits to be interrupted without any loop: in a sleep, on a lock nobody opens, on an event."""
+
 import random
 import threading
 import time
@@ -10,7 +11,11 @@ def wait_on_lock():
     lock.acquire()
 
 
-for name, wait in ("sleep", lambda: time.sleep(60)), ("lock", wait_on_lock), ("event", threading.Event().wait):
+for name, wait in (
+    ("sleep", lambda: time.sleep(60)),
+    ("lock", wait_on_lock),
+    ("event", threading.Event().wait),
+):
     try:
         print("READY", name, flush=True)
         wait()

@@ -1,4 +1,5 @@
 """Prints and sends numbered messages for a long time; somebody kills it in the middle."""
+
 import asyncio
 import random
 import sys

@@ -1,4 +1,5 @@
-"""Prints an order that follows addresses: a set of objects whose hash no recorder can reach, and a sort by id."""
+"""Prints an order that follows addresses, by a set of slotted objects and by a sort by id."""
+
 import asyncio
 import random
 

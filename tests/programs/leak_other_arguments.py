@@ -1,7 +1,8 @@
-"""Gives one call another argument when a file is there that it asks the C library about; no answer depends on it.
+"""Gives one call another argument when a file is there; no answer depends on it.
 
-    python leak_other_arguments.py FILE (sendto | sendall | sendmsg | write | file | argv | input | connect | path | ...)
+python leak_other_arguments.py FILE KIND
 """
+
 import asyncio
 import ctypes
 import os
@@ -38,7 +39,7 @@ def locks():
     one, two = threading.Lock(), threading.Lock()
 
     def take():
-        with (two if changed else one), (one if changed else two):
+        with two if changed else one, one if changed else two:
             pass
 
     thread = threading.Thread(target=take)
@@ -55,7 +56,9 @@ def swallowed():
 
 def handshake():
     context = ssl.create_default_context()
-    side = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="b.example" if changed else "a.example")
+    side = context.wrap_bio(
+        ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="b.example" if changed else "a.example"
+    )
     try:
         side.do_handshake()
     except ssl.SSLWantReadError:

@@ -1,7 +1,8 @@
 """Sends other bytes, as many, when a file is there that it asks the C library about; prints the answer alone.
 
-    python leak_other_bytes.py FILE
+python leak_other_bytes.py FILE
 """
+
 import asyncio
 import ctypes
 import os

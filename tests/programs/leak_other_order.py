@@ -1,7 +1,8 @@
 """Starts its tasks in another order when a file is there that it asks the C library about; prints no order.
 
-    python leak_other_order.py FILE
+python leak_other_order.py FILE
 """
+
 import asyncio
 import ctypes
 import os

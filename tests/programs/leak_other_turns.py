@@ -1,7 +1,8 @@
 """Does one thing more, or one less, when a file is there that it asks the C library about.
 
-    python leak_other_turns.py FILE (turn | task | fewer | early | clock | exit | raise)
+python leak_other_turns.py FILE (turn | task | fewer | early | clock | exit | raise)
 """
+
 import asyncio
 import ctypes
 import os

@@ -1,7 +1,8 @@
 """Prints what no recorder sees: the process's number and a clock, straight from the C library.
 
-    python leak_unrecorded.py
+python leak_unrecorded.py
 """
+
 import asyncio
 import ctypes
 

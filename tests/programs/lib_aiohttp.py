@@ -1,4 +1,5 @@
-"""An aiohttp server and client in one process: concurrent requests, JSON, cookies, an upload, errors, a time limit."""
+"""An aiohttp server and client in one process: concurrent requests, JSON, an upload, errors."""
+
 import asyncio
 import random
 
@@ -50,6 +51,7 @@ async def main():
     host, port = runner.addresses[0]
     base = f"http://{host}:{port}"
     async with aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+
         async def get(n):
             async with session.get("/number", params={"n": n}) as response:
                 return await response.json()
@@ -61,7 +63,11 @@ async def main():
         async with session.post("/upload", data=form) as response:
             print(response.status, await response.text(), response.cookies["session"].value)
         async with session.get("/stream") as response:
-            print("stream", [len(chunk) async for chunk, _ in response.content.iter_chunks()], response.headers["Date"])
+            print(
+                "stream",
+                [len(chunk) async for chunk, _ in response.content.iter_chunks()],
+                response.headers["Date"],
+            )
         async with session.get("/nowhere") as response:
             print(response.status, response.reason)
         try:

@@ -1,4 +1,5 @@
 """The usual chat room: a set of aiohttp's WebSocketResponse, everybody told in the order of the set."""
+
 import asyncio
 import random
 

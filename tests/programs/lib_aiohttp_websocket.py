@@ -1,4 +1,5 @@
-"""WebSockets with aiohttp on both sides: a chat of several clients, binary messages, a ping, how each end closed."""
+"""WebSockets with aiohttp on both sides: a chat, binary messages, a ping, how each end closed."""
+
 import asyncio
 import random
 
@@ -35,7 +36,9 @@ async def member(session, url, name, log):
         await asyncio.sleep(0.01)
         await socket.send_str("bye")
         async for message in socket:
-            log.append(message.json()["said"] if message.type == WSMsgType.TEXT else f"{len(message.data)} bytes")
+            log.append(
+                message.json()["said"] if message.type == WSMsgType.TEXT else f"{len(message.data)} bytes"
+            )
         return name, socket.close_code, log
 
 
@@ -48,7 +51,9 @@ async def main():
     host, port = runner.addresses[0]
     async with aiohttp.ClientSession() as session:
         names = "abcd"
-        for result in await asyncio.gather(*(member(session, f"ws://{host}:{port}/chat", name, []) for name in names)):
+        for result in await asyncio.gather(
+            *(member(session, f"ws://{host}:{port}/chat", name, []) for name in names)
+        ):
             print(*result)
     await runner.cleanup()
     print("members", len(members), port)

@@ -1,4 +1,5 @@
 """anyio on asyncio: task groups, cancel scopes, streams, sockets, threads both ways, a process, a limiter."""
+
 import random
 import time
 

@@ -1,7 +1,8 @@
-"""asyncpg against a real server: a pool, transactions, a cursor, a listener, errors, two transactions in each other's way.
+"""asyncpg against a real server: a pool, transactions, a cursor, a listener, errors, a deadlock.
 
-    python lib_asyncpg.py HOST:PORT
+python lib_asyncpg.py HOST:PORT
 """
+
 import asyncio
 import random
 import sys
@@ -33,9 +34,17 @@ async def transfer(pool, first, second):
 async def main():
     settings = {"deadlock_timeout": "20ms", "client_min_messages": "warning"}
     async with asyncpg.create_pool(
-        host=host, port=int(port), user="tester", database="postgres", min_size=1, max_size=4, server_settings=settings
+        host=host,
+        port=int(port),
+        user="tester",
+        database="postgres",
+        min_size=1,
+        max_size=4,
+        server_settings=settings,
     ) as pool:
-        await pool.execute("drop table if exists item; create table item (id serial primary key, name text, number float8)")
+        await pool.execute(
+            "drop table if exists item; create table item (id serial primary key, name text, number float8)"
+        )
         print("ids", await asyncio.gather(*(add(pool, f"name{n}") for n in range(8))))
         for row in await pool.fetch("select * from item order by number limit 3"):
             print(dict(row))
@@ -45,7 +54,10 @@ async def main():
             await pool.execute(f"notify news, 'number {random.randrange(1000)}'")
             print("heard", await heard.get(), connection.get_server_pid())
             async with connection.transaction():
-                print("cursor", [row[0] async for row in connection.cursor("select name from item order by random()")])
+                print(
+                    "cursor",
+                    [row[0] async for row in connection.cursor("select name from item order by random()")],
+                )
             await connection.reset()
         print(sorted(await asyncio.gather(transfer(pool, 1, 2), transfer(pool, 2, 1))))
         try:

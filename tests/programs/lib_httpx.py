@@ -1,7 +1,8 @@
-"""httpx against a server in another process: many requests at once, streams, redirects, cookies, errors, the blocking client.
+"""httpx against a server in another process: many requests, streams, redirects, cookies, errors.
 
-    python lib_httpx.py HOST:PORT
+python lib_httpx.py HOST:PORT
 """
+
 import asyncio
 import random
 import sys
@@ -21,7 +22,12 @@ async def main():
         async with client.stream("GET", "/stream") as response:
             print("stream", [len(chunk) async for chunk in response.aiter_raw()])
         response = await client.get("/redirect", follow_redirects=True)
-        print("redirected", response.url.path, [hop.status_code for hop in response.history], dict(client.cookies))
+        print(
+            "redirected",
+            response.url.path,
+            [hop.status_code for hop in response.history],
+            dict(client.cookies),
+        )
         try:
             (await client.get("/missing")).raise_for_status()
         except httpx.HTTPStatusError as error:

@@ -1,7 +1,8 @@
-"""redis.asyncio against a real server: commands, a pipeline, a transaction, publish and subscribe, a blocking pop.
+"""redis.asyncio against a real server: commands, a pipeline, publish and subscribe, a blocking pop.
 
-    python lib_redis.py HOST:PORT
+python lib_redis.py HOST:PORT
 """
+
 import asyncio
 import random
 import sys

@@ -1,4 +1,5 @@
 """Starlette's TestClient, which runs the application in a thread of its own behind a blocking portal."""
+
 import random
 import threading
 
@@ -28,7 +29,12 @@ async def echo(socket):
         await socket.send_text(f"{text} {random.randrange(1000)}")
 
 
-routes = [Route("/number/{n}", number), Route("/thread", in_thread), Route("/broken", broken), WebSocketRoute("/echo", echo)]
+routes = [
+    Route("/number/{n}", number),
+    Route("/thread", in_thread),
+    Route("/broken", broken),
+    WebSocketRoute("/echo", echo),
+]
 with TestClient(Starlette(routes=routes)) as client:
     for n in range(4):
         print(client.get(f"/number/{n}").json())

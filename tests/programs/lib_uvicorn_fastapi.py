@@ -1,4 +1,5 @@
 """A FastAPI application under uvicorn, asked by httpx in the same process, then told to stop."""
+
 import asyncio
 import random
 import socket

@@ -1,4 +1,5 @@
 """websockets on both sides: several clients, a broadcast, a ping, large messages, closing from either end."""
+
 import asyncio
 import random
 

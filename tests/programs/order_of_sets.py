@@ -1,4 +1,5 @@
-"""Sets, whose order follows hashes: strings, tasks, futures, objects of one's own, and what asyncio keeps in sets."""
+"""Sets, whose order follows hashes: strings, tasks, futures, objects, and what asyncio keeps in sets."""
+
 import asyncio
 import random
 

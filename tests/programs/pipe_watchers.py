@@ -1,4 +1,5 @@
 """add_reader and add_writer on pipes by hand, read and write transports on others, an eventfd."""
+
 import asyncio
 import os
 import random
@@ -14,7 +15,7 @@ async def by_hand():
     def writable():
         nonlocal left
         sizes.append(os.write(outer, left))
-        left = left[sizes[-1]:]
+        left = left[sizes[-1] :]
         if not left:
             loop.remove_writer(outer)
             os.close(outer)

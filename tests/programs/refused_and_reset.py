@@ -1,4 +1,5 @@
-"""Connections that fail: refused, reset in the middle, timed out, several addresses tried, an address already taken."""
+"""Connections that fail: refused, reset in the middle, too slow, an address already taken."""
+
 import asyncio
 import random
 import socket
@@ -68,7 +69,9 @@ async def late_server(port):
 
     loop = asyncio.get_running_loop()
     servers = []
-    loop.call_later(0.01, lambda: servers.append(loop.create_task(asyncio.start_server(answer, "127.0.0.1", port))))
+    loop.call_later(
+        0.01, lambda: servers.append(loop.create_task(asyncio.start_server(answer, "127.0.0.1", port)))
+    )
     for attempt in range(100):
         try:
             connection = await asyncio.open_connection("127.0.0.1", port)

@@ -1,4 +1,5 @@
-"""Who goes first is up to random durations: sleeps, a queue, a lock, a semaphore, a condition, an event, a barrier."""
+"""Random durations decide who goes first: sleeps, a queue, locks, a condition, a barrier."""
+
 import asyncio
 import random
 

@@ -1,4 +1,5 @@
 """select, poll, epoll and selectors used without asyncio, then an asyncio loop on a SelectSelector."""
+
 import asyncio
 import os
 import random

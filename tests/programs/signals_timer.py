@@ -1,4 +1,5 @@
-"""setitimer and alarm: handlers called during asyncio waits, time.sleep and a blocking read, some of which raise."""
+"""setitimer and alarm: handlers called during asyncio waits, time.sleep and a blocking read."""
+
 import asyncio
 import os
 import random

@@ -1,4 +1,5 @@
-"""Signals that the program sends itself: os.kill, raise_signal, with handlers of the loop's and Python's own."""
+"""Signals that the program sends itself, with handlers of the loop's and Python's own."""
+
 import asyncio
 import os
 import random

@@ -1,4 +1,5 @@
-"""The loop's low-level calls on raw sockets: sock_accept, sock_connect, sock_recv, sock_recv_into, sock_sendall, UDP."""
+"""The loop's low-level calls on raw sockets: sock_accept, sock_connect, sock_recv, sock_sendall, UDP."""
+
 import asyncio
 import random
 import socket

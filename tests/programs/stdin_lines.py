@@ -1,4 +1,5 @@
-"""Reads its standard input with input(), by lines, and as bytes to the end; asks between two steps of a task."""
+"""Reads its standard input with input(), by lines, by characters and to the end."""
+
 import asyncio
 import random
 import sys

@@ -1,4 +1,5 @@
 """Reads its standard input as an asyncio stream, and writes its standard output as one."""
+
 import asyncio
 import random
 import sys

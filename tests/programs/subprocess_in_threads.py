@@ -1,4 +1,5 @@
 """subprocess.run and Popen, blocking, in threads and in the main thread."""
+
 import asyncio
 import random
 import subprocess
@@ -26,7 +27,9 @@ def failing():
 
 
 def talk():
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as child:
+    with subprocess.Popen(
+        ["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as child:
         for n in range(3):
             child.stdin.write(f"{n} {random.random()}\n")
             yield child.pid, child.poll(), child.stdout.readline()

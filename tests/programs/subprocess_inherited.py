@@ -1,4 +1,5 @@
 """Children that write to our own standard output and error, between our own lines."""
+
 import asyncio
 import random
 import subprocess

@@ -1,4 +1,5 @@
-"""Children with pipes on all three sides: a line at a time, all at once, more than a pipe holds, none at all."""
+"""Children with pipes on all three sides: by lines, all at once, more than a pipe holds."""
+
 import asyncio
 import random
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
@@ -16,7 +17,9 @@ async def conversation(n):
 
 
 async def everything():
-    child = await asyncio.create_subprocess_exec("sh", "-c", "cat; echo done >&2", stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    child = await asyncio.create_subprocess_exec(
+        "sh", "-c", "cat; echo done >&2", stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
     out, err = await child.communicate(random.randbytes(300_000))
     print("communicate", len(out), sum(out[:1000]), err, child.returncode)
 
@@ -48,7 +51,9 @@ async def missing():
 
 
 async def main():
-    await asyncio.gather(*(conversation(n) for n in range(3)), everything(), mixed(), silent(), closed_early(), missing())
+    await asyncio.gather(
+        *(conversation(n) for n in range(3)), everything(), mixed(), silent(), closed_early(), missing()
+    )
 
 
 asyncio.run(main())

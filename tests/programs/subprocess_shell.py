@@ -1,4 +1,5 @@
 """Shell commands, their environment and folder, os.popen, os.system, and a child that is Python."""
+
 import asyncio
 import os
 import random
@@ -25,7 +26,9 @@ async def main():
     print("system", os.waitstatus_to_exitcode(os.system("exit 5")))
     with os.popen("echo popen $$") as pipe:
         print(pipe.read().split())
-    code = "import os, random, sys; print('child', os.getpid(), random.random(), 'PYTHONHASHSEED' in os.environ)"
+    code = (
+        "import os, random, sys; print('child', os.getpid(), random.random(), 'PYTHONHASHSEED' in os.environ)"
+    )
     await shell(f'"{sys.executable}" -c "{code}"')
 
 

@@ -1,4 +1,5 @@
 """Children that are terminated, killed, signalled, stopped and waited for too long."""
+
 import asyncio
 import os
 import random
@@ -36,7 +37,9 @@ async def too_long():
 
 
 async def many():
-    children = [await asyncio.create_subprocess_exec("sleep", f"0.00{random.randrange(10)}") for _ in range(5)]
+    children = [
+        await asyncio.create_subprocess_exec("sleep", f"0.00{random.randrange(10)}") for _ in range(5)
+    ]
     order = []
 
     async def wait(n, child):

@@ -1,4 +1,5 @@
 """Waits for a signal it does not handle: what was printed and flushed is there, nothing else happens."""
+
 import asyncio
 import atexit
 import os

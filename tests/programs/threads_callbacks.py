@@ -1,4 +1,5 @@
-"""Threads that reach into a running loop: call_soon_threadsafe, run_coroutine_threadsafe, a future set from outside."""
+"""Threads that reach into a running loop: call_soon_threadsafe, run_coroutine_threadsafe."""
+
 import asyncio
 import random
 import threading
@@ -35,7 +36,9 @@ async def main():
     for thread in threads:
         thread.start()
     future = loop.create_future()
-    threading.Timer(random.random() * 0.005, loop.call_soon_threadsafe, (future.set_result, "by a timer")).start()
+    threading.Timer(
+        random.random() * 0.005, loop.call_soon_threadsafe, (future.set_result, "by a timer")
+    ).start()
     ticks = 0
     while not future.done():
         ticks += 1

@@ -1,4 +1,5 @@
-"""What a thread knows of itself: names, numbers, threading.local, who is alive, daemons, exceptions in threads."""
+"""What a thread knows of itself: names, numbers, threading.local, who is alive, exceptions."""
+
 import random
 import sys
 import threading
@@ -34,7 +35,9 @@ for thread in threads:
     thread.join()
 print(*lines, sep="\n")
 print("after", own.value, threading.active_count(), threading.main_thread().name, threading.get_ident())
-threading.excepthook = lambda about: print("hook", about.exc_type.__name__, about.thread.name, file=sys.stderr)
+threading.excepthook = lambda about: print(
+    "hook", about.exc_type.__name__, about.thread.name, file=sys.stderr
+)
 last = Own()
 last.start()
 last.join()

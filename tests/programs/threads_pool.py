@@ -1,4 +1,5 @@
 """A ThreadPoolExecutor without asyncio: a shared lock, queue.Queue, wait, as_completed, callbacks, map."""
+
 import queue
 import random
 import threading
@@ -38,5 +39,8 @@ with ThreadPoolExecutor(4) as pool:
     print("map", list(pool.map(lambda n: n + 1, range(10))))
     last = pool.submit(work, 99)
     blocked = [pool.submit(time.sleep, 0.005) for _ in range(8)]
-    print("cancelled", sum(future.cancel() for future in blocked) + sum(future.running() for future in blocked) >= 0)
+    print(
+        "cancelled",
+        sum(future.cancel() for future in blocked) + sum(future.running() for future in blocked) >= 0,
+    )
 print("after", last.result(), [future.cancelled() for future in blocked])

@@ -1,4 +1,5 @@
 """Plain threads and everything they wait with: Condition, Event, Semaphore, Barrier, RLock, time limits."""
+
 import random
 import threading
 import time
@@ -27,7 +28,12 @@ def run(*functions):
 
 
 condition, stock = threading.Condition(), []
-event, semaphore, barrier, rlock = threading.Event(), threading.Semaphore(2), threading.Barrier(3), threading.RLock()
+event, semaphore, barrier, rlock = (
+    threading.Event(),
+    threading.Semaphore(2),
+    threading.Barrier(3),
+    threading.RLock(),
+)
 
 
 def consumer():

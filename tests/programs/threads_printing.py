@@ -1,4 +1,5 @@
 """Several threads print at once, in pieces and in whole lines, while an asyncio task does too."""
+
 import asyncio
 import random
 import sys

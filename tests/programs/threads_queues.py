@@ -1,4 +1,5 @@
-"""Producers and consumers on queue.Queue, LifoQueue, PriorityQueue and SimpleQueue, full and empty ones too."""
+"""Producers and consumers on every kind of queue, full and empty ones too."""
+
 import asyncio
 import queue
 import random

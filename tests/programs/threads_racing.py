@@ -1,4 +1,5 @@
 """to_thread and run_in_executor: results in the order in which the threads were done."""
+
 import asyncio
 import random
 import threading
@@ -21,7 +22,9 @@ async def main():
             print("error", error)
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(2, thread_name_prefix="mine") as pool:
-        done = await asyncio.gather(*(loop.run_in_executor(pool, work, n) for n in range(8)), return_exceptions=True)
+        done = await asyncio.gather(
+            *(loop.run_in_executor(pool, work, n) for n in range(8)), return_exceptions=True
+        )
         print(done)
     late = asyncio.create_task(asyncio.to_thread(work, 20))
     try:

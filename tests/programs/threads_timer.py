@@ -1,4 +1,5 @@
-"""threading.Timer: several, one cancelled, one that arms the next; sched; a periodic thread stopped by an event."""
+"""threading.Timer, one cancelled, one that arms the next; sched; a thread stopped by an event."""
+
 import random
 import sched
 import threading

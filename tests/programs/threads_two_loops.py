@@ -1,4 +1,5 @@
 """A second event loop in another thread, questions and answers between the two, and its end from outside."""
+
 import asyncio
 import random
 import threading

@@ -1,4 +1,5 @@
 """Work against deadlines and cancellation, each a close race: timeout, wait_for, shield, cancel, uncancel."""
+
 import asyncio
 import random
 

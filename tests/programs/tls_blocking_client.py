@@ -1,4 +1,5 @@
 """Blocking TLS clients in threads, with ssl.wrap_socket and urllib, against an asyncio TLS server."""
+
 import asyncio
 import contextlib
 import os

@@ -1,4 +1,5 @@
-"""TLS server and clients: ALPN, the certificate seen, a certificate not trusted, a wrong name, data both ways."""
+"""TLS server and clients: ALPN, the certificate seen, one not trusted, a wrong name, data both ways."""
+
 import asyncio
 import os
 import random
@@ -26,7 +27,9 @@ async def serve(reader, writer):
 
 
 async def client(n, port, context):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=context, server_hostname="localhost"
+    )
     tls = writer.get_extra_info("ssl_object")
     if n == 0:
         certificate = writer.get_extra_info("peercert")

@@ -1,4 +1,5 @@
-"""A connection that begins in clear and goes on in TLS, by start_tls on both sides; then a session used again."""
+"""A connection that begins in clear and goes on in TLS, by start_tls on both sides."""
+
 import asyncio
 import os
 import random

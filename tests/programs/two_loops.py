@@ -1,4 +1,5 @@
-"""Several loops, one after another: asyncio.run twice, a Runner used three times, run_until_complete, run_forever."""
+"""Several loops, one after another: asyncio.run twice, a Runner used three times, run_forever."""
+
 import asyncio
 import random
 

@@ -1,4 +1,5 @@
 """UDP both ways through datagram endpoints, and an ICMP error from a port where nobody listens."""
+
 import asyncio
 import random
 import socket

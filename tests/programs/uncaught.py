@@ -1,4 +1,5 @@
-"""An exception with causes, out of a task; another in a callback, another never retrieved, and a coroutine never awaited."""
+"""An exception with causes, out of a task; others in a callback, never retrieved, never awaited."""
+
 import asyncio
 import os
 import random

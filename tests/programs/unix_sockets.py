@@ -1,4 +1,5 @@
 """UNIX sockets: a pair, a server at a path, an abstract name, ancillary data with a descriptor in it."""
+
 import asyncio
 import os
 import random

@@ -123,10 +123,12 @@ def run(
     try:
         for line, number in signals:
             seen = _read_until(child, line.encode(), seen)
+            if number != signal.SIGKILL:
+                _let_fall_asleep(child.pid)
             child.send_signal(number)
         stdout, stderr = child.communicate(stdin.encode() if stdin is not None else None, RUN_LIMIT_S)
     except subprocess.TimeoutExpired:
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)  # its children too: they hold its pipes open
         stdout, stderr = child.communicate(timeout=RUN_LIMIT_S)
         pytest.fail(
             f"hung, killed after {RUN_LIMIT_S:g} s: {' '.join(argv)}\n--- stdout\n"
@@ -136,6 +138,9 @@ def run(
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
+        for stream in child.stdout, child.stderr:
+            assert stream is not None
+            stream.close()
     return Ran(child.returncode, seen + stdout, stderr)
 
 
@@ -152,6 +157,22 @@ def _read_until(child: subprocess.Popen[bytes], line: bytes, seen: bytes) -> byt
             return seen  # it ended without; its exit code will say so
         seen += piece
     return seen
+
+
+def _let_fall_asleep(pid: int) -> None:
+    """Return when a process seems to wait for something, or after a moment when it never does.
+
+    A signal that comes between Python's last look for signals and the system call that blocks is not seen
+    before that call returns: plain Python then hangs in `lock.acquire` and `time.sleep`.
+    """
+    asleep = 0
+    for _ in range(100):
+        with open(f"/proc/{pid}/stat") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+        asleep = asleep + 1 if state == "S" else 0
+        if asleep == 5:
+            return
+        time.sleep(0.002)
 
 
 @contextlib.contextmanager

@@ -46,6 +46,8 @@ def test_a_replay_is_the_same_run(program: Program, record_program: RecordProgra
     recorded = record_program(program)
     for replayed in replay_many(recorded, 2):
         must_be_the_same(recorded, replayed)
+    ours = re.findall(rb"[^\s\"]*replay[./]runtime[^\s\"]*", recorded.ran.stdout + recorded.program_stderr)
+    assert ours == [], "a program's own output shows nothing of the recorder"
 
 
 @pytest.mark.parametrize("program", [case(program, slow=True) for program in PROGRAMS])

@@ -1,7 +1,8 @@
 """An HTTP server for programs to talk to: answers in threads, after pauses of random length.
 
-    python http_server.py PORT
+python http_server.py PORT
 """
+
 import json
 import random
 import sys
@@ -27,7 +28,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         value = {"path": self.path, "number": random.random(), "client": self.client_address[1]}
-        return self.answer(200, json.dumps(value).encode(), [("Set-Cookie", f"session={random.getrandbits(32)}")])
+        return self.answer(
+            200, json.dumps(value).encode(), [("Set-Cookie", f"session={random.getrandbits(32)}")]
+        )
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))

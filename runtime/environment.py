@@ -1,0 +1,288 @@
+"""The program's environment: ``os.environ``, the time zone, and what is kept of both.
+
+A recording keeps the values of the variables that are named here, and the names and lengths of all
+others. What the program reads of the others by name (``os.environ[name]``, ``get``, ``in``,
+``os.getenv``) is recorded when it does; what it only sees by going through all of them is a
+placeholder at replay. A value whose name looks like a secret's never enters the recording.
+
+``os.environ`` stays what it is. Only the dictionary below it is ours.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from _collections_abc import ItemsView, KeysView, ValuesView
+from collections.abc import Callable, Mapping
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from replay.recording.redaction import Redactor
+from replay.runtime.boundary.install import Installer
+from replay.runtime.streams import current
+
+ENVIRONMENT: Final = frozenset(
+    "HOME LANG LANGUAGE LC_ALL LC_COLLATE LC_CTYPE LC_MESSAGES LC_MONETARY LC_NUMERIC LC_TIME LOGNAME NO_COLOR "
+    "FORCE_COLOR COLORTERM COLUMNS LINES PATH PWD OLDPWD SHELL SHLVL TEMP TERM TMP TMPDIR TZ USER VIRTUAL_ENV "
+    "XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR CI DEBUG HOSTNAME _ PYTEST_CURRENT_TEST "
+    "PYTHONASYNCIODEBUG PYTHONBREAKPOINT PYTHONCOERCECLOCALE PYTHONDEVMODE PYTHONDONTWRITEBYTECODE PYTHONFAULTHANDLER "
+    "PYTHONHASHSEED PYTHONINTMAXSTRDIGITS PYTHONIOENCODING PYTHONMALLOC PYTHONNODEBUGRANGES PYTHONOPTIMIZE PYTHONPATH "
+    "PYTHONPYCACHEPREFIX PYTHONSAFEPATH PYTHONTRACEMALLOC PYTHONUNBUFFERED PYTHONUTF8 PYTHONWARNDEFAULTENCODING "
+    "PYTHONWARNINGS".split()
+)
+"""Variables whose values are kept in every recording."""
+
+_STARTUP: Final = re.compile("LANG|LANGUAGE|LC_[A-Z]+|PYTHON[A-Z]+|TZ")
+_NEEDED_TO_START: Final = frozenset(("PYTHONHOME", "PYTHONPATH", "PYTHONHASHSEED"))
+
+_SECRET: Final = re.compile(
+    "KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|PRIVATE|AUTH|COOKIE|SIGNATURE|(^|_)(PASS|PWD|PW|DSN|SALT|PIN)($|_)",
+    re.IGNORECASE,
+)
+_HARMLESS: Final = re.compile(r"-?\d{0,6}|true|false|yes|no|on|off|none|null", re.IGNORECASE)
+_URL_PASSWORD: Final = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
+
+DOOR: Final = "environ"
+_ZONES: Final = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
+_MAX_ZONE_BYTES: Final = 1 << 16
+
+
+def looks_secret(name: str) -> bool:
+    """Whether the value of a variable of this name had better not be kept."""
+    return _SECRET.search(name) is not None
+
+
+def secret_of(name: str, value: str) -> str | None:
+    """Return what of a variable's value is secret: all, the password in a URL, or nothing (None)."""
+    if looks_secret(name):
+        return None if _HARMLESS.fullmatch(value) else value
+    found = _URL_PASSWORD.search(value)
+    return found.group(1) if found is not None else None
+
+
+def describe(redacted: frozenset[str]) -> dict[str, Any]:
+    """Return what the header says of the environment.
+
+    Args:
+      redacted: names whose values are not kept in any case.
+    """
+    return {
+        "environment": {
+            name: value for name, value in os.environ.items() if name in ENVIRONMENT and name not in redacted
+        },
+        "environment_lengths": {name: len(os.fsencode(value)) for name, value in os.environ.items()},
+        "timezone": _zone(),
+    }
+
+
+def startup(header: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment to start the interpreter of a replay in.
+
+    It is the one here, but for what the interpreter takes its settings from when it starts.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _NEEDED_TO_START or not _STARTUP.fullmatch(name)
+    }
+    recorded = {
+        name: value
+        for name, value in header["environment"].items()
+        if name not in _NEEDED_TO_START and _STARTUP.fullmatch(name)
+    }
+    return kept | recorded
+
+
+# -- the time zone ------------------------------------------------------------------------------------------
+
+
+def _zone() -> dict[str, Any]:
+    """Return the zone of local time: its rules as a file, or as text where there is no file."""
+    name = os.environ.get("TZ")
+    data = b""
+    for path in _zone_files(name):
+        try:
+            with open(path, "rb") as file:
+                data = file.read(_MAX_ZONE_BYTES)
+        except OSError:
+            continue
+        if data.startswith(b"TZif"):
+            break
+        data = b""
+    return {"name": name, "data": data, "names": list(time.tzname), "offset_s": -time.timezone}
+
+
+def _zone_files(name: str | None) -> list[str]:
+    if name is None:
+        return ["/etc/localtime"]
+    name = name.removeprefix(":")
+    if not name:
+        return []
+    if name.startswith("/"):
+        return [name]
+    return [os.path.join(folder, name) for folder in (os.environ.get("TZDIR", _ZONES[0]), *_ZONES)]
+
+
+def _restore_zone(zone: Mapping[str, Any]) -> None:
+    """Make local time that of the recording, without a word of it in ``os.environ``."""
+    if not zone["data"]:
+        os.putenv("TZ", zone["name"] if zone["name"] is not None else "UTC0")
+        time.tzset()
+        return
+    # The C library reads the file once, now, and again only when TZ has changed.
+    descriptor = os.memfd_create("zone")
+    try:
+        os.write(descriptor, zone["data"])
+        os.putenv("TZ", f":/proc/self/fd/{descriptor}")
+        time.tzset()
+    finally:
+        os.close(descriptor)
+
+
+# -- os.environ ---------------------------------------------------------------------------------------------
+
+
+class _Variables(dict[bytes, bytes]):
+    """The dictionary below ``os.environ``: knows which values the other run has."""
+
+    __slots__ = ("hidden", "is_iterating", "read")
+
+    hidden: set[bytes]
+    is_iterating: Callable[[bytes], bool]
+    read: Callable[[bytes], None]
+
+    def __getitem__(self, key: bytes) -> bytes:
+        if key in self.hidden and current.stream is not None and not self.is_iterating(key):
+            self.read(key)
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        self.hidden.discard(key)
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: bytes) -> None:
+        self.hidden.discard(key)
+        super().__delitem__(key)
+
+
+_COPYING: Final = frozenset((ItemsView.__iter__.__code__, ValuesView.__iter__.__code__))
+_STEPPING: Final[frozenset[CodeType]] = frozenset((type(os.environ).__iter__.__code__, KeysView.__iter__.__code__))
+
+
+class _Iteration:
+    """Tells reading all variables (``dict(os.environ)``, ``items()``) from reading one.
+
+    Both come by the same method. What copies the whole asks for each value right after its name, from
+    one and the same instruction.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[bytes, int, int] | None = None
+        self.was_seen = False
+
+    def watch(self, environ: Any) -> None:
+        """Notice each name that goes by."""
+        decode = environ.decodekey
+        encode = environ.encodekey
+
+        def decodekey(key: bytes) -> Any:
+            frame: FrameType | None = sys._getframe(1)
+            if frame is not None and frame.f_code in _STEPPING:
+                while frame is not None and frame.f_code in _STEPPING:
+                    frame = frame.f_back
+                self._last = None if frame is None else (key, id(frame), frame.f_lasti)
+            return decode(key)
+
+        assert encode is not None
+        environ.decodekey = decodekey
+
+    def holds(self, key: bytes) -> bool:
+        """Whether the value being asked for is asked for as one of all."""
+        frame = sys._getframe(4)
+        found = frame.f_code in _COPYING or self._last == (key, id(frame), frame.f_lasti)
+        self.was_seen = self.was_seen or found
+        return found
+
+
+def _put_in_place(hidden: set[bytes], read: Callable[[bytes], None], on_iteration: Callable[[], None]) -> _Variables:
+    variables = _Variables(os.environ._data)  # type: ignore[attr-defined]
+    iteration = _Iteration()
+
+    def is_iterating(key: bytes) -> bool:
+        before = iteration.was_seen
+        found = iteration.holds(key)
+        if found and not before:
+            on_iteration()
+        return found
+
+    variables.hidden, variables.read, variables.is_iterating = hidden, read, is_iterating
+    for environ in (os.environ, os.environb):
+        environ._data = variables  # type: ignore[union-attr]
+        iteration.watch(environ)
+    return variables
+
+
+def record(boundary: Installer, redacted: frozenset[str], learn: Callable[[str], Redactor]) -> None:
+    """Record what the program reads of the environment from now on.
+
+    Args:
+      redacted: names whose values are not kept in any case.
+      learn: turns redaction on for a secret, if it is not on, and returns the redactor.
+    """
+    world = boundary.world
+    key = -boundary.names.add(DOOR)
+    kept = {os.fsencode(name) for name in ENVIRONMENT - redacted}
+    seen: set[tuple[int, bytes]] = set()
+
+    def read(name: bytes) -> None:
+        stream = current.stream
+        if (stream.number, name) in seen:
+            return
+        seen.add((stream.number, name))
+        text, value = os.fsdecode(name), os.fsdecode(dict.__getitem__(variables, name))
+        secret = value if text in redacted else secret_of(text, value)
+        if secret:
+            value = learn(secret).env(value, secret)
+        world.event(stream, key, [text, value])
+
+    def on_iteration() -> None:
+        world.note("os.environ was read as a whole: what was not read by name is a placeholder at replay")
+
+    hidden = {name for name in os.environb if name not in kept}
+    variables = _put_in_place(hidden, read, on_iteration)
+
+
+def restore(header: Mapping[str, Any]) -> None:
+    """Make the environment of this process the recorded one."""
+    lengths: Mapping[str, int] = header["environment_lengths"]
+    values: Mapping[str, str] = header["environment"]
+    os.environ.clear()
+    for name, length in lengths.items():
+        value = values.get(name)
+        os.environ[name] = "x" * length if value is None else value
+    _restore_zone(header["timezone"])
+
+
+def replay(boundary: Installer, header: Mapping[str, Any]) -> None:
+    """Answer what the program reads of the environment from now on."""
+    world = boundary.world
+    key = -boundary.names.add(DOOR)
+    seen: set[tuple[int, bytes]] = set()
+
+    def read(name: bytes) -> None:
+        stream = current.stream
+        if (stream.number, name) in seen:
+            return
+        seen.add((stream.number, name))
+        asked = os.fsdecode(name)
+        text, value = stream.take(key, lambda: f"environ {asked}")
+        if text != asked:
+            stream.pos -= 2
+            world.diverge(stream, f"environ {text}", f"environ {asked}")
+        dict.__setitem__(variables, name, os.fsencode(value))
+        os.putenv(asked, value)
+
+    hidden = {os.fsencode(name) for name in header["environment_lengths"] if name not in header["environment"]}
+    variables = _put_in_place(hidden, read, lambda: None)
