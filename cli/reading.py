@@ -8,9 +8,9 @@ from base64 import b64encode
 from typing import Final
 
 from replay.cli.arguments import Parser
-from replay.cli.commands.play import readable
 from replay.cli.output import tell
 from replay.cli.text import printable
+from replay.errors import UnreadableRecording
 from replay.recording.describe import show
 from replay.recording.recording import Recording, Site, Task
 
@@ -32,8 +32,13 @@ def open_recording(path: str) -> Recording:
     Raises:
       UnreadableRecording: it cannot be opened.
     """
-    readable(path)
-    return Recording.open(path)
+    try:
+        return Recording.open(path)
+    except UnreadableRecording as error:
+        part = f"{path}.part"
+        if os.path.exists(path) or not os.path.isfile(part):
+            raise
+        raise UnreadableRecording(error.message, hint=f"a run that was cut left `{part}`") from None
 
 
 def tell_condition(recording: Recording) -> None:

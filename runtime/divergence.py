@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final, NoReturn
@@ -87,26 +88,32 @@ def _place(frame: FrameType) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
 
 
-def same_output(recorded: bytes, observed: bytes, addresses: dict[bytes, bytes]) -> bool:
-    """Whether two outputs differ in nothing but addresses, and these one to one.
+def same_output(recorded: bytes, observed: bytes) -> bool:
+    """Whether two outputs differ in nothing but addresses, and these one to one in each line.
 
-    ``addresses`` maps each recorded address to the replayed one that stood in its place so far, and
-    (under a key with a leading NUL) back.
+    Not one to one in the whole run: an address is used again when its object is gone, and which one
+    is, differs from process to process.
     """
+    lines, others = recorded.split(b"\n"), observed.split(b"\n")
+    return len(lines) == len(others) and all(map(_same_line, lines, others))
+
+
+def _same_line(recorded: bytes, observed: bytes) -> bool:
+    if recorded == observed:
+        return True
     parts, others = _ADDRESS.split(recorded), _ADDRESS.split(observed)
     if len(parts) != len(others) or parts[::2] != others[::2]:
         return False
-    for one, other in zip(parts[1::2], others[1::2], strict=True):
-        if addresses.setdefault(one, other) != other or addresses.setdefault(b"\0" + other, one) != one:
-            return False
-    return True
+    pairs = set(zip(parts[1::2], others[1::2], strict=True))
+    return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
 
 
 class Reporter:
     """Ends a replay that is not the recorded run, and says why."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, suspects: Sequence[str] = ()) -> None:
         self._path = path
+        self._suspects = suspects
 
     def stop(self, reason: Divergence | Ended) -> NoReturn:
         """Print the reason and end the process."""
@@ -140,6 +147,7 @@ class Reporter:
         lines += [f"  expected  {reason.expected}", f"  observed  {reason.observed}"]
         cause = reason.cause or "the program, or something that is not recorded, behaved differently"
         lines.append(f"  likely    {cause}")
+        lines += [f"  or        {suspect}" for suspect in self._suspects]
         name = self._path
         lines += ["", f"hint: `replay events {name} {index[1:]}..` shows what was recorded there", ""]
         return "\n".join(lines)

@@ -15,11 +15,12 @@ import re
 import sys
 import time
 from _collections_abc import ItemsView, KeysView, ValuesView
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from replay.recording.redaction import Redactor
+from replay.recording.redaction import MIN_SECRET_BYTES, Redactor
+from replay.recording.sources import ENVIRONMENT_NOTE
 from replay.runtime.boundary.install import Installer
 from replay.runtime.streams import current
 
@@ -60,6 +61,14 @@ def secret_of(name: str, value: str) -> str | None:
         return None if _HARMLESS.fullmatch(value) else value
     found = _URL_PASSWORD.search(value)
     return found.group(1) if found is not None else None
+
+
+def secrets_in(texts: Iterable[str]) -> list[str]:
+    """Return the secrets of the environment that also stand in ``texts``, such as the arguments."""
+    found = (secret_of(name, value) for name, value in os.environ.items() if name not in ENVIRONMENT)
+    return [
+        one for one in found if one and len(one) >= MIN_SECRET_BYTES and any(one in text for text in texts)
+    ]
 
 
 def describe(redacted: frozenset[str]) -> dict[str, Any]:
@@ -150,11 +159,11 @@ class _Variables(dict[bytes, bytes]):
     __slots__ = ("hidden", "is_iterating", "read")
 
     hidden: set[bytes]
-    is_iterating: Callable[[bytes], bool]
+    is_iterating: Callable[[], bool]
     read: Callable[[bytes], None]
 
     def __getitem__(self, key: bytes) -> bytes:
-        if key in self.hidden and current.stream is not None and not self.is_iterating(key):
+        if key in self.hidden and current.stream is not None and not self.is_iterating():
             self.read(key)
         return super().__getitem__(key)
 
@@ -168,51 +177,53 @@ class _Variables(dict[bytes, bytes]):
 
 
 _COPYING: Final = frozenset((ItemsView.__iter__.__code__, ValuesView.__iter__.__code__))
-_STEPPING: Final[frozenset[CodeType]] = frozenset((type(os.environ).__iter__.__code__, KeysView.__iter__.__code__))
+_STEPPING: Final[frozenset[CodeType]] = frozenset(
+    (type(os.environ).__iter__.__code__, KeysView.__iter__.__code__)
+)
 
 
 class _Iteration:
     """Tells reading all variables (``dict(os.environ)``, ``items()``) from reading one.
 
-    Both come by the same method. What copies the whole asks for each value right after its name, from
-    one and the same instruction.
+    Both come by the same method. What copies the whole asks for the names and for the values from one
+    and the same instruction.
     """
 
     def __init__(self) -> None:
-        self._last: tuple[bytes, int, int] | None = None
+        self._last: tuple[CodeType, int] | None = None
         self.was_seen = False
 
     def watch(self, environ: Any) -> None:
         """Notice each name that goes by."""
         decode = environ.decodekey
-        encode = environ.encodekey
 
         def decodekey(key: bytes) -> Any:
             frame: FrameType | None = sys._getframe(1)
             if frame is not None and frame.f_code in _STEPPING:
                 while frame is not None and frame.f_code in _STEPPING:
                     frame = frame.f_back
-                self._last = None if frame is None else (key, id(frame), frame.f_lasti)
+                self._last = None if frame is None else (frame.f_code, frame.f_lasti)
             return decode(key)
 
-        assert encode is not None
         environ.decodekey = decodekey
 
-    def holds(self, key: bytes) -> bool:
+    def is_running(self) -> bool:
         """Whether the value being asked for is asked for as one of all."""
         frame = sys._getframe(4)
-        found = frame.f_code in _COPYING or self._last == (key, id(frame), frame.f_lasti)
+        found = frame.f_code in _COPYING or self._last == (frame.f_code, frame.f_lasti)
         self.was_seen = self.was_seen or found
         return found
 
 
-def _put_in_place(hidden: set[bytes], read: Callable[[bytes], None], on_iteration: Callable[[], None]) -> _Variables:
+def _put_in_place(
+    hidden: set[bytes], read: Callable[[bytes], None], on_iteration: Callable[[], None]
+) -> _Variables:
     variables = _Variables(os.environ._data)  # type: ignore[attr-defined]
     iteration = _Iteration()
 
-    def is_iterating(key: bytes) -> bool:
+    def is_iterating() -> bool:
         before = iteration.was_seen
-        found = iteration.holds(key)
+        found = iteration.is_running()
         if found and not before:
             on_iteration()
         return found
@@ -248,7 +259,7 @@ def record(boundary: Installer, redacted: frozenset[str], learn: Callable[[str],
         world.event(stream, key, [text, value])
 
     def on_iteration() -> None:
-        world.note("os.environ was read as a whole: what was not read by name is a placeholder at replay")
+        world.note(ENVIRONMENT_NOTE)
 
     hidden = {name for name in os.environb if name not in kept}
     variables = _put_in_place(hidden, read, on_iteration)
@@ -284,5 +295,7 @@ def replay(boundary: Installer, header: Mapping[str, Any]) -> None:
         dict.__setitem__(variables, name, os.fsencode(value))
         os.putenv(asked, value)
 
-    hidden = {os.fsencode(name) for name in header["environment_lengths"] if name not in header["environment"]}
+    hidden = {
+        os.fsencode(name) for name in header["environment_lengths"] if name not in header["environment"]
+    }
     variables = _put_in_place(hidden, read, lambda: None)

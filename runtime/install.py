@@ -20,6 +20,8 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
       recorded_doors: the names of doors in the recording to replay; ``None`` while recording.
       header: of the recording: how streams and signals were set up.
     """
+    # First: what is put into a set keeps the place of the hash it had then.
+    _tasks(world)
     boundary = Installer(world, Names(recorded_doors))
     children.install(boundary, system.install(boundary))
     for kind in (clocks, entropy, files, sockets, tls, readiness, threads, garbage):
@@ -27,7 +29,6 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     signals.install(boundary, header["signals"])
     output.install(boundary, header["streams"])
     tracebacks.install()
-    _tasks(world)
     _loops(world)
     boundary.finish()
     return boundary
@@ -39,6 +40,7 @@ def _tasks(world: Any) -> None:
     else:
         task_hash = hot.task_hash(world)
     order.install(task_hash, order.Ordinals())
+    order.install_imports()
 
 
 class _UnixSelectorEventLoop(EventLoop):

@@ -99,7 +99,11 @@ def launch_play(options: PlayOptions) -> NoReturn:
 def _start(job: dict[str, Any], flags: list[str], environment: dict[str, str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, *flags, "-c", _BOOT, json.dumps({**job, "flags": flags})], environment)
+    os.execve(
+        sys.executable,
+        [sys.executable, *flags, "-c", _BOOT, json.dumps({**job, "flags": flags})],
+        environment,
+    )
 
 
 def main(job_text: str) -> NoReturn:
@@ -154,12 +158,13 @@ def _record(job: dict[str, Any]) -> NoReturn:
     if job["own_seed"] is not None:
         os.environ["PYTHONHASHSEED"] = job["own_seed"]
     redacted = frozenset(job["redact_env"])
-    secrets_ = redaction.Redaction(job["redact"], [os.environ[name] for name in redacted if os.environ.get(name)])
+    values = [os.environ[name] for name in redacted if os.environ.get(name)]
+    secrets_ = redaction.Redaction(job["redact"], values + environment.secrets_in(job["argv"]))
     header: dict[str, Any] = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "platform": sys.platform,
-        "machine": platform.machine(),
+        "machine": os.uname().machine,  # not `platform`, which would remember it for the program
         "hash_seed": seed,
         "flags": job["flags"],
         "target": job["target"],
@@ -207,7 +212,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     found = Sources.of_frames(file.frames())
     drift.check(header, found, path, job["source"])
     environment.restore(header)
-    reporter = Reporter(path)
+    reporter = Reporter(path, found.suspects)
     names = [str(name) for name in header["doors"]]
     world = RecordedWorld(file, names, reporter.stop)
     boundary = install(world, names, header)
@@ -222,7 +227,8 @@ def _restore_paths(header: dict[str, Any]) -> None:
     """Take over where the recorded interpreter looked for modules, and what it was called."""
     prefix = str(header["prefix"])
     sys.path[:] = [
-        sys.prefix + entry[len(prefix) :] if entry.startswith(prefix + "/") else entry for entry in header["path"]
+        sys.prefix + entry[len(prefix) :] if entry.startswith(prefix + "/") else entry
+        for entry in header["path"]
     ]
     sys.executable = header["executable"]
 

@@ -27,6 +27,7 @@ import itertools
 import types
 import weakref
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from typing import Any, Final
 
 import _asyncio
@@ -213,3 +214,52 @@ def _subclasses(cls: type) -> list[type]:
                 found[sub] = None
                 stack.append(sub)
     return list(found)
+
+
+def _template(self):  # type: ignore[no-untyped-def]
+    return object.__hash__(self)
+
+
+_IDENTITY_NAMES: Final = frozenset((("hash", "id"), ("id",)))
+
+
+def without_addresses(code: types.CodeType) -> types.CodeType:
+    """Return a module's code with ``__hash__`` methods that say ``hash(id(self))`` saying what they mean.
+
+    Only methods of classes at the top of a module, and only if they do nothing else: then identity is
+    what they compute with, and ``object.__hash__`` is the hash of identity.
+    """
+    changed = False
+    consts = list(code.co_consts)
+    for at, body in enumerate(consts):
+        if type(body) is not types.CodeType or "__hash__" not in body.co_names:
+            continue
+        members = list(body.co_consts)
+        for position, method in enumerate(members):
+            if (
+                type(method) is types.CodeType
+                and method.co_name == "__hash__"
+                and method.co_names in _IDENTITY_NAMES
+                and method.co_varnames == ("self",)
+                and all(const is None or type(const) is str for const in method.co_consts)
+            ):
+                members[position] = _template.__code__.replace(
+                    co_filename=method.co_filename,
+                    co_firstlineno=method.co_firstlineno,
+                    co_name=method.co_name,
+                    co_qualname=method.co_qualname,
+                )
+                consts[at] = body.replace(co_consts=tuple(members))
+                changed = True
+    return code.replace(co_consts=tuple(consts)) if changed else code
+
+
+def install_imports() -> None:
+    """Look for hashes of addresses in what the program imports from now on."""
+    load = SourceFileLoader.get_code
+
+    def get_code(self: Any, fullname: str) -> Any:
+        code = load(self, fullname)
+        return code if code is None else without_addresses(code)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]

@@ -24,9 +24,7 @@ def prepare(target: Target, argv: list[str], first_path: str | None) -> None:
     sys.orig_argv[:] = [sys.executable, *(["-m"] if target == "module" else []), *argv]
 
 
-def run(
-    target: Target, name: str, script: str | None, source: Callable[[str], bytes]
-) -> tuple[str, object]:
+def run(target: Target, name: str, script: str | None, source: Callable[[str], bytes]) -> tuple[str, object]:
     """Run the program to its end; return how it ended.
 
     Args:
@@ -61,7 +59,9 @@ def run(
 
 def _main_module() -> types.ModuleType:
     module = types.ModuleType("__main__")
-    module.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={}, __loader__=None, __spec__=None)
+    module.__dict__.update(
+        __builtins__=sys.modules["builtins"], __annotations__={}, __loader__=None, __spec__=None
+    )
     return module
 
 

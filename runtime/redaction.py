@@ -23,6 +23,7 @@ from replay.runtime.boundary import sockets
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, replace, without_self
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
 
 _REDACTED_KEY: Final = -Kind.REDACTED
 _REDACTED: Final = frozenset("argv cwd environment executable first_path path prefix script timezone".split())
@@ -94,7 +95,9 @@ class Redaction:
 
     def header(self, header: dict[str, Any]) -> dict[str, Any]:
         """Return the header with placeholders."""
-        return {name: self.redactor.plain(value) if name in _REDACTED else value for name, value in header.items()}
+        return {
+            name: self.redactor.plain(value) if name in _REDACTED else value for name, value in header.items()
+        }
 
     def install(self, boundary: Installer) -> None:
         """Redact everything from now on, if there is anything to look for."""
@@ -106,6 +109,7 @@ class Redaction:
         """Look for this too from now on."""
         if not self.is_on:
             self.turn_on()
+        self._counts[-self._boundary.names.add("environ")] += 1
         return self.redactor
 
     def turn_on(self) -> None:
@@ -115,7 +119,7 @@ class Redaction:
         redactor = self.redactor
         writer = _RedactingWriter(world._writer, redactor, self._counts)
         world._writer = writer
-        world.redact = redactor
+        world.redactor = redactor
         checksum, crc32 = codec.checksum, zlib.crc32
 
         def of_plain(plain: Any) -> int:
@@ -136,7 +140,16 @@ class Redaction:
         door = Door(
             "socket.send", request=without_self, fd=sockets._fd, effect=True, blocking=sockets._may_wait
         )
-        replace(real.Socket, "send", self._boundary.bind(door, _send))
+        general = self._boundary.bind(door, _send)
+
+        def send(sock: Any, data: Any, flags: int = 0, /) -> int:
+            try:
+                return general(sock, data, flags)  # type: ignore[no-any-return]
+            except BaseException as error:
+                strip(error)
+                raise
+
+        replace(real.Socket, "send", send)
         self._announce(redactor.secrets_count)
 
     def _announce(self, known: int) -> None:

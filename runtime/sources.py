@@ -9,9 +9,6 @@ files then work by themselves.
 
 What the program reads for itself, its source included (``linecache``, ``inspect``), comes by the doors
 of files like everything it reads.
-
-Functions that stand between the import statement and a module's code carry the file name of the
-import system, since the interpreter drops the frames of that name from tracebacks.
 """
 
 from __future__ import annotations
@@ -41,7 +38,6 @@ from replay.runtime.tracebacks import strip
 
 _SOURCE_KEY: Final = -Kind.SOURCE
 _FOUND_KEY: Final = -Kind.FOUND
-_IMPORT_FILE: Final = "<frozen importlib._bootstrap_external>"
 
 # The import system's own view of the outside, held before the boundary is in place.
 _open = io.open
@@ -53,11 +49,18 @@ _SourcelessFileLoader = importlib.machinery.SourcelessFileLoader
 _PathFinder = importlib.machinery.PathFinder
 
 
-def hidden(function: Callable[..., Any], name: str | None = None) -> Any:
-    """Make a function of ours look like one of the import system, to tracebacks."""
-    function.__code__ = function.__code__.replace(co_filename=_IMPORT_FILE)
-    function.__name__ = name or function.__name__
-    return function
+def _unseen(function: Callable[..., Any], name: str) -> Any:
+    """Return a function that leaves no frame in tracebacks: those of imports are as without us."""
+
+    def unseen(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    unseen.__name__ = name
+    return unseen
 
 
 class Places:
@@ -75,9 +78,7 @@ class Places:
             sites.add(site.getusersitepackages())
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         ours = {package, os.path.dirname(os.path.realpath(__file__))}
-        import replay
-
-        for folder in replay.__path__:
+        for folder in sys.modules["replay"].__path__:
             ours |= {folder, os.path.realpath(folder)}
             ours |= {os.path.realpath(os.path.join(folder, part)) for part in ("runtime", "cli")}
         self._library = _prefixes(library)
@@ -92,7 +93,11 @@ class Places:
     def is_real(self, path: str) -> bool:
         """Whether the path is outside the program's own folders: it is there at replay too."""
         slashed = path + "/"
-        return slashed.startswith(self._sites) or slashed.startswith(self._library) or slashed.startswith(self._ours)
+        return (
+            slashed.startswith(self._sites)
+            or slashed.startswith(self._library)
+            or slashed.startswith(self._ours)
+        )
 
     def owner(self, path: str) -> tuple[str, str] | None:
         """Return name and version of the installed distribution that a file belongs to."""
@@ -151,10 +156,10 @@ class Recorder:
         if stream is None or self._known.get(path) == digest:
             return
         self._known[path] = digest
-        redact = getattr(self._world, "redact", None)
+        redactor = self._world.redactor
         spans: list[list[int]] = []
-        if redact is not None:
-            text, spans = redact.with_spans(text)
+        if redactor is not None:
+            text, spans = redactor.with_spans(text)
         loads, misses = self._loads.get(path, 0), self._misses.pop(name, 0)
         sha256 = hashlib.sha256(text).hexdigest()
         stream.append(_SOURCE_KEY)
@@ -172,7 +177,6 @@ class Recorder:
 
     # -- what the import system does ------------------------------------------------------------
 
-    @hidden
     def looked_for(self, name: str, spec: Any) -> None:
         """A module was looked for on ``sys.path``, or on the path of its package."""
         places = self._places
@@ -197,11 +201,12 @@ class Recorder:
         elif isinstance(spec.loader, _SourceFileLoader):
             # Now, since whoever asks may load it with a loader of its own (pytest does).
             if path not in self._known:
-                self.source(name, path, read_file(path), is_package=spec.submodule_search_locations is not None)
+                self.source(
+                    name, path, read_file(path), is_package=spec.submodule_search_locations is not None
+                )
         elif isinstance(spec.loader, (_ExtensionFileLoader, _SourcelessFileLoader)):
             self.found(EXTENSION, path, hashlib.sha256(read_file(path)).hexdigest())
 
-    @hidden
     def get_code(self, load: Callable[[Any, str], Any], loader: Any, name: str) -> Any:
         """Load a module's code, from its source or from the cache, and keep its source."""
         path = loader.get_filename(name)
@@ -219,7 +224,9 @@ class Recorder:
     def _loaded(self, loader: Any, name: str, path: str, text: bytes | None) -> None:
         loads = self._loads.get(path, 0)
         try:
-            self.source(name, path, read_file(path) if text is None else text, is_package=loader.is_package(name))
+            self.source(
+                name, path, read_file(path) if text is None else text, is_package=loader.is_package(name)
+            )
         except OSError:
             return
         if text is None:
@@ -291,9 +298,9 @@ def record(boundary: Installer) -> Callable[[str], bytes]:
             recorder.looked_for(fullname, spec)
         return spec
 
-    _SourceFileLoader.get_code = hidden(get_code, "get_code")  # type: ignore[method-assign]
-    _SourceFileLoader.get_data = hidden(get_data_, "get_data")  # type: ignore[method-assign]
-    _PathFinder.find_spec = classmethod(hidden(find_spec, "find_spec"))  # type: ignore[method-assign, assignment]
+    _SourceFileLoader.get_code = _unseen(get_code, "get_code")  # type: ignore[method-assign]
+    _SourceFileLoader.get_data = _unseen(get_data_, "get_data")  # type: ignore[method-assign]
+    _PathFinder.find_spec = classmethod(_unseen(find_spec, "find_spec"))  # type: ignore[method-assign, assignment]
     io.open_code = _open_code(recorder)
     zipimport._read_directory = lambda archive: recorder.read_directory(read_directory, archive)  # type: ignore[attr-defined]
     zipimport._get_data = lambda archive, entry: recorder.read_member(read_member, archive, entry)  # type: ignore[attr-defined]
@@ -430,23 +437,24 @@ class Replayer:
             self._misses[name] = left - 1
         return left > 0
 
-    @hidden
     def get_code(self, load: Callable[[Any, str], Any], loader: Any, name: str) -> Any:
         """Return a module's code."""
         path = loader.get_filename(name)
         loads = self._loads.get(path, 0)
         source = self.take(path)
-        if source is None:
+        if source is None and self.places.is_real(path):
             return load(loader, name)
-        if (path, loads) not in self._sources.cached:
-            return loader.source_to_code(self.text(source), path)
-        # The recorded run had the code from a cache, and the compiler's warnings are no part of it.
+        outer = loading.path, loading.text
+        loading.path, loading.text = path, None if source is None else self.text(source)
         filters = warnings.filters
-        warnings.filters = [("ignore", None, Warning, None, 0)]  # type: ignore[attr-defined]
+        if (path, loads) in self._sources.cached:
+            # The recorded run had the code from a cache; what the compiler warns of is no part of it.
+            warnings.filters = [("ignore", None, Warning, None, 0)]  # type: ignore[attr-defined]
         try:
-            return loader.source_to_code(self.text(source), path)
+            return load(loader, name)
         finally:
             warnings.filters = filters  # type: ignore[attr-defined]
+            loading.path, loading.text = outer
 
     def read_script(self, path: str) -> bytes:
         """Return the text of the script."""
@@ -489,7 +497,7 @@ def replay(sources: Sources, header: dict[str, Any], *, current_files: bool) -> 
     own.stat, own.listdir, own.getcwd = replayer.stat, replayer.listdir, replayer.getcwd
     external._os = own
     load = _SourceFileLoader.get_code
-    get_data = _SourceFileLoader.get_data
+    get_data, path_stats = _SourceFileLoader.get_data, _SourceFileLoader.path_stats
     find = _PathFinder.find_spec.__func__  # type: ignore[attr-defined]
     read_directory, read_member = zipimport._read_directory, zipimport._get_data  # type: ignore[attr-defined]
 
@@ -497,7 +505,14 @@ def replay(sources: Sources, header: dict[str, Any], *, current_files: bool) -> 
         return replayer.get_code(load, self, fullname)
 
     def get_data_(self: Any, path: str) -> bytes:
+        if loading.path is not None:
+            return get_data(self, path) if loading.text is None else loading.text
         return _data(replayer.places, get_data, self, path)
+
+    def path_stats_(self: Any, path: str) -> Any:
+        if loading.path == path:
+            raise FileNotFoundError(2, "a replay uses no cache", path)
+        return path_stats(self, path)
 
     def find_spec(cls: Any, fullname: str, path: Any = None, target: Any = None) -> Any:
         if current.stream is not None and replayer.is_missing(fullname):
@@ -507,10 +522,11 @@ def replay(sources: Sources, header: dict[str, Any], *, current_files: bool) -> 
     def set_data(self: Any, path: str, data: bytes, *, _mode: int = 0o666) -> None:
         """A replay leaves nothing behind, and no cache either."""
 
-    _SourceFileLoader.get_code = hidden(get_code, "get_code")  # type: ignore[method-assign]
-    _SourceFileLoader.get_data = hidden(get_data_, "get_data")  # type: ignore[method-assign]
-    _SourceFileLoader.set_data = hidden(set_data, "set_data")  # type: ignore[method-assign]
-    _PathFinder.find_spec = classmethod(hidden(find_spec, "find_spec"))  # type: ignore[method-assign, assignment]
+    _SourceFileLoader.get_code = _unseen(get_code, "get_code")  # type: ignore[method-assign]
+    _SourceFileLoader.get_data = _unseen(get_data_, "get_data")  # type: ignore[method-assign]
+    _SourceFileLoader.path_stats = _unseen(path_stats_, "path_stats")  # type: ignore[method-assign]
+    _SourceFileLoader.set_data = _unseen(set_data, "set_data")  # type: ignore[method-assign]
+    _PathFinder.find_spec = classmethod(_unseen(find_spec, "find_spec"))  # type: ignore[method-assign, assignment]
     zipimport._read_directory = lambda archive: replayer.read_directory(read_directory, archive)  # type: ignore[attr-defined]
     zipimport._get_data = lambda archive, entry: replayer.read_member(read_member, archive, entry)  # type: ignore[attr-defined]
     _watch_folder(replayer)

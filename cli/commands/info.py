@@ -63,16 +63,13 @@ def _lines(recording: Recording, style: Style) -> Iterator[tuple[str, str]]:
     yield "folder", text_of(header.get("cwd", "unknown"))
     yield "recorded", f"{_when(header)}, {duration(survey.duration_ns)} to the last step"
     yield "with", _python(header)
-    packages = header.get("packages")
-    if isinstance(packages, dict) and packages:
-        named = ", ".join(f"{text_of(name)} {text_of(version)}" for name, version in sorted(packages.items()))
-        yield "packages", cut(named, _MAX_LIST)
+    yield "packages", cut(_packages(header, survey), _MAX_LIST)
     yield "content", ", ".join(_counts(survey))
     yield "commonest", _commonest(survey)
     yield "size", _size(recording, survey)
     wrote = survey.output_bytes
     yield "output", f"{byte_size(wrote.get(1, 0))} to stdout, {byte_size(wrote.get(2, 0))} to stderr"
-    yield from _left_out_lines(header)
+    yield from _left_out_lines(header, survey)
     yield from _recorder_lines(survey.outcome)
     if survey.notes:
         yield "not recorded", f"{counted(len(survey.notes), 'remark')}:"
@@ -176,18 +173,32 @@ def _size(recording: Recording, survey: Survey) -> str:
     return text
 
 
-def _left_out_lines(header: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    kept, left_out = header.get("environment"), header.get("environment_left_out")
+def _packages(header: Mapping[str, object], survey: Survey) -> str:
+    used = ", ".join(
+        f"{printable(name)} {printable(version)}" for name, version in sorted(survey.packages.items())
+    )
+    installed = header.get("distributions")
+    count = f" ({len(installed)} installed)" if isinstance(installed, dict) else ""
+    return f"{used or 'none imported'}{count}"
+
+
+def _left_out_lines(header: Mapping[str, object], survey: Survey) -> Iterator[tuple[str, str]]:
+    kept, lengths = header.get("environment"), header.get("environment_lengths")
     if isinstance(kept, dict):
         yield "environment", f"{counted(len(kept), 'variable')} with values"
-    if isinstance(left_out, list) and left_out:
-        names = cut(", ".join(map(text_of, left_out)), _MAX_LIST)
-        yield _CONTINUED, f"{counted(len(left_out), 'variable')} without: {names}"
-    for key, label in (("redact", "redacted"), ("redact_env", "redacted")):
-        what = header.get(key)
-        if isinstance(what, list) and what:
-            noun = "pattern" if key == "redact" else "variable"
-            yield label, cut(f"{counted(len(what), noun)}: {', '.join(map(text_of, what))}", _MAX_LIST)
+        left_out = sorted(name for name in lengths if name not in kept) if isinstance(lengths, dict) else []
+        if left_out:
+            listed = ", ".join(map(printable, left_out))
+            yield _CONTINUED, cut(f"{counted(len(left_out), 'variable')} without: {listed}", _MAX_LIST)
+    redaction = header.get("redaction")
+    if isinstance(redaction, dict):
+        patterns_count, names = redaction.get("patterns_count"), redaction.get("names")
+        parts = [counted(patterns_count, "pattern")] if type(patterns_count) is int and patterns_count else []
+        if isinstance(names, list) and names:
+            parts.append(f"{counted(len(names), 'variable')} ({', '.join(map(text_of, names))})")
+        if parts or survey.secrets_count:
+            parts.append(f"{counted(survey.secrets_count, 'secret')} met")
+            yield "redacted", cut(", ".join(parts), _MAX_LIST)
 
 
 def _recorder_lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
@@ -229,6 +240,8 @@ def _json(recording: Recording) -> dict[str, object]:
         "tasks": len(survey.tasks),
         "threads": survey.threads_count,
         "sources": survey.sources_count,
+        "secrets": survey.secrets_count,
+        "packages": dict(survey.packages),
         "size": {
             "file_bytes": recording.size_bytes,
             "raw_bytes": survey.sizes.raw_bytes,

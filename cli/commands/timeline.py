@@ -132,7 +132,8 @@ def _draw(steps: list[Step], tasks: Sequence[Task], *, has_callbacks: bool) -> N
     style = style_for(sys.stdout)
     glyphs = _glyphs()
     labels = {task.id: shorten(task_label(task.id, task.name), _MAX_LABEL) for task in tasks}
-    labels[_CALLBACKS] = "callbacks"
+    if has_callbacks:
+        labels[_CALLBACKS] = "callbacks"
     label_columns = max(map(width, labels.values()))
     # Text in a file has the width of a usual terminal, whatever the one is that it was made in.
     columns = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
@@ -145,7 +146,7 @@ def _draw(steps: list[Step], tasks: Sequence[Task], *, has_callbacks: bool) -> N
     for start in range(0, len(steps), per_block):
         block = steps[start : start + per_block]
         write()
-        write(style("position", " " * (label_columns + 2) + _ruler(block, cell)).rstrip())
+        write(style("position", " " * (label_columns + 2) + _ruler(block, cell, room)).rstrip())
         lanes, left = _lanes(block, tasks, has_callbacks=has_callbacks)
         for number, task in lanes:
             cells = _lane(number, task, block, glyphs)
@@ -214,13 +215,15 @@ def _fill(glyph: str, cell: int, glyphs: Glyphs) -> str:
     return (glyph if glyph == glyphs.ran else glyphs.ran) + glyph + " " * (cell - 2)
 
 
-def _ruler(block: list[Step], cell: int) -> str:
+def _ruler(block: list[Step], cell: int, room: int) -> str:
     """Return the numbers of the steps: of each, or of every tenth column or so."""
     label = len(f"@{block[-1].number}") + 2
     stride = 1 if cell > 1 else -(-label // 10) * 10
     line = ""
     for at in range(0, len(block), stride):
-        line = line.ljust(at * cell) + f"@{block[at].number}"
+        number = f"@{block[at].number}"
+        if at == 0 or at * cell + len(number) <= room:
+            line = line.ljust(at * cell) + number
     return line
 
 

@@ -119,9 +119,12 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return f"thread {stream}"
         case Kind.ARRIVALS, list():
             return " ".join(show(item) for item in value[:64])
-        case Kind.SOURCE, [str() as path, digest, *text]:
-            size = f", {len(text[0])} characters" if text and isinstance(text[0], (str, bytes)) else ""
-            return f"{path} ({cut(show(digest), 16)}{size})"
+        case Kind.SOURCE, [str() as module, _, str() as path, str() as digest, bytes() as text, *_]:
+            return f"{module} from {path}, {len(text)} bytes, sha256 {digest[:12]}"
+        case Kind.FOUND, [str() as what, *rest]:
+            return f"{what} {' '.join(item if isinstance(item, str) else show(item, limit) for item in rest)}"
+        case Kind.REDACTED, list():
+            return f"{len(value)} secrets"
         case Kind.BLOB, bytes():
             return show(value, limit)
         case _:

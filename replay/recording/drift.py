@@ -75,7 +75,9 @@ def _check_distributions(sources: Sources) -> None:
         for name, version, other in changed
     ]
     wanted = " ".join(f"{name}=={version}" for name, version, _ in changed)
-    raise ReplayError(_sentence("other distributions than when it was recorded", lines), hint=f"`pip install {wanted}`")
+    raise ReplayError(
+        _sentence("other distributions than when it was recorded", lines), hint=f"`pip install {wanted}`"
+    )
 
 
 def _check_extensions(sources: Sources) -> None:

@@ -72,7 +72,7 @@ class Row:
 
 TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.POLL, "[[fd, mask], ...] or 0", "the loop looked for readiness and got this batch"),
-    Row(Kind.ERROR, "[key, error]", "the request of that key ended with this exception"),
+    Row(Kind.ERROR, "[key, error, checksum]", "the request of that key ended with this exception"),
     Row(Kind.TURN, "number", "the next event is a hand-off between threads; its global order"),
     Row(Kind.CLOCK, "ns since the last CLOCK", "the loop read its clock"),
     Row(Kind.ARRIVALS, "[[stream, n], ...]", "callbacks from other threads, taken in this order"),

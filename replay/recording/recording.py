@@ -167,6 +167,8 @@ class Survey:
 
     Attributes:
       kinds: how many events there are of each kind and door, by name.
+      packages: the installed distributions that the program imported from, with their versions.
+      secrets_count: how many distinct secrets a placeholder stands for.
       notes: what could not be recorded or was changed, with the place; at most ``MAX_NOTES``.
       output_bytes: what the program wrote, by descriptor (1 and 2).
       duration_ns: until the last step began, or as the recorder said.
@@ -180,7 +182,9 @@ class Survey:
     steps_count: int
     threads_count: int
     sources_count: int
+    secrets_count: int
     duration_ns: int
+    packages: Mapping[str, str]
     kinds: Mapping[str, int]
     notes: tuple[tuple[Event, str], ...]
     output_bytes: Mapping[int, int]
@@ -355,6 +359,8 @@ class Recording:
             steps_count=tally.steps_count,
             threads_count=max(1, kinds[Kind.BEGIN.name.lower()]),
             sources_count=kinds[Kind.SOURCE.name.lower()],
+            secrets_count=tally.secrets_count,
+            packages=MappingProxyType(tally.packages),
             duration_ns=told_ns if type(told_ns) is int else walk.duration_ns,
             kinds=MappingProxyType(kinds),
             notes=tuple(tally.notes),
@@ -531,6 +537,8 @@ class _Tally:
     drafts: dict[int, _Draft] = field(default_factory=dict)
     sites: dict[int, Site] = field(default_factory=dict)
     tags: Counter[int] = field(default_factory=Counter)
+    packages: dict[str, str] = field(default_factory=dict)
+    secrets_count: int = 0
     notes: list[tuple[Event, str]] = field(default_factory=list)
     output_bytes: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
     outcome: Outcome | None = None
@@ -570,6 +578,10 @@ class _Tally:
                 self._end(number, event, "failed", (name, message))
             case Kind.OUTPUT, [_, bytes() as data]:
                 self.output_bytes[about] = self.output_bytes.get(about, 0) + len(data)
+            case Kind.FOUND, ["distribution", str() as name, str() as version]:
+                self.packages[name] = version
+            case Kind.REDACTED, list():
+                self.secrets_count += len(value)
             case Kind.NOTE, str():
                 if len(self.notes) < MAX_NOTES:
                     self.notes.append((event, value))

@@ -127,14 +127,17 @@ class Redactor:
         if found is None:
             if given is None and self.number is not None:
                 given = self.number(secret)
-            found = self._known[secret] = placeholder(len(self._known) + 1, secret) if given is None else given
-            words = sorted((one for one in self._known if len(one) >= MIN_SECRET_BYTES), key=len, reverse=True)
+            found = self._known[secret] = (
+                placeholder(len(self._known) + 1, secret) if given is None else given
+            )
+            words = sorted(
+                (one for one in self._known if len(one) >= MIN_SECRET_BYTES), key=len, reverse=True
+            )
             self._literals = re.compile(b"|".join(map(re.escape, words))) if words else None
         return found
 
     def env(self, value: str, secret: str) -> str:
         """Return the value of a variable without the secret in it."""
-        self.places_count += 1
         hidden = self.learn(secret.encode("utf-8", "surrogateescape"))
         return value.replace(secret, hidden.decode("utf-8", "surrogateescape"))
 
@@ -146,12 +149,11 @@ class Redactor:
         """Return ``data`` with placeholders, and where they are: ``[start, end]`` each."""
         spans: list[list[int]] = []
         self.context = data
-        result = self._literally(data, spans)
-        known = len(self._known)
+        # Patterns first: what is known already may be a part of what they find.
+        result = data
         for pattern in self._patterns:
             result = self._by_pattern(pattern, result, spans)
-        if len(self._known) > known:
-            result = self._literally(result, spans)
+        result = self._literally(result, spans)
         self.places_count += len(spans)
         return result, sorted(spans)
 

@@ -21,6 +21,11 @@ from replay.recording.events import Kind
 _SOURCE_KEY: Final = -Kind.SOURCE
 _FOUND_KEY: Final = -Kind.FOUND
 _REDACTED_KEY: Final = -Kind.REDACTED
+_NOTE_KEY: Final = -Kind.NOTE
+
+ENVIRONMENT_NOTE: Final = (
+    "os.environ was read as a whole: what was not read by name is a placeholder at replay"
+)
 
 FOLDER: Final = "folder"
 EXTENSION: Final = "extension"
@@ -89,7 +94,9 @@ class Source:
                 list(spans),
             ] if all(type(one) is list and len(one) == 2 and set(map(type, one)) == {int} for one in spans):
                 if hashlib.sha256(text).hexdigest() != sha256:
-                    raise UnreadableRecording(f"the recording's source of {path} is not the one it says it is")
+                    raise UnreadableRecording(
+                        f"the recording's source of {path} is not the one it says it is"
+                    )
                 return cls(name, is_package, path, sha256, text, loads, misses, spans)
         raise UnreadableRecording(f"the recording holds no source where it says so: {value!r:.100}")
 
@@ -120,6 +127,7 @@ class Sources:
       cached: loads of files whose code came from a cache, not from the compiler: ``(path, loads before)``.
       distributions: the installed distributions that were imported, with their versions.
       is_redacted: whether anything was redacted while the program ran.
+      is_environment_copied: whether the program read all environment variables at once.
     """
 
     files: dict[str, list[Source]] = field(default_factory=dict)
@@ -130,6 +138,7 @@ class Sources:
     cached: set[tuple[str, int]] = field(default_factory=set)
     distributions: dict[str, str] = field(default_factory=dict)
     is_redacted: bool = False
+    is_environment_copied: bool = False
 
     @classmethod
     def of_frames(cls, frames: Iterable[tuple[int, list[Any]]]) -> Sources:
@@ -149,6 +158,8 @@ class Sources:
                         found.files.setdefault(source.path, []).append(source)
                     elif key == _FOUND_KEY:
                         found.add(value)
+            if _NOTE_KEY in keys and ENVIRONMENT_NOTE in items:
+                found.is_environment_copied = True
         return found
 
     def add(self, value: Any) -> None:
@@ -173,7 +184,21 @@ class Sources:
             case ["distribution", str(name), str(version)]:
                 self.distributions[name] = version
             case _:
-                raise UnreadableRecording(f"the recording holds {value!r:.100} where something imported should be")
+                raise UnreadableRecording(
+                    f"the recording holds {value!r:.100} where something imported should be"
+                )
+
+    @property
+    def suspects(self) -> list[str]:
+        """What of the recording may make a replay go another way, each in words."""
+        found = []
+        if self.is_redacted:
+            found.append(
+                "secrets were redacted: the program may have looked into one, or made another out of it"
+            )
+        if self.is_environment_copied:
+            found.append(ENVIRONMENT_NOTE)
+        return found
 
     @property
     def modules(self) -> dict[str, Source]:

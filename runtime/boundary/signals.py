@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door
+from replay.runtime.tracebacks import strip
 from replay.runtime.signals import DEFAULTS, Handler, signals
 
 _ANSWERS = ("alarm", "setitimer", "getitimer", "sigpending", "pthread_sigmask", "siginterrupt")
@@ -18,6 +20,7 @@ _WAITS = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait")
 
 class _State:
     is_replay = False
+    set_real: Callable[..., object] = staticmethod(real.set_handler)
 
 
 def install(boundary: Installer, initial: dict[str, int]) -> None:
@@ -32,6 +35,7 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
     signals.handlers[signal.SIGINT] = signal.default_int_handler
     if not boundary.is_replay:
         real.set_handler(signal.SIGINT, signals.catch)
+    _State.set_real = boundary.bind(Door("signal.signal", effect=True, captured=lambda result, args, kwargs: None), real.set_handler)
     boundary.replace(signal, "signal", set_handler)
     boundary.replace(signal, "getsignal", get_handler)
     boundary.replace(signal, "set_wakeup_fd", _set_wakeup_fd)
@@ -64,8 +68,11 @@ def set_handler(signalnum: int, handler: Handler) -> Handler:
         raise ValueError("signal number out of range")
     if number in (signal.SIGKILL, signal.SIGSTOP):
         raise OSError(22, "Invalid argument")
-    if not _State.is_replay:
-        real.set_handler(number, signals.catch if callable(handler) else handler)  # type: ignore[arg-type]
+    try:
+        _State.set_real(number, signals.catch if callable(handler) else handler)
+    except BaseException as error:
+        strip(error)
+        raise
     before = signals.handlers.get(number, signal.SIG_DFL)
     signals.handlers[number] = _as_enum(handler)
     return before

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Final
 from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
+from replay.runtime.order import SPREAD
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -84,6 +85,9 @@ class Lock:
     acquire_lock = acquire
     release_lock = release
     locked_lock = locked
+
+    def __hash__(self) -> int:
+        return self._number * SPREAD  # `threading` keeps sets of locks, and goes through them in order
 
     def __repr__(self) -> str:
         state = "locked" if self._locked else "unlocked"
@@ -169,8 +173,9 @@ class RecordedLock(Lock):
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         stream = current.stream
-        if stream is None:
-            return self._real.acquire(blocking, timeout)
+        if stream is None:  # before the run: one thread
+            self._locked = True
+            return True
         if not blocking and timeout != -1:
             raise ValueError("can't specify a timeout for a non-blocking call")
         if stream.lock_is_elided():
@@ -205,19 +210,15 @@ class RecordedLock(Lock):
 
     def release(self) -> None:
         stream = current.stream
-        if stream is None:
-            self._real.release()
-            return
-        self._last = stream.number
+        if stream is not None:
+            self._last = stream.number
         if not self._locked:
             raise RuntimeError("release unlocked lock")
         self._locked = False
 
     def locked(self) -> bool:
         stream = current.stream
-        if stream is None:
-            return self._real.locked()
-        if _Shared.world.threads_started:
+        if stream is not None and _Shared.world.threads_started:
             return bool(self._outcome(stream))
         return self._locked
 
@@ -626,6 +627,12 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
 
         return start(run, ())
 
+    # The main thread's own lock is kept among those of others, in a set.
+    main_lock = make_lock()
+    main_lock.acquire()
+    threading.main_thread()._tstate_lock = main_lock  # type: ignore[attr-defined]
+    threading._shutdown_locks.clear()  # type: ignore[attr-defined]
+    threading._shutdown_locks.add(main_lock)  # type: ignore[attr-defined]
     threading._set_sentinel = set_sentinel  # type: ignore[attr-defined]
     threading._start_new_thread = start_with_sentinel  # type: ignore[attr-defined]
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import _ssl
 import encodings.idna  # noqa: F401  # C functions behind doors would import it, and at replay they do not run
+import functools
 import itertools
 import operator
 import re
@@ -104,11 +105,12 @@ def _set_no_paths(self: Any) -> None:
 def _keylog(boundary: Installer) -> property:
     """Return what stands for the name of the file that keys are written to; at replay none are."""
     real = vars(_Context)["keylog_filename"]
-    names: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+    # By address: hashing a context here alone would change the hashes of what the program hashes later.
+    names: dict[int, Any] = {}
     door = boundary.bind(Door("ssl.keylog_filename", request=without_self, effect=True), real.__set__)
 
     def get(self: Any) -> Any:
-        return names.get(self)  # no event, for the reason above
+        return names.get(id(self))  # no event, for the reason above
 
     def set(self: Any, value: Any) -> None:
         try:
@@ -116,7 +118,7 @@ def _keylog(boundary: Installer) -> property:
         except BaseException as error:
             strip(error)
             raise
-        names[self] = value
+        names[id(self)] = value
 
     return property(get if boundary.is_replay else real.__get__, set)
 
@@ -276,7 +278,7 @@ def _calls_over_socket(boundary: Installer) -> None:
         ),
         "write": Door(
             "ssl.write",
-            request=lambda args, kwargs: crc32(args[1]) if len(args) > 1 else 0,
+            request=lambda args, kwargs: _sum_of_bytes(args[1:]),
             fd=_number,
             effect=True,
             blocking=may_wait,
@@ -292,6 +294,13 @@ def _calls_over_socket(boundary: Installer) -> None:
     }
     for name, door in doors.items():
         setattr(OverSocket, name, boundary.bind(door, _forward(name)))
+
+
+def _sum_of_bytes(args: tuple[Any, ...]) -> int:
+    try:
+        return crc32(args[0])
+    except (TypeError, ValueError, IndexError, BufferError):
+        return 0  # the call itself refuses it, with a better message
 
 
 def _captured(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
@@ -931,4 +940,23 @@ class ServerKey(_Silent):
 
 
 def _unraisable(error: BaseException, culprit: Any) -> None:
-    sys.unraisablehook(sys.UnraisableHookArgs((type(error), error, error.__traceback__, None, culprit)))  # type: ignore[call-arg, arg-type]
+    """Do with an exception what the interpreter does where it cannot be raised."""
+    sys.unraisablehook(_unraisable_kind()((type(error), error, error.__traceback__, None, culprit)))
+
+
+@functools.cache
+def _unraisable_kind() -> Any:
+    """Return the type of the argument of ``sys.unraisablehook``, which is to be had from there alone."""
+    found: list[Any] = []
+
+    class Failing:
+        def __del__(self) -> None:
+            raise ValueError
+
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: found.append(type(unraisable))
+    try:
+        Failing()
+    finally:
+        sys.unraisablehook = hook
+    return found[0]

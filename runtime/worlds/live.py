@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Unrecordable, checksum, pack, pack_error
 from replay.recording.events import TAG_BITS, Kind
+from replay.recording.redaction import Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
@@ -92,6 +93,7 @@ class LiveWorld:
         self._sites_count = 0
         self._codes: list[CodeType] = []
         self.is_abandoned = False
+        self.redactor: Redactor | None = None
         self._is_closed = False
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
@@ -204,7 +206,9 @@ class LiveWorld:
         """Take a turn before something whose event comes a little later."""
         self.turn(stream)
 
-    def failed(self, append: Callable[[Any], None], key: int, error: BaseException) -> None:
+    def failed(
+        self, append: Callable[[Any], None], key: int, error: BaseException, asked: int | None = None
+    ) -> None:
         """Append that the request of ``key`` raised ``error``; takes our frames off its traceback."""
         strip(error)
         try:
@@ -212,7 +216,7 @@ class LiveWorld:
         except Unrecordable as problem:
             form = ["RuntimeError", [f"an exception that cannot be recorded: {problem}"], {}]
         append(_ERROR_KEY)
-        append([key, form])
+        append([key, form, asked])
 
     def bind(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what takes the place of ``function``: perform it and record what came of it."""
@@ -264,7 +268,7 @@ class LiveWorld:
                 hot.append = paused
                 if blocking:
                     turn(stream)
-                failed(append, key, error)
+                failed(append, key, error, None if effect or unchecked else asked)
                 if signals.pending and stream.is_main:
                     self.deliver_signals(stream, _SIGNAL_AFTER_KEY)
                 raise

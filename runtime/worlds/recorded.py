@@ -119,13 +119,13 @@ class RecordedStream:
         if self.pos >= len(self.items):
             self.fill()
         if self.pos < len(self.items) and self.items[self.pos] == _ERROR_KEY:
-            asked, form = self.items[self.pos + 1]
-            if asked == key:
+            failed, form, _ = self.items[self.pos + 1]
+            if failed == key:
                 self.pos += 2
                 return self.world.decoded_error(form)
         return None
 
-    def take(self, key: int, describe: Callable[[], str] | None = None) -> Any:
+    def take(self, key: int, describe: Callable[[], str] | None = None, asked: int | None = None) -> Any:
         """Return the value of the next event, which must have this key.
 
         Raises what was recorded if the request ended with an exception.
@@ -136,8 +136,8 @@ class RecordedStream:
             self.pos += 2
             return value
         if found == _ERROR_KEY:
-            asked, form = self.items[self.pos + 1]
-            if asked == key:
+            failed, form, recorded = self.items[self.pos + 1]
+            if failed == key and recorded in (asked, None):
                 self.pos += 2
                 raise self.world.decoded_error(form)
         self.world.differ(self, key, describe)
@@ -163,7 +163,6 @@ class RecordedWorld:
         self._next_output = 1
         self._waiting_output: dict[int, tuple[int, bytes]] = {}
         self._children: set[int] = set()
-        self._addresses: dict[bytes, bytes] = {}
 
     # -- streams --------------------------------------------------------------------------------
 
@@ -292,8 +291,9 @@ class RecordedWorld:
                 elif unchecked:
                     value = stream.take(key, describe)
                 else:
-                    recorded, value = stream.take(key, describe)
-                    if recorded != checksum(pack(request(args, kwargs))):
+                    asked = checksum(pack(request(args, kwargs)))
+                    recorded, value = stream.take(key, describe, asked)
+                    if recorded != asked:
                         stream.pos -= 2
                         self.differ(stream, key, describe)
                 if stream.pos >= len(stream.items):
@@ -338,7 +338,7 @@ class RecordedWorld:
             return len(data)
         key = -(Kind.OUTPUT | target << TAG_BITS)
         order, recorded = stream.take(key, lambda: f"output to {target}: {data!r:.300}")
-        if recorded != data and not same_output(recorded, data, self._addresses):
+        if recorded != data and not same_output(recorded, data):
             stream.pos -= 2
             self.differ(stream, key, lambda: f"output to {target}: {data!r:.300}")
         count = len(data)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.programs.catalogue import Program
 from tests.replays.conftest import RecordProgram
-from tests.replays.harness import DIVERGENCE, difference, replay, replay_many, show
-from tests.replays.peers import TOGGLE
+from tests.replays.harness import DIVERGENCE, Recorded, difference, replay, replay_many, show
+from tests.replays.peers import TOGGLE, certificate
 
 FOLDER = ("{tls}",)
 PROGRAMS = (
@@ -19,13 +21,28 @@ PROGRAMS = (
 )
 
 
-@pytest.mark.parametrize("program", [pytest.param(program, id=program.name) for program in PROGRAMS])
-def test_a_replay_is_the_same_run(program: Program, record_program: RecordProgram) -> None:
-    recorded = record_program(program)
+def must_be_the_same(recorded: Recorded) -> None:
+    """Replay twice, and fail where a replay is another run."""
     for replayed in replay_many(recorded, 2):
         found = difference(recorded, replayed)
         if found is not None:
             pytest.fail(found, pytrace=False)
+
+
+@pytest.mark.parametrize("program", [pytest.param(program, id=program.name) for program in PROGRAMS])
+def test_a_replay_is_the_same_run(program: Program, record_program: RecordProgram) -> None:
+    must_be_the_same(record_program(program))
+
+
+def test_passwords_of_keys_are_asked_for_again(record_program: RecordProgram) -> None:
+    cert, key = certificate()
+    argv = ["openssl", "ec", "-aes128", "-passout", "pass:open sesame"]
+    locked = subprocess.run(argv, input=key, capture_output=True, check=True).stdout
+    inputs = {"cert.pem": cert.decode(), "locked.pem": locked.decode()}
+    recorded = record_program(Program("tls/passwords", inputs=inputs))
+    assert recorded.ran.stdout.startswith(b"None\nNone\n"), show(recorded.ran)
+    must_be_the_same(recorded)
+    assert b"open sesame" not in recorded.path.read_bytes()
 
 
 @pytest.mark.parametrize("way", ["blocking", "asyncio"])

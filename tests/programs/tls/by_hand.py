@@ -13,14 +13,14 @@ class Side:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, **kwargs)
 
-    def attempt(self, name, *args):
+    def attempt(self, name, *args, quiet=False):
         try:
             result = getattr(self.tls, name)(*args)
         except ssl.SSLError as error:
             result = f"{type(error).__name__} {error.reason} {error}"
-        if isinstance(result, bytes) and len(result) > 20:
-            result = len(result), result[:10]
-        print(f"  {name}: {result}; pending {self.tls.pending()}, in {self.incoming.pending}, out {self.outgoing.pending}")
+        shown = (len(result), result[:10]) if isinstance(result, bytes) and len(result) > 20 else result
+        if not quiet:
+            print(f"  {name}: {shown}; pending {self.tls.pending()}, in {self.incoming.pending}, out {self.outgoing.pending}")
         return result
 
     def give(self, other, size=-1):
@@ -70,19 +70,12 @@ for newest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         else:
             client.attempt("write", memoryview(bytearray(data)))
         print("moved", client.give(server), "checked by the replay:", random.random())
-        received = b""
+        received, buffer = b"", bytearray(7000)
         while True:
-            if size == 100_000:
-                buffer = bytearray(7000)
-                count = server.attempt("read", len(buffer), buffer)
-                if isinstance(count, str):
-                    break
-                received += buffer[:count]
-            else:
-                chunk = b"" if isinstance(server.attempt("read", 0), str) else server.tls.read(16384) if size else b""
-                received += chunk
-                if not chunk:
-                    break
+            chunk = server.attempt("read", *((len(buffer), buffer) if size == 100_000 else (5000,)), quiet=size > 20_000)
+            if isinstance(chunk, str):
+                break
+            received += buffer[:chunk] if isinstance(chunk, int) else chunk
         print(received == data)
     ciphertext = server.tls.write(b"one") and server.outgoing.read()
     print(len(ciphertext), ciphertext[:5])  # the rest of it is the same at replay, and goes on below

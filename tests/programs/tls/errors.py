@@ -48,6 +48,7 @@ def contexts():
 def serve_one(context, then):
     """A server in a thread, for one connection."""
     listener = socket.create_server(("127.0.0.1", 0))
+    said = []
 
     def serve():
         with listener:
@@ -56,11 +57,16 @@ def serve_one(context, then):
                 with plain if context is None else context.wrap_socket(plain, server_side=True) as sock:
                     then(sock)
             except OSError as error:
-                print("server:", type(error).__name__, getattr(error, "reason", error.errno))
+                said.append((type(error).__name__, getattr(error, "reason", error.errno)))
 
     thread = threading.Thread(target=serve)
     thread.start()
-    return listener.getsockname(), thread
+
+    def join():
+        thread.join()
+        print("server:", *said)
+
+    return listener.getsockname(), join
 
 
 def blocking():
@@ -68,32 +74,32 @@ def blocking():
     server.load_cert_chain(CERT, KEY)
     trusting = ssl.create_default_context(cafile=CERT)
     for context, name in ((ssl.create_default_context(), "localhost"), (trusting, "example.org")):
-        address, thread = serve_one(server, lambda sock: sock.recv(1))
+        address, join = serve_one(server, lambda sock: sock.recv(1))
         with socket.create_connection(address) as plain:
             attempt(context.wrap_socket, plain, server_hostname=name)
-        thread.join()
+        join()
     # no TLS on the other side
-    address, thread = serve_one(None, lambda sock: sock.sendall(b"this is no TLS at all\r\n"))
+    address, join = serve_one(None, lambda sock: sock.sendall(b"this is no TLS at all\r\n"))
     with socket.create_connection(address) as plain:
         attempt(trusting.wrap_socket, plain, server_hostname="localhost")
-    thread.join()
+    join()
     # the other side leaves in the middle of the handshake
-    address, thread = serve_one(None, lambda sock: sock.recv(10_000))
+    address, join = serve_one(None, lambda sock: sock.recv(10_000))
     with socket.create_connection(address) as plain:
         attempt(trusting.wrap_socket, plain, server_hostname="localhost")
-    thread.join()
+    join()
 
     def reset(sock):
         sock.recv(1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
-    address, thread = serve_one(None, reset)
+    address, join = serve_one(None, reset)
     with socket.create_connection(address) as plain:
         attempt(trusting.wrap_socket, plain, server_hostname="localhost")
-    thread.join()
+    join()
     # a connection that times out, and one that would wait
     release = threading.Event()
-    address, thread = serve_one(server, lambda sock: release.wait())
+    address, join = serve_one(server, lambda sock: release.wait())
     with trusting.wrap_socket(socket.create_connection(address), server_hostname="localhost") as sock:
         sock.settimeout(0.01)
         attempt(sock.recv, 10)
@@ -102,7 +108,7 @@ def blocking():
         attempt(sock.read, 10, bytearray(10))
         attempt(sock.write, "text")
         release.set()
-        thread.join()
+        join()
         sock.settimeout(5)
         sock.suppress_ragged_eofs = False
         attempt(sock.recv, 10)

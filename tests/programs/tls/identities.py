@@ -1,35 +1,13 @@
-"""Certificates of both sides, names that a server is asked for, sessions used again, passwords of keys."""
+"""Certificates of both sides, names that a server is asked for, sessions used again, messages."""
 import asyncio
 import os
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 
 folder = sys.argv[1]
 CERT, KEY = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
-LOCKED = os.path.join(folder, "locked.pem")
-subprocess.run(["openssl", "ec", "-in", KEY, "-aes128", "-passout", "pass:open sesame", "-out", LOCKED], check=True, stderr=subprocess.DEVNULL)
-
-
-def passwords():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    asked = []
-
-    def refuse():
-        print("refusing")
-        raise LookupError("no password here")
-
-    for password in (
-        "open sesame", b"open sesame", "wrong", lambda: "open sesame", lambda: asked.append(os.getpid()) or b"wrong", refuse,
-        lambda: None, lambda: 1 / 0, "x" * 5000,
-    ):
-        try:
-            print(context.load_cert_chain(CERT, LOCKED, password))
-        except Exception as error:
-            print(type(error), error, error.__traceback__.tb_next and error.__traceback__.tb_next.tb_frame.f_code.co_name)
-    print(len(asked), asked == [os.getpid()])
 
 
 def mutual(version):
@@ -37,6 +15,7 @@ def mutual(version):
     server_context.load_cert_chain(CERT, KEY)
     server_context.verify_mode = ssl.CERT_REQUIRED
     listener = socket.create_server(("127.0.0.1", 0))
+    said = []
 
     def serve():
         for _ in range(3):
@@ -46,10 +25,11 @@ def mutual(version):
                     certificate = sock.getpeercert()
                     sock.sendall(certificate["serialNumber"].encode() + b" %d" % sock.session_reused)
                     sock.recv(1)
+                    sock.unwrap()
             except ssl.SSLError as error:
-                print("server:", error.reason)
+                said.append(error.reason)
             except ConnectionError:
-                print("server: the connection is gone")
+                said.append("the connection is gone")
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -74,7 +54,7 @@ def mutual(version):
             print(session.id.hex(), session.ticket_lifetime_hint)
             inner = sock._sslobj
             for chain in (inner.get_verified_chain(), inner.get_unverified_chain()):
-                print([(repr(one), one.get_info()["subject"], len(one.public_bytes())) for one in chain], chain[0] == chain[0])
+                print([(repr(one), one.get_info()["subject"], len(one.public_bytes())) for one in chain or ()], chain == chain)
             try:
                 inner.session = 3
             except TypeError as error:
@@ -86,6 +66,7 @@ def mutual(version):
             sock.sendall(b".")
             sock.unwrap()
     thread.join()
+    print("server:", *said)
     listener.close()
     other = ssl.create_default_context(cafile=CERT)
     try:
@@ -127,6 +108,7 @@ async def names():
         except TypeError as error:
             print(error)
     common.sni_callback = choose
+    sys.unraisablehook = lambda given: print("unraisable:", repr(given.exc_value), given.object is choose, given.err_msg)
     asyncio.get_running_loop().set_exception_handler(lambda loop, about: print("handler:", about["message"], repr(about.get("exception"))))
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=common)
     client = ssl.create_default_context(cafile=CERT)
@@ -194,7 +176,6 @@ def messages():
         print(one.version(), *seen, sep="\n")
 
 
-passwords()
 for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
     mutual(version)
 asyncio.run(names())

@@ -1,5 +1,6 @@
 """Keys shared before, instead of certificates; both sides, and a side that refuses."""
 import ssl
+import sys
 
 server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -37,6 +38,7 @@ def meet():
     print(one.version(), one.cipher())
 
 
+sys.unraisablehook = lambda given: print("unraisable:", repr(given.exc_value))
 server.set_psk_server_callback(of_server, "a hint")
 client.set_psk_client_callback(of_client)
 meet()
