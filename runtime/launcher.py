@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import secrets
 import signal
 import subprocess
@@ -55,6 +56,7 @@ def launch_record(options: RecordOptions) -> NoReturn:
     seed = os.environ.get("PYTHONHASHSEED", "random")
     if seed == "random":
         seed = str(secrets.randbelow(2**32 - 1) + 1)
+    _check_patterns(options.redact)
     name = _locate(options.target, options.argv[0])
     _start(
         {
@@ -292,9 +294,10 @@ class _Report:
         world = self._world
         name = os.path.relpath(self._output)
         name = self._output if name.startswith("..") else name
+        took = _seconds(real.monotonic() - self._started)
         text = (
             f"replay: recorded {name}  {world.events_count} events, {world.tasks_count} tasks, "
-            f"{_seconds(real.monotonic() - self._started)}, {_bytes(world.bytes_written)}{'  FAILED' if failed else ''}\n"
+            f"{took}, {_bytes(world.bytes_written)}{'  FAILED' if failed else ''}\n"
             f"replay: next: replay play {name}\n"
         )
         redacted = self._secrets.summary()
@@ -309,6 +312,15 @@ def _seconds(seconds: float) -> str:
 
 def _bytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):.1f} KB"
+
+
+def _check_patterns(patterns: tuple[str, ...]) -> None:
+    """Refuse what is a pattern for text, but not for bytes."""
+    for pattern in patterns:
+        try:
+            re.compile(pattern.encode())
+        except re.error as error:
+            raise UsageError(f"--redact {pattern!r} cannot be matched with bytes: {error.msg}") from None
 
 
 def _locate(target: str, name: str) -> str:

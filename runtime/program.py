@@ -81,7 +81,7 @@ def _exit_code(error: SystemExit) -> int:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    print(code, file=sys.stderr)
+    print(code, file=sys.stderr)  # noqa: T201 - as the interpreter does
     return 1
 
 
@@ -92,9 +92,9 @@ def _report(error: BaseException) -> None:
         sys.excepthook(type(error), error, error.__traceback__)
     except BaseException as second:
         strip_all(second)
-        print("Error in sys.excepthook:", file=sys.stderr)
+        print("Error in sys.excepthook:", file=sys.stderr)  # noqa: T201
         sys.__excepthook__(type(second), second, second.__traceback__)
-        print("\nOriginal exception was:", file=sys.stderr)
+        print("\nOriginal exception was:", file=sys.stderr)  # noqa: T201
         sys.__excepthook__(type(error), error, error.__traceback__)
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     error.__traceback__ = None

@@ -26,7 +26,9 @@ from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
 _REDACTED_KEY: Final = -Kind.REDACTED
-_REDACTED: Final = frozenset("argv cwd environment executable first_path path prefix script timezone".split())
+_REDACTED: Final = frozenset(
+    ("argv", "cwd", "environment", "executable", "first_path", "path", "prefix", "script", "timezone")
+)
 """What of the header is redacted: what whoever ran the program wrote; never what a replay needs to start."""
 
 _send = real.Socket.send
@@ -131,7 +133,7 @@ class Redaction:
 
         def of_bytes(data: Any, start: int = 0) -> int:
             known = redactor.secrets_count
-            redacted = redactor.bytes(bytes(data))
+            redacted = redactor.data(bytes(data))
             if redactor.secrets_count > known:
                 self._announce(known)
             return crc32(redacted, start)
@@ -171,7 +173,8 @@ class Redaction:
             counts[event_name(key, names)] += count
         places = ", ".join(f"{name} {count}" for name, count in counts.most_common())
         secrets = self.redactor.secrets_count
-        return f"redacted {secrets} secret{'s' if secrets != 1 else ''}{f' in {places}' if places else ', found nowhere'}"
+        where = f" in {places}" if places else ", found nowhere"
+        return f"redacted {secrets} secret{'s' if secrets != 1 else ''}{where}"
 
 
 def replay(boundary: Installer, header: dict[str, Any]) -> None:
@@ -202,7 +205,7 @@ def replay(boundary: Installer, header: dict[str, Any]) -> None:
     checksum, crc32 = codec.checksum, zlib.crc32
     _exchange(
         lambda plain: checksum(redactor.plain(plain)),
-        lambda data, start=0: crc32(redactor.bytes(bytes(data)), start),
+        lambda data, start=0: crc32(redactor.data(bytes(data)), start),
     )
     output, event = world.output, world.event
 
@@ -210,7 +213,7 @@ def replay(boundary: Installer, header: dict[str, Any]) -> None:
         stream = current.stream
         if stream is not None and stream.peek() == -(Kind.OUTPUT | target << TAG_BITS):
             _align(redactor, stream.items[stream.pos + 1][1], data)
-        return output(fd, target, redactor.bytes(data))  # type: ignore[no-any-return]
+        return output(fd, target, redactor.data(data))  # type: ignore[no-any-return]
 
     def redacted_event(stream: Any, key: int, value: Any) -> None:
         event(stream, key, redactor.plain(value))

@@ -13,8 +13,8 @@ of files like everything it reads.
 
 from __future__ import annotations
 
-import _frozen_importlib_external as external
 import hashlib
+import importlib._bootstrap_external
 import importlib.machinery
 import io
 import os
@@ -36,6 +36,7 @@ from replay.runtime.boundary.install import Installer
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
+external: Final[Any] = importlib._bootstrap_external
 _SOURCE_KEY: Final = -Kind.SOURCE
 _FOUND_KEY: Final = -Kind.FOUND
 
@@ -93,11 +94,7 @@ class Places:
     def is_real(self, path: str) -> bool:
         """Whether the path is outside the program's own folders: it is there at replay too."""
         slashed = path + "/"
-        return (
-            slashed.startswith(self._sites)
-            or slashed.startswith(self._library)
-            or slashed.startswith(self._ours)
-        )
+        return slashed.startswith((*self._sites, *self._library, *self._ours))
 
     def owner(self, path: str) -> tuple[str, str] | None:
         """Return name and version of the installed distribution that a file belongs to."""
@@ -326,7 +323,7 @@ def _data(places: Places, get_data: Callable[[Any, str], bytes], loader: Any, pa
     if current.stream is None or not places.is_program(path):
         return get_data(loader, path)
     try:
-        with io.open(path, "rb") as file:
+        with open(path, "rb") as file:
             data: bytes = file.read()
             return data
     except BaseException as error:
@@ -449,11 +446,11 @@ class Replayer:
         filters = warnings.filters
         if (path, loads) in self._sources.cached:
             # The recorded run had the code from a cache; what the compiler warns of is no part of it.
-            warnings.filters = [("ignore", None, Warning, None, 0)]  # type: ignore[attr-defined]
+            warnings.filters = [("ignore", None, Warning, None, 0)]
         try:
             return load(loader, name)
         finally:
-            warnings.filters = filters  # type: ignore[attr-defined]
+            warnings.filters = filters
             loading.path, loading.text = outer
 
     def read_script(self, path: str) -> bytes:

@@ -23,7 +23,6 @@ MIN_SECRET_BYTES: Final = 4
 
 _HEX: Final = re.compile(rb"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{8,}|(?=.*[0-9])(?=.*[A-F])[0-9A-F]{8,}")
 _WIDE: Final = {2: "é", 3: "€", 4: "🔒"}
-_MAX_NUMBER: Final = 9999
 
 
 def placeholder(number: int, secret: bytes) -> bytes:
@@ -50,8 +49,13 @@ def _letters(digits: bytes, size: int) -> bytes:
 
 
 def _with_line_ends(number: int, secret: bytes) -> bytes:
-    letters = iter(_letters(str(number).encode(), len(secret)))
-    return bytes(byte if byte in b"\r\n" else next(letters) for byte in secret)
+    inner = placeholder(number, secret.replace(b"\n", b"").replace(b"\r", b""))
+    try:
+        text, letters = secret.decode(), iter(inner.decode())
+    except UnicodeDecodeError:
+        rest = iter(inner)
+        return bytes(byte if byte in b"\r\n" else next(rest) for byte in secret)
+    return "".join(letter if letter in "\r\n" else next(letters) for letter in text).encode()
 
 
 def _with_wide_letters(number: int, secret: bytes) -> bytes:
@@ -141,7 +145,7 @@ class Redactor:
         hidden = self.learn(secret.encode("utf-8", "surrogateescape"))
         return value.replace(secret, hidden.decode("utf-8", "surrogateescape"))
 
-    def bytes(self, data: bytes) -> bytes:
+    def data(self, data: bytes) -> bytes:
         """Return ``data`` with placeholders."""
         return self.with_spans(data)[0]
 
@@ -196,14 +200,14 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return ``text`` with placeholders."""
         data = text.encode("utf-8", "surrogateescape")
-        redacted = self.bytes(data)
+        redacted = self.data(data)
         return text if redacted is data else redacted.decode("utf-8", "surrogateescape")
 
     def plain(self, value: Any) -> Any:
         """Return plain data (as a recording can hold) with placeholders, wherever there is text or bytes."""
         kind = type(value)
         if kind is bytes:
-            return self.bytes(value)
+            return self.data(value)
         if kind is str:
             return self.text(value)
         if kind in (list, tuple):

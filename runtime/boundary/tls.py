@@ -39,21 +39,34 @@ from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 from replay.runtime.worlds.live import BATCH_ITEMS
 
-_C: Any = _ssl._SSLSocket
+_C: Any = getattr(_ssl, "_SSLSocket")  # noqa: B009  # type checkers do not know it
 _Context: Any = _ssl._SSLContext
 
 CALLS = ("do_handshake", "read", "write", "shutdown")
 """Exchange messages with the other side."""
 
 QUESTIONS = (
-    "cipher compression get_channel_binding pending selected_alpn_protocol shared_ciphers "
-    "verify_client_post_handshake version getpeercert".split()
+    "cipher",
+    "compression",
+    "get_channel_binding",
+    "getpeercert",
+    "pending",
+    "selected_alpn_protocol",
+    "shared_ciphers",
+    "verify_client_post_handshake",
+    "version",
 )
 CHAINS = ("get_unverified_chain", "get_verified_chain")
 
 CONTEXT_QUESTIONS = (
-    "cert_store_stats get_ca_certs get_ciphers load_dh_params load_verify_locations session_stats set_ciphers "
-    "set_ecdh_curve".split()
+    "cert_store_stats",
+    "get_ca_certs",
+    "get_ciphers",
+    "load_dh_params",
+    "load_verify_locations",
+    "session_stats",
+    "set_ciphers",
+    "set_ecdh_curve",
 )
 """Methods of a context that read files, or tell what is in it: at replay nothing was ever loaded into it."""
 
@@ -112,7 +125,7 @@ def _keylog(boundary: Installer) -> property:
     def get(self: Any) -> Any:
         return names.get(id(self))  # no event, for the reason above
 
-    def set(self: Any, value: Any) -> None:
+    def assign(self: Any, value: Any) -> None:
         try:
             door(self, value)
         except BaseException as error:
@@ -120,7 +133,7 @@ def _keylog(boundary: Installer) -> property:
             raise
         names[id(self)] = value
 
-    return property(get if boundary.is_replay else real.__get__, set)
+    return property(get if boundary.is_replay else real.__get__, assign)
 
 
 # -- connections ----------------------------------------------------------------------------------
@@ -129,7 +142,16 @@ def _keylog(boundary: Installer) -> property:
 class Connection:
     """What stands for the C object: the part that is the same over BIOs and over a socket."""
 
-    __slots__ = ("__weakref__", "_context", "_owner", "_real", "first_context", "number", "server_hostname", "server_side")
+    __slots__ = (
+        "__weakref__",
+        "_context",
+        "_owner",
+        "_real",
+        "first_context",
+        "number",
+        "server_hostname",
+        "server_side",
+    )
 
     def __init__(self, context: Any, found: Wrapped, server_side: bool, owner: Any) -> None:
         self.number = found.number
@@ -243,7 +265,9 @@ def _connections(boundary: Installer) -> None:
     for name in QUESTIONS:
         put(Connection, name, Door(f"ssl.{name}", request=without_self, fd=_number))
     for name in CHAINS:
-        door = Door(f"ssl.{name}", request=nothing, fd=_number, captured=_certificates, replayed=_as_certificates)
+        door = Door(
+            f"ssl.{name}", request=nothing, fd=_number, captured=_certificates, replayed=_as_certificates
+        )
         put(Connection, name, door)
     session, reused = vars(_C)["session"], vars(_C)["session_reused"]
     get_session = boundary.bind(
@@ -370,7 +394,9 @@ def _live_calls(boundary: Installer) -> dict[str, Callable[..., Any]]:
                 return
         failed(append, key, error)
 
-    def door(tag: int, method: Callable[..., Any], encode: Callable[[Any, tuple[Any, ...]], Any]) -> Callable[..., Any]:
+    def door(
+        tag: int, method: Callable[..., Any], encode: Callable[[Any, tuple[Any, ...]], Any]
+    ) -> Callable[..., Any]:
         def call(self: Any, *args: Any) -> Any:
             append = hot.append
             if append is None:
@@ -505,7 +531,13 @@ def _wrapping(boundary: Installer) -> None:
     numbers = itertools.count(1)
 
     def over_bio(
-        server_side: bool, server_hostname: Any, session: Any, context: Any, incoming: Any, outgoing: Any, owner: Any
+        server_side: bool,
+        server_hostname: Any,
+        session: Any,
+        context: Any,
+        incoming: Any,
+        outgoing: Any,
+        owner: Any,
     ) -> Wrapped:
         inner = _ssl.MemoryBIO() if type(outgoing) is _ssl.MemoryBIO else outgoing
         real = wrap_bio(context, incoming, inner, server_side, server_hostname, owner=owner, session=session)
@@ -519,7 +551,8 @@ def _wrapping(boundary: Installer) -> None:
 
     bio_door, socket_door = (
         boundary.bind(
-            Door(f"ssl.{name}", request=_wrap_request, captured=_captured_wrap, replayed=_as_wrapped), function
+            Door(f"ssl.{name}", request=_wrap_request, captured=_captured_wrap, replayed=_as_wrapped),
+            function,
         )
         for name, function in (("wrap_bio", over_bio), ("wrap_socket", over_socket))
     )
@@ -535,7 +568,9 @@ def _wrapping(boundary: Installer) -> None:
         session: Any = None,
     ) -> Any:
         if current.stream is None:
-            return wrap_bio(self, incoming, outgoing, server_side, server_hostname, owner=owner, session=session)
+            return wrap_bio(
+                self, incoming, outgoing, server_side, server_hostname, owner=owner, session=session
+            )
         try:
             found = bio_door(server_side, server_hostname, session, self, incoming, outgoing, owner)
         except BaseException as error:
@@ -587,7 +622,9 @@ class SSLSession:
     __slots__ = ("has_ticket", "id", "ticket_lifetime_hint", "time", "timeout")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, has_ticket: bool, id: bytes, ticket_lifetime_hint: int, time: int, timeout: int) -> None:
+    def __init__(
+        self, has_ticket: bool, id: bytes, ticket_lifetime_hint: int, time: int, timeout: int
+    ) -> None:
         self.has_ticket = has_ticket
         self.id = id
         self.ticket_lifetime_hint = ticket_lifetime_hint
@@ -704,23 +741,13 @@ class Callbacks:
             try:
                 return call(self_, *args)
             except BaseException as error:
-                try:
-                    strip(error)
-                    theirs = _inside.error
-                    if theirs is None or stream is None:
-                        raise
-                    if not self.is_replay:
-                        stream.append(self.returned_key)
-                        stream.append(theirs is error)
-                        raise
-                    error.__context__ = None if stream.take(self.returned_key) else theirs
-                    if error.__context__ is not None:
-                        raise
-                    strip(theirs)
-                finally:
-                    error = None  # type: ignore[assignment]
+                strip(error)
+                theirs = _inside.error
+                if theirs is None or stream is None or not self._is_raised_instead(stream, error, theirs):
+                    raise
             finally:
                 _inside.stream, _inside.connection, _inside.error = before
+            strip(theirs)
             try:
                 raise theirs
             except BaseException:
@@ -731,18 +758,40 @@ class Callbacks:
         call_.__doc__ = call.__doc__
         return call_
 
+    def _is_raised_instead(self, stream: Any, error: BaseException, theirs: BaseException) -> bool:
+        """Whether what a callback raised is still to be raised; ``error`` came out of the door.
+
+        At replay that is what the recording says of an exception, which may be of any type: if the
+        program's own came out, it is at hand.
+        """
+        if not self.is_replay:
+            stream.append(self.returned_key)
+            stream.append(theirs is error)
+            return False
+        if stream.take(self.returned_key):
+            return True
+        error.__context__ = theirs
+        return False
+
     def install(self) -> None:
         """Put the places where callbacks are given in place."""
         boundary = self._boundary
         if self.is_replay and self.called_key:
             self.world.met[self.called_key] = self._met
-        for name, kind in (("sni_callback", ServerName), ("_msg_callback", Message)):
+        attributes: dict[str, type[Callback]] = {"sni_callback": ServerName, "_msg_callback": Message}
+        for name, kind in attributes.items():
             boundary.replace(_Context, name, self._attribute(vars(_Context)[name], kind))
-        for name, kind in (("set_psk_client_callback", ClientKey), ("set_psk_server_callback", ServerKey)):
+        setters: dict[str, type[Callback]] = {
+            "set_psk_client_callback": ClientKey,
+            "set_psk_server_callback": ServerKey,
+        }
+        for name, kind in setters.items():
             if hasattr(_Context, name):
                 boundary.replace(_Context, name, self._setter(getattr(_Context, name), kind))
         door = boundary.bind(
-            Door("ssl.load_cert_chain", request=lambda args, kwargs: [plain_argument(one) for one in args[1:3]]),
+            Door(
+                "ssl.load_cert_chain", request=lambda args, kwargs: [plain_argument(one) for one in args[1:3]]
+            ),
             _Context.load_cert_chain,
         )
         calling_back = self.watched(door, is_connection=False)
@@ -764,14 +813,14 @@ class Callbacks:
             found = real.__get__(context)
             return found.function if isinstance(found, Callback) else found
 
-        def set(context: Any, value: Any) -> None:
+        def assign(context: Any, value: Any) -> None:
             try:
                 real.__set__(context, self.make(kind, value))
             except BaseException as error:
                 strip(error)
                 raise
 
-        return property(get, set)
+        return property(get, assign)
 
     def _setter(self, real: Any, kind: type[Callback]) -> Callable[..., None]:
         def set_callback(context: Any, callback: Any, *hint: Any, **hints: Any) -> None:
@@ -791,6 +840,7 @@ class Callbacks:
         if callback is None:
             stream.pos -= 2
             self.world.diverge(stream, f"TLS callback {number}", "no such callback was set")
+            return
         try:
             returned = callback.plain(callback.perform(*callback.arguments(given)))
         except BaseException as error:

@@ -15,9 +15,10 @@ HIDDEN = {"APP_URL": "http://host/one", "APP_LONG": "never read by name", "APP_M
 def test_variables_that_are_read_by_name(tmp_path: Path) -> None:
     text = """
 import os
-print(os.environ["APP_URL"], os.environ.get("APP_MODE"), os.getenv("NOT_THERE", "default"), os.getenv("EMPTY_ONE"))
-print("APP_URL" in os.environ, "NOT_THERE" in os.environ, os.environb[b"APP_URL"], os.environ.get("NOT_THERE"))
-print(sorted(os.environ), list(os.environ), len(os.environ), type(os.environ), isinstance(os.environ, os._Environ))
+print(os.environ["APP_URL"], os.environ.get("APP_MODE"), os.getenv("NOT_THERE", "default"))
+print("APP_URL" in os.environ, "NOT_THERE" in os.environ, os.environb[b"APP_URL"], os.getenv("EMPTY_ONE"))
+print(os.environ.get("NOT_THERE"), len(os.environ), type(os.environ), isinstance(os.environ, os._Environ))
+print(sorted(os.environ), list(os.environ))
 for name in os.environ:
     if name.startswith("APP_M"):
         print(os.environ[name])
@@ -45,8 +46,8 @@ os.environ |= {"NEWEST": "newest"}
 del os.environ["NEW"]
 os.unsetenv("NEWER")
 print([name for name in os.environ if name.startswith("NEW")], os.environ["NEWEST"])
-print(subprocess.run(["env"], capture_output=True, text=True).stdout.count("mine"))
-print(subprocess.run(["env"], env={**os.environ, "X": "mine"}, capture_output=True, text=True).stdout.count("mine"))
+for env in None, {**os.environ, "X": "mine"}:
+    print(subprocess.run(["env"], env=env, capture_output=True, text=True).stdout.count("mine"))
 """
     project = Project.of(tmp_path, {"app.py": text})
     recorded = project.record("app.py", env=HIDDEN)
@@ -58,7 +59,8 @@ print(subprocess.run(["env"], env={**os.environ, "X": "mine"}, capture_output=Tr
 def test_what_is_read_as_a_whole_is_placeholders(tmp_path: Path) -> None:
     text = """
 import os
-copies = [dict(os.environ), {**os.environ}, os.environ.copy(), dict(os.environ.items()), {k: v for k, v in os.environ.items()}]
+copies = [dict(os.environ), {**os.environ}, os.environ.copy(), os.environ | {}, dict(os.environ.items())]
+copies += [{name: value for name, value in os.environ.items()}, dict(zip(os.environ, os.environ.values()))]
 print(all(one == copies[0] for one in copies), len(list(os.environ.values())), copies[0]["HOME"])
 print(sorted((name, len(value)) for name, value in copies[0].items()), repr(os.environ)[:8])
 os.environ["APP_URL"]
@@ -136,7 +138,8 @@ def test_locale_and_encodings(tmp_path: Path) -> None:
     text = """
 import locale, sys
 locale.setlocale(locale.LC_ALL, "")
-print(locale.setlocale(locale.LC_ALL), locale.getpreferredencoding(), sys.getfilesystemencoding(), sys.flags.utf8_mode)
+print(locale.setlocale(locale.LC_ALL), locale.getpreferredencoding(), sys.getfilesystemencoding())
+print(sys.flags)
 print(sys.flags.dev_mode, sys.flags.optimize, sys.warnoptions, sys.stdout.encoding, sys.stdin.encoding)
 """
     project = Project.of(tmp_path, {"app.py": text})

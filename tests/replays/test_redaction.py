@@ -45,7 +45,7 @@ def must_replay(project: Project, recorded: Ran, *secrets: str, play: tuple[str,
 
 
 NETWORK = """
-import asyncio, os, sys
+import asyncio, os, subprocess, sys
 
 async def serve(reader, writer):
     line = await reader.readline()
@@ -73,7 +73,7 @@ def test_a_secret_that_goes_over_the_network(tmp_path: Path, origin: str) -> Non
         "argument": "sys.argv[1]",
         "source": repr(SECRET),
         "file": "open('config').read().partition('=')[2].strip()",
-        "input": "__import__('subprocess').run(['cat', 'config'], capture_output=True, text=True).stdout[6:-1]",
+        "input": "subprocess.check_output(['cat', 'config'], text=True)[6:-1]",
     }
     text = NETWORK.replace("{secret}", expressions[origin])
     project = Project.of(tmp_path, {"app.py": text, "config": f"login={SECRET}\n"})
@@ -226,8 +226,8 @@ def test_tls(tmp_path: Path) -> None:
 import asyncio, os, ssl, subprocess
 
 subprocess.run(
-    ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-     "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost"], capture_output=True, check=True)
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    " -keyout key.pem -out cert.pem -subj /CN=localhost".split(), capture_output=True, check=True)
 
 async def serve(reader, writer):
     writer.write(b"you said " + await reader.readline())

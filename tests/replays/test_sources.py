@@ -101,7 +101,12 @@ for value in ("1", "22", "22", "333", "1"):
 
 TOOL = {
     "tool/__init__.py": "",
-    "tool/__main__.py": "import sys\nfrom tool import part\nprint(__name__, __package__, __spec__.name, sys.argv)\npart.fail()\n",
+    "tool/__main__.py": """
+import sys
+from tool import part
+print(__name__, __package__, __spec__.name, sys.argv)
+part.fail()
+""",
     "tool/part.py": "def fail():\n    raise ValueError('as it should')\n",
 }
 
@@ -140,7 +145,15 @@ def test_a_folder_and_a_zip_file(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_folder_that_is_added_to_the_path(tmp_path: Path) -> None:
-    text = "import sys, os\nsys.path.insert(0, 'lib')\nimport one\nos.chdir('lib')\nsys.path[0] = '..'\nimport two\nprint(one.x, two.x, one.__file__)\n"
+    text = """
+import os, sys
+sys.path.insert(0, "lib")
+import one
+os.chdir("lib")
+sys.path[0] = ".."
+import two
+print(one.x, two.x, one.__file__)
+"""
     project = Project.of(
         tmp_path, {"app.py": text, "lib/one.py": "x = 1\n", "two.py": "x = 2\n", "extra/three.py": ""}
     )
@@ -168,7 +181,13 @@ def test_what_the_recording_holds(tmp_path: Path) -> None:
 PYTEST = {
     "pyproject.toml": '[tool.pytest.ini_options]\nasyncio_mode = "auto"\n',
     "tests/conftest.py": "import pytest\n\n@pytest.fixture\ndef five():\n    return 5\n",
-    "src/sums.py": "import asyncio\n\nasync def add(a, b):\n    await asyncio.sleep(0.001)\n    return a + b\n",
+    "src/sums.py": """
+import asyncio
+
+async def add(a, b):
+    await asyncio.sleep(0.001)
+    return a + b
+""",
     "tests/test_sums.py": """
 import sys
 sys.path.insert(0, "src")
@@ -197,7 +216,7 @@ def test_pytest(tmp_path: Path, cache: str) -> None:
     must_agree(recorded, project.play())
 
 
-# -- what has changed -----------------------------------------------------------------------------------------
+# -- what has changed --------------------------------------------------------------------------------------
 
 
 def test_edited_source_is_refused_and_named(tmp_path: Path) -> None:
