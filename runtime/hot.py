@@ -9,7 +9,6 @@ finds the running thread's stream first.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 _SHORT_KEY = -Kind.SHORT
 _END_KEY = -Kind.END
 _SPAWN_KEY = -Kind.SPAWN
-
-HIDDEN_SITE = -1
-"""Stands for places in asyncio, whose caller is who is looked for."""
 
 CLOCK_BATCH_S = 0.001
 """A program that does nothing but read clocks writes its batch out this often: bounds memory."""
@@ -202,7 +198,7 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
     sites = world.sites
     site_of = world.site
     main = world.main
-    by_asyncio = asyncio.create_task.__code__
+    hidden = world.hidden_codes
 
     def create_task(self: Any, coro: Any, *, name: Any = None, context: Any = None, **kwargs: Any) -> Any:
         stream: Any = main
@@ -214,11 +210,12 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
                 # Ids and default names come from counters of the whole process.
                 world.meet_turn(stream)
         frame: Any = getframe(1)
-        if frame.f_code is by_asyncio:
+        while id(frame.f_code) in hidden and frame.f_back is not None:
             frame = frame.f_back
         # By address: the hash of a code object goes through all its constants.
-        site = sites.get((id(frame.f_code), frame.f_lasti), HIDDEN_SITE)
-        stream.site = site_of(stream, frame) if site == HIDDEN_SITE else site
+        runs = getattr(coro, "cr_code", None)
+        site = sites.get((id(frame.f_code), frame.f_lasti, id(runs)))
+        stream.site = site_of(stream, frame, coro) if site is None else site
         if name is None:
             if context is None and not kwargs:
                 return create(self, coro)
@@ -253,7 +250,7 @@ def task_hash(world: LiveWorld) -> Callable[[Any], int]:
             if site:
                 stream.site = 0
             else:  # made without the loop's create_task
-                site = world.site(stream, real.getframe(1))
+                site = world.site(stream, real.getframe(1), task.get_coro())
             append(_SPAWN_KEY)
             append([number, site])
         return number * SPREAD

@@ -7,10 +7,13 @@ import sys
 from asyncio import base_events, unix_events
 from typing import Any
 
-from replay.runtime import garbage, hot, order, tracebacks
+import _asyncio
+
+from replay.runtime import garbage, hot, order, streams, tracebacks
 from replay.runtime.aio.loop import EventLoop
 from replay.runtime.boundary import children, clocks, entropy, files, output, readiness, signals, sockets, system, threads, tls
 from replay.runtime.boundary.install import Installer, Names
+from replay.runtime.boundary.table import replace
 
 
 def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]) -> Installer:
@@ -23,7 +26,7 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     # First: what is put into a set keeps the place of the hash it had then.
     _tasks(world)
     boundary = Installer(world, Names(recorded_doors))
-    children.install(boundary, system.install(boundary))
+    children.install(boundary, system.install(boundary), header)
     for kind in (clocks, entropy, files, sockets, tls, readiness, threads, garbage):
         kind.install(boundary)
     signals.install(boundary, header["signals"])
@@ -41,6 +44,20 @@ def _tasks(world: Any) -> None:
         task_hash = hot.task_hash(world)
     order.install(task_hash, order.Ordinals())
     order.install_imports()
+    if not world.is_replay:
+        replace(_asyncio.Task, "set_name", _set_name(world))
+
+
+def _set_name(world: Any) -> Any:
+    set_real = _asyncio.Task.set_name
+
+    def set_name(task: Any, value: object, /) -> None:
+        set_real(task, value)
+        stream = streams.current.stream
+        if stream is not None:
+            world.task_named(stream, task, task.get_name(), at_creation=False)
+
+    return set_name
 
 
 class _UnixSelectorEventLoop(EventLoop):

@@ -102,7 +102,7 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return f"T{task} is {show(name, limit)}"
         case Kind.EAGER, int():
             return f"T{value} begins" if value else "ends"
-        case Kind.SITE, [number, str() as path, line, name]:
+        case Kind.SITE, [number, str() as path, line, name, *_]:
             return f"{show(number)}: {path}:{show(line)} in {name if isinstance(name, str) else show(name)}"
         case Kind.EXIT, [how, detail, *extra]:
             text = f"{how if isinstance(how, str) else show(how)} {show(detail)}"
@@ -112,7 +112,7 @@ def _value(key: int, value: Any, limit: int | None) -> str:
         case Kind.GC, int():
             return f"generation {value}"
         case Kind.LOOP, int():
-            return f"{value} {'closed' if fd == 1 else 'created'}"
+            return "runs" if value else "stops"
         case Kind.NOTE, str():
             return value
         case Kind.THREAD, [int() as stream, *_]:

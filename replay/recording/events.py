@@ -59,6 +59,7 @@ class Kind(IntEnum):
     TAKEN = 25
     FOUND = 26
     REDACTED = 27
+    REGISTER = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.SPAWN, "[task, site]", "a task was created at that site by the running step"),
     Row(Kind.END, "[task, outcome]", "a task ended: 0 returned, 1 cancelled, else [type, message]"),
     Row(Kind.EAGER, "task, or 0", "the eager first step of a task begins inside its parent's; 0: it ends"),
-    Row(Kind.LOOP, "ordinal", "a loop was created (fd part 0), or closed (fd part 1)"),
+    Row(Kind.LOOP, "1 or 0", "a loop begins to run, or stops"),
     Row(Kind.GC, "generation", "garbage was collected here"),
     Row(Kind.SIGNAL, "number", "a signal was delivered here; fd part 1: as part of the event before"),
     Row(
@@ -95,13 +96,14 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.FINISH, "0", "last event of a thread's stream"),
     Row(Kind.EXIT, "[how, detail]", "last event of a recording: how the program ended"),
     Row(Kind.LOCK, "[lock, outcome, passed]", "a lock changed hands (1), was not to be had (0), or a signal broke the wait (2)"),
-    Row(Kind.SITE, "[path, line, qualname]", "introduces a place in the source; numbered by occurrence"),
+    Row(Kind.SITE, "[site, path, line, qualname, coroutine]", "introduces a place that makes tasks, and what they run"),
     Row(Kind.BLOB, "bytes", "introduces a piece of file content; numbered by occurrence"),
     Row(Kind.NAME, "[task, name]", "a task got this name; fd part 1: when it was created"),
     Row(Kind.EFFECT, "[key, checksum]", "the request of that key is about to go out; its result follows"),
     Row(Kind.TAKEN, "[stream, n]", "the n-th item that a thread put into a queue was taken from it"),
     Row(Kind.FOUND, "[what, ...]", "something else that was found by an import"),
     Row(Kind.REDACTED, "[placeholder, ...]", "what stands for secrets that are met first in the request after this"),
+    Row(Kind.REGISTER, "only in ERROR", "the loop was refused to wait for a descriptor"),
 )
 
 

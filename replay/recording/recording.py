@@ -480,7 +480,7 @@ class _Walk:
             elif stream.parents:
                 stream.owner = stream.parents.pop()
         elif tag == Kind.LOOP:
-            if about:
+            if value == 0:
                 owner = stream.owner = stream.outside
         elif tag == Kind.EXIT:
             owner = stream.owner = stream.outside
@@ -542,6 +542,7 @@ class _Tally:
     notes: list[tuple[Event, str]] = field(default_factory=list)
     output_bytes: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
     outcome: Outcome | None = None
+    coroutines: dict[int, str] = field(default_factory=dict)
     events_count: int = 0
     steps_count: int = 0
 
@@ -558,15 +559,16 @@ class _Tally:
         if tag >= FIRST_DOOR:
             return
         match tag, value:
-            case Kind.SPAWN, [int() as number, int() as site, *more]:
+            case Kind.SPAWN, [int() as number, int() as site]:
                 draft = self._draft(number)
                 draft.site = site
+                draft.coroutine = self.coroutines.get(site)
                 draft.spawned_at = Position(event.step)
                 draft.parent = owner.task if owner.kind == "task" else None
-                if more and isinstance(more[0], str):
-                    draft.coroutine = more[0]
-            case Kind.SITE, [int() as number, str() as path, int() as line, str() as qualname]:
+            case Kind.SITE, [int() as number, str() as path, int() as line, str() as qualname, coroutine]:
                 self.sites[number] = Site(path, line, qualname)
+                if isinstance(coroutine, str):
+                    self.coroutines[number] = coroutine
             case Kind.NAME, [int() as number, str()]:
                 self._draft(number)
                 self.names.add(event)

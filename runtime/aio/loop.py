@@ -28,7 +28,8 @@ from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
-_REGISTER_KEY: Final = -Kind.LOOP
+_REGISTER_KEY: Final = -Kind.REGISTER
+_RUN_KEY: Final = -Kind.LOOP
 _READ: Final = ~getattr(select, "EPOLLOUT", 4)
 _WRITE: Final = ~getattr(select, "EPOLLIN", 1)
 _MAXIMUM_TIMEOUT_S: Final[float] = base_events.MAXIMUM_SELECT_TIMEOUT  # type: ignore[attr-defined]
@@ -96,7 +97,7 @@ class LiveSelector(selectors.EpollSelector):
 
     def poll_now(self) -> Any:
         """Return what is ready."""
-        return self._selector.poll(0, len(self._fd_to_key) or 1)  # type: ignore[attr-defined]
+        return self._selector.poll(0, len(self._fd_to_key) + 1)  # type: ignore[attr-defined]
 
     def wait_arguments(self, timeout: float | None) -> tuple[float, int]:
         """Return the arguments of a wait of up to ``timeout`` seconds, for ``epoll.poll``."""
@@ -107,7 +108,7 @@ class LiveSelector(selectors.EpollSelector):
         else:
             # Rounded up to the clock of epoll, or the loop would turn idly until the deadline.
             seconds = math.ceil(timeout * 1e3) * 1e-3
-        return seconds, len(self._fd_to_key) or 1  # type: ignore[attr-defined]
+        return seconds, len(self._fd_to_key) + 1  # type: ignore[attr-defined]
 
 
 class RecordedSelector(selectors.EpollSelector):
@@ -191,7 +192,8 @@ class EventLoop(asyncio.SelectorEventLoop):
         if not self._world.is_replay:
             assert real.eventfd is not None
             self._own.wake_fd = real.eventfd(0)
-            self._selector.register(self._own.wake_fd, selectors.EVENT_READ, (None, None))  # type: ignore[has-type]
+            # Edge-triggered, so that nothing has to be read back; unknown to the loop's own table.
+            self._selector._selector.register(self._own.wake_fd, select.EPOLLIN | select.EPOLLET)  # type: ignore[has-type]
 
     def _close_self_pipe(self) -> None:
         if self._world is None:
@@ -199,7 +201,7 @@ class EventLoop(asyncio.SelectorEventLoop):
             return
         self._internal_fds -= 1
         if self._own.wake_fd >= 0:
-            self._selector.unregister(self._own.wake_fd)  # type: ignore[has-type]
+            self._selector._selector.unregister(self._own.wake_fd)  # type: ignore[has-type]
             real.close(self._own.wake_fd)
             self._own.wake_fd = -1
 
@@ -243,6 +245,20 @@ class EventLoop(asyncio.SelectorEventLoop):
         from replay.runtime.boundary.signals import remove_loop_handler
 
         return remove_loop_handler(self, sig)
+
+    # -- running --------------------------------------------------------------------------------
+
+    def run_forever(self) -> None:
+        """Run until stopped."""
+        world, stream = self._world, current.stream
+        if world is None or stream is None:
+            super().run_forever()
+            return
+        world.event(stream, _RUN_KEY, 1)
+        try:
+            super().run_forever()
+        finally:
+            world.event(stream, _RUN_KEY, 0)
 
     # -- one turn -------------------------------------------------------------------------------
 

@@ -14,19 +14,21 @@ import fcntl
 import os
 import pty
 import struct
+import subprocess
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.system import Outputs
-from replay.runtime.boundary.table import Door, plain_argument
+from replay.runtime.boundary.table import Door, Request, plain_argument
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
+_ENVIRONMENT_ARGUMENT: Final = 5
 _STDOUT_ARGUMENT: Final = 9
 _STDERR_ARGUMENT: Final = 11
 _READ_BYTES: Final = 65536
@@ -85,19 +87,40 @@ class Pump:
         return self._ended.acquire(True, _LAST_WAIT_S)
 
 
-def install(boundary: Installer, outputs: Outputs) -> None:
+def install(boundary: Installer, outputs: Outputs, header: Mapping[str, Any]) -> None:
     """Put the door of starting processes in place."""
     world = boundary.world
+    # One way to start a child; the other takes no descriptors of ours.
+    subprocess._USE_POSIX_SPAWN = False  # type: ignore[attr-defined]
     start = boundary.bind(
-        Door("os.fork_exec", request=_request, effect=True), _posixsubprocess.fork_exec
+        Door("os.fork_exec", request=_request(header["environment"], header["environment_lengths"]), effect=True),
+        _posixsubprocess.fork_exec,
     )
     replaced = _recorded(world, start, outputs) if boundary.is_replay else _live(world, start, outputs)
     boundary.replace(_posixsubprocess, "fork_exec", replaced)
 
 
-def _request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    # argv, executables, folder; the environment may hold what the recording leaves out.
-    return [plain_argument(args[0]), plain_argument(list(args[1])), plain_argument(args[4])]
+def _request(kept: Mapping[str, str], known: Mapping[str, int]) -> Request:
+    """Return what of a start is compared: argv, executables, folder, environment.
+
+    A variable that the program was started with and whose value is not in the recording is a
+    placeholder at replay; of those the length is compared.
+    """
+
+    def variable(entry: bytes) -> object:
+        name, _, value = os.fsdecode(entry).partition("=")
+        return [name, value if name in kept or name not in known else len(value)]
+
+    def request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        variables = args[_ENVIRONMENT_ARGUMENT]
+        return [
+            plain_argument(args[0]),
+            plain_argument(list(args[1])),
+            plain_argument(args[4]),
+            None if variables is None else [variable(entry) for entry in variables],
+        ]
+
+    return request
 
 
 def _inherited(args: tuple[Any, ...], outputs: Outputs) -> list[tuple[int, int]]:

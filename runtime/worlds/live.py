@@ -21,7 +21,7 @@ from replay.recording.redaction import Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
-from replay.runtime.hot import HIDDEN_SITE, hot
+from replay.runtime.hot import hot
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -89,9 +89,9 @@ class LiveWorld:
         self._streams = itertools.count(1)
         self._tasks = itertools.count(1)
         self.next_task = self._tasks.__next__
-        self.sites: dict[tuple[int, int], int] = {}
-        self._sites_count = 0
-        self._codes: list[CodeType] = []
+        self.sites: dict[tuple[int, int, int], int] = {}
+        self.hidden_codes: set[int] = set()
+        self._codes: list[CodeType | None] = []
         self.is_abandoned = False
         self.redactor: Redactor | None = None
         self._is_closed = False
@@ -425,9 +425,9 @@ class LiveWorld:
 
     # -- tasks ----------------------------------------------------------------------------------
 
-    def task_named(self, stream: Any, task: Any, name: str) -> None:
+    def task_named(self, stream: Any, task: Any, name: str, *, at_creation: bool = True) -> None:
         """Write down the name that a task was given when it was made."""
-        stream.append(_NAME_KEY)
+        stream.append(_NAME_KEY if at_creation else -Kind.NAME)
         stream.append([task._replay_id, str(name)])
 
     def task_ended(self, stream: LiveStream, task: Any) -> None:
@@ -435,28 +435,39 @@ class LiveWorld:
         stream.append(_END_KEY)
         stream.append(outcome_of(task))
 
-    def site(self, stream: LiveStream, frame: FrameType) -> int:
-        """Return the number of the place where ``frame`` is, or who called it from outside asyncio."""
-        place: FrameType | None = frame
-        sites = self.sites
-        while place is not None:
-            code = place.f_code
-            key = (id(code), place.f_lasti)
-            number = sites.get(key)
-            if number is None:
-                self._codes.append(code)  # an address stands for it as long as it lives
-                name = place.f_globals.get("__name__", "")
-                if type(name) is str and name.startswith(("asyncio.", "replay.", "_weakrefset")):
-                    number = sites[key] = HIDDEN_SITE
-                else:
-                    self._sites_count += 1
-                    number = sites[key] = self._sites_count
-                    stream.append(_SITE_KEY)
-                    stream.append([number, code.co_filename, place.f_lineno or 0, code.co_qualname])
-            if number != HIDDEN_SITE:
-                return number
+    def site(self, stream: LiveStream, frame: FrameType, coro: Any) -> int:
+        """Return the number of the place outside asyncio that is about to run ``coro`` as a task."""
+        place = frame
+        while place.f_back is not None and self._is_hidden(place):
             place = place.f_back
-        return 0
+        code, runs = place.f_code, getattr(coro, "cr_code", None)
+        key = (id(code), place.f_lasti, id(runs))
+        number = self.sites.get(key)
+        if number is None:
+            number = self.sites[key] = len(self.sites) + 1
+            self._codes += [code, runs]  # an address stands for it as long as it lives
+            stream.append(_SITE_KEY)
+            stream.append(
+                [
+                    number,
+                    code.co_filename,
+                    place.f_lineno or 0,
+                    code.co_qualname,
+                    None if runs is None else runs.co_qualname,
+                ]
+            )
+        return number
+
+    def _is_hidden(self, frame: FrameType) -> bool:
+        code = frame.f_code
+        if id(code) in self.hidden_codes:
+            return True
+        name = frame.f_globals.get("__name__", "")
+        if type(name) is str and name.startswith(("asyncio.", "replay.", "_weakrefset")):
+            self._codes.append(code)
+            self.hidden_codes.add(id(code))
+            return True
+        return False
 
     # -- signals --------------------------------------------------------------------------------
 

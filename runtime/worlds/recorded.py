@@ -458,7 +458,7 @@ class RecordedWorld:
         task_hash.__name__ = task_hash.__qualname__ = "__hash__"
         return task_hash
 
-    def task_named(self, stream: Any, task: Any, name: str) -> None:
+    def task_named(self, stream: Any, task: Any, name: str, *, at_creation: bool = True) -> None:
         """Names are derived."""
 
     def task_ended(self, stream: RecordedStream, task: Any) -> None:
