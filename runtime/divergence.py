@@ -66,9 +66,7 @@ def _task() -> str | None:
 def _is_users(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__", "")
     path = frame.f_code.co_filename
-    return not (
-        str(name).startswith("replay.") or path.startswith((sys.base_prefix, sys.prefix, "<frozen"))
-    )
+    return not (str(name).startswith("replay.") or path.startswith((sys.base_prefix, sys.prefix, "<frozen")))
 
 
 def _where() -> str | None:

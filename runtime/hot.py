@@ -9,12 +9,11 @@ finds the running thread's stream first.
 
 from __future__ import annotations
 
+from _asyncio import Task
 from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
-
-from _asyncio import Task
 
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import _asyncio
 import asyncio
 import sys
 from asyncio import base_events, unix_events
 from typing import Any
 
-import _asyncio
-
 from replay.runtime import garbage, hot, order, streams, tracebacks
 from replay.runtime.aio.loop import EventLoop
-from replay.runtime.boundary import children, clocks, entropy, files, output, readiness, signals, sockets, system, threads, tls
+from replay.runtime.boundary import (
+    children,
+    clocks,
+    entropy,
+    files,
+    output,
+    readiness,
+    signals,
+    sockets,
+    system,
+    threads,
+    tls,
+)
 from replay.runtime.boundary.install import Installer, Names
 from replay.runtime.boundary.table import replace
 

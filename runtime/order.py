@@ -20,6 +20,7 @@ C types not named here, and objects that cannot be weakly referenced.
 
 from __future__ import annotations
 
+import _asyncio
 import asyncio
 import ctypes
 import gc
@@ -29,8 +30,6 @@ import weakref
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from typing import Any, Final
-
-import _asyncio
 
 from replay.errors import ReplayError
 from replay.runtime.streams import current
@@ -72,7 +71,7 @@ def _task_step_type() -> type:
         pass
 
     coroutine = nothing()
-    task = _asyncio.Task(coroutine, loop=Loop())  # type: ignore[arg-type]
+    task = _asyncio.Task(coroutine, loop=Loop(), name="")  # type: ignore[arg-type]
     kind = type(seen[0])
     asyncio.tasks._unregister_task(task)  # type: ignore[attr-defined]
     task._log_destroy_pending = False  # type: ignore[attr-defined]

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 
-
 allocate_lock = _thread.allocate_lock
 get_ident = _thread.get_ident
 get_native_id = threading.get_native_id

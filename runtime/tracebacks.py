@@ -8,6 +8,7 @@ So a door that takes its own entries off and raises again leaves no trace of its
 from __future__ import annotations
 
 import linecache
+import sys
 import traceback as traceback_module
 import warnings
 from collections.abc import Iterator
@@ -40,8 +41,31 @@ def install() -> None:
 
     # The interpreter tells where a coroutine was created as bare file names, and looks up their lines.
     warnings._warn_unawaited_coroutine = _warn_unawaited_coroutine  # type: ignore[attr-defined]
+    # The interpreter's own reads source files through real descriptors.
+    sys.unraisablehook = sys.__unraisablehook__ = _unraisablehook  # type: ignore[misc]
     walk_visible_stack.__name__, walk_visible_tb.__name__ = "walk_stack", "walk_tb"
     traceback_module.walk_stack, traceback_module.walk_tb = walk_visible_stack, walk_visible_tb
+
+
+def _unraisablehook(unraisable: Any, /) -> None:
+    """Report what was raised where nobody can catch it; as the interpreter does."""
+    stream = sys.stderr
+    if stream is None:
+        return
+    if unraisable.object is not None:
+        try:
+            shown = repr(unraisable.object)
+        except Exception:
+            shown = "<object repr() failed>"
+        stream.write(f"{unraisable.err_msg or 'Exception ignored in'}: {shown}\n")
+    elif unraisable.err_msg:
+        stream.write(f"{unraisable.err_msg}:\n")
+    if unraisable.exc_traceback is not None:
+        stream.write("Traceback (most recent call last):\n")
+        traceback_module.print_tb(unraisable.exc_traceback, file=stream)
+    for line in traceback_module.format_exception_only(unraisable.exc_type, unraisable.exc_value):
+        stream.write(line)
+    stream.flush()
 
 
 def _warn_unawaited_coroutine(coro: Any) -> None:
@@ -52,7 +76,9 @@ def _warn_unawaited_coroutine(coro: Any) -> None:
             for filename, lineno, name in reversed(coro.cr_origin)
             if not filename.startswith(_OUR_FOLDER)
         ]
-        text += "Coroutine created at (most recent call last)\n" + "".join(traceback_module.format_list(places))
+        text += "Coroutine created at (most recent call last)\n" + "".join(
+            traceback_module.format_list(places)
+        )
     warnings.warn(text.rstrip("\n"), category=RuntimeWarning, stacklevel=2, source=coro)
 
 

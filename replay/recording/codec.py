@@ -191,7 +191,9 @@ def pack_error(error: BaseException) -> Plain:
     if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ssl.SSLError):
         return [name, [error.errno, error.strerror, pack(error.filename), pack(error.filename2)]]
     attributes = {
-        attribute: pack(getattr(error, attribute)) for attribute in _ERROR_ATTRIBUTES if hasattr(error, attribute)
+        attribute: pack(getattr(error, attribute))
+        for attribute in _ERROR_ATTRIBUTES
+        if hasattr(error, attribute)
     }
     return [name, [pack(item) for item in error.args], attributes]
 

@@ -95,14 +95,26 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.BEGIN, "[ident, native_id]", "first event of a thread's stream"),
     Row(Kind.FINISH, "0", "last event of a thread's stream"),
     Row(Kind.EXIT, "[how, detail]", "last event of a recording: how the program ended"),
-    Row(Kind.LOCK, "[lock, outcome, passed]", "a lock changed hands (1), was not to be had (0), or a signal broke the wait (2)"),
-    Row(Kind.SITE, "[site, path, line, qualname, coroutine]", "introduces a place that makes tasks, and what they run"),
+    Row(
+        Kind.LOCK,
+        "[lock, outcome, passed]",
+        "a lock changed hands (1), was not to be had (0), or a signal broke the wait (2)",
+    ),
+    Row(
+        Kind.SITE,
+        "[site, path, line, qualname, coroutine]",
+        "introduces a place that makes tasks, and what they run",
+    ),
     Row(Kind.BLOB, "bytes", "introduces a piece of file content; numbered by occurrence"),
     Row(Kind.NAME, "[task, name]", "a task got this name; fd part 1: when it was created"),
     Row(Kind.EFFECT, "[key, checksum]", "the request of that key is about to go out; its result follows"),
     Row(Kind.TAKEN, "[stream, n]", "the n-th item that a thread put into a queue was taken from it"),
     Row(Kind.FOUND, "[what, ...]", "something else that was found by an import"),
-    Row(Kind.REDACTED, "[placeholder, ...]", "what stands for secrets that are met first in the request after this"),
+    Row(
+        Kind.REDACTED,
+        "[placeholder, ...]",
+        "what stands for secrets that are met first in the request after this",
+    ),
     Row(Kind.REGISTER, "only in ERROR", "the loop was refused to wait for a descriptor"),
 )
 

@@ -93,7 +93,11 @@ def install(boundary: Installer, outputs: Outputs, header: Mapping[str, Any]) ->
     # One way to start a child; the other takes no descriptors of ours.
     subprocess._USE_POSIX_SPAWN = False  # type: ignore[attr-defined]
     start = boundary.bind(
-        Door("os.fork_exec", request=_request(header["environment"], header["environment_lengths"]), effect=True),
+        Door(
+            "os.fork_exec",
+            request=_request(header["environment"], header["environment_lengths"]),
+            effect=True,
+        ),
         _posixsubprocess.fork_exec,
     )
     replaced = _recorded(world, start, outputs) if boundary.is_replay else _live(world, start, outputs)

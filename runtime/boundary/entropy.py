@@ -14,12 +14,7 @@ from typing import Any
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, Replacements
 
-
-DRAWS = (
-    "betavariate binomialvariate choice choices expovariate gammavariate gauss getrandbits getstate lognormvariate "
-    "normalvariate paretovariate randbytes randint random randrange sample setstate shuffle triangular uniform "
-    "vonmisesvariate weibullvariate"
-).split()
+DRAWS = ["betavariate", "binomialvariate", "choice", "choices", "expovariate", "gammavariate", "gauss", "getrandbits", "getstate", "lognormvariate", "normalvariate", "paretovariate", "randbytes", "randint", "random", "randrange", "sample", "setstate", "shuffle", "triangular", "uniform", "vonmisesvariate", "weibullvariate"]
 """Functions of ``random`` that are methods of its one global generator."""
 
 

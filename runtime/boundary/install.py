@@ -8,7 +8,16 @@ from typing import Any
 from replay.recording.events import FIRST_DOOR, TAG_MASK
 from replay.runtime.boundary.table import Door, Replacements, nothing
 
-_KEEPS_REAL = ("replay.", "importlib", "_frozen_importlib", "posix", "zipimport", "msgspec", "zstandard", "_pyio_real")
+_KEEPS_REAL = (
+    "replay.",
+    "importlib",
+    "_frozen_importlib",
+    "posix",
+    "zipimport",
+    "msgspec",
+    "zstandard",
+    "_pyio_real",
+)
 
 
 class Names:
@@ -23,9 +32,9 @@ class Names:
         found = self.tags.get(name)
         if found is None:
             if self.recorded:
-                return 0
+                return TAG_MASK  # no event has it: whoever comes by this door leaves the recording
             found = self.tags[name] = FIRST_DOOR + len(self.tags)
-            assert found <= TAG_MASK
+            assert found < TAG_MASK
         return found
 
 

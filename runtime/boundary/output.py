@@ -10,6 +10,7 @@ import builtins
 import io
 import os
 import sys
+import threading
 from typing import Any
 
 from replay.runtime import real
@@ -98,6 +99,8 @@ def install(boundary: Installer, streams: dict[str, Any]) -> None:
             stream = _text(raw if setup["is_raw"] else io.BufferedWriter(raw), setup)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+    outputs = tuple(stream for stream in (sys.stdout, sys.stderr) if stream is not None)
+    boundary.world.at_first_thread.append(lambda: _guard(outputs))
     setup = streams.get("stdin")
     read = boundary.bind(Door("stdin.read", request=nothing, blocking=True), lambda size: real.read(0, size))
     stdin = None if setup is None else _text(io.BufferedReader(RawInput(read, bool(setup["is_tty"]))), setup)
@@ -108,6 +111,31 @@ def install(boundary: Installer, streams: dict[str, Any]) -> None:
         boundary.replace(builtins, "input", _input(line))
     for name in ("get_terminal_size", "isatty", "ttyname"):
         boundary.door(Door(f"os.{name}"), os, name)
+
+
+def _guard(streams: tuple[Any, ...]) -> None:
+    """Make writing to the text layer a hand-off; for when a second thread is started.
+
+    Which thread writes next to a buffer that threads share is the outside's decision.
+    """
+    lock = threading.RLock()
+
+    def guarded(method: Any) -> Any:
+        def call(*args: Any) -> Any:
+            try:
+                with lock:
+                    return method(*args)
+            except BaseException as error:
+                strip(error)
+                raise
+
+        call.__name__ = method.__name__
+        call.__qualname__ = f"TextIOWrapper.{method.__name__}"
+        return call
+
+    for stream in streams:
+        for name in ("write", "writelines", "flush"):
+            setattr(stream, name, guarded(getattr(stream, name)))
 
 
 def _input(line: Any) -> Any:

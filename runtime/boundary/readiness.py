@@ -61,9 +61,7 @@ def _select(boundary: Installer) -> None:
     def ready(rlist: list[int], wlist: list[int], xlist: list[int], *timeout: Any) -> Any:
         return function(rlist, wlist, xlist, *timeout)
 
-    door = boundary.bind(
-        Door("select.select", blocking=True, resume=_rest(3, 1.0)), ready
-    )
+    door = boundary.bind(Door("select.select", blocking=True, resume=_rest(3, 1.0)), ready)
 
     def select_(rlist: Any, wlist: Any, xlist: Any, timeout: Any = None, /) -> Any:
         try:
@@ -90,7 +88,9 @@ def _poll_class(wait: Any, is_replay: bool) -> type:
             self._poller = real.poll()
             self._fds: dict[int, int] = {}
 
-        def register(self, fd: Any, eventmask: int = select.POLLIN | select.POLLPRI | select.POLLOUT, /) -> None:
+        def register(
+            self, fd: Any, eventmask: int = select.POLLIN | select.POLLPRI | select.POLLOUT, /
+        ) -> None:
             """Wait for ``fd`` too."""
             number = _fileno(fd)
             self._fds[number] = eventmask
@@ -162,7 +162,9 @@ def _epoll_class(wait: Any, make: Any, is_replay: bool) -> type:
             if self._fd < 0:
                 raise ValueError("I/O operation on closed epoll object")
 
-        def register(self, fd: Any, eventmask: int = select.EPOLLIN | select.EPOLLPRI | select.EPOLLOUT) -> None:
+        def register(
+            self, fd: Any, eventmask: int = select.EPOLLIN | select.EPOLLPRI | select.EPOLLOUT
+        ) -> None:
             """Wait for ``fd`` too."""
             self._check()
             number = _fileno(fd)

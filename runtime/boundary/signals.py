@@ -11,8 +11,8 @@ from typing import Any
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door
-from replay.runtime.tracebacks import strip
 from replay.runtime.signals import DEFAULTS, Handler, signals
+from replay.runtime.tracebacks import strip
 
 _ANSWERS = ("alarm", "setitimer", "getitimer", "sigpending", "pthread_sigmask", "siginterrupt")
 _WAITS = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait")
@@ -35,7 +35,9 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
     signals.handlers[signal.SIGINT] = signal.default_int_handler
     if not boundary.is_replay:
         real.set_handler(signal.SIGINT, signals.catch)
-    _State.set_real = boundary.bind(Door("signal.signal", effect=True, captured=lambda result, args, kwargs: None), real.set_handler)
+    _State.set_real = boundary.bind(
+        Door("signal.signal", effect=True, captured=lambda result, args, kwargs: None), real.set_handler
+    )
     boundary.replace(signal, "signal", set_handler)
     boundary.replace(signal, "getsignal", get_handler)
     boundary.replace(signal, "set_wakeup_fd", _set_wakeup_fd)

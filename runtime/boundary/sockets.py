@@ -26,7 +26,14 @@ from replay.runtime.tracebacks import strip
 _C = _socket.socket
 
 QUERIES = ("getsockname", "getpeername", "getsockopt", "setsockopt", "bind", "listen")
-LOOKUPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "getservbyname")
+LOOKUPS = (
+    "getaddrinfo",
+    "gethostbyname",
+    "gethostbyname_ex",
+    "gethostbyaddr",
+    "getnameinfo",
+    "getservbyname",
+)
 
 
 class _Sock:
@@ -68,17 +75,26 @@ def install(boundary: Installer) -> None:
     for name in QUERIES:
         boundary.door(Door(f"socket.{name}", request=without_self, fd=_fd), _C, name)
     for name in ("connect", "connect_ex"):
-        boundary.door(Door(f"socket.{name}", request=without_self, fd=_fd, effect=True, blocking=_may_wait), _C, name)
+        boundary.door(
+            Door(f"socket.{name}", request=without_self, fd=_fd, effect=True, blocking=_may_wait), _C, name
+        )
     boundary.door(Door("socket.shutdown", request=without_self, fd=_fd, effect=True), _C, "shutdown")
     for name in ("sendall", "sendto", "sendmsg"):
-        boundary.door(Door(f"socket.{name}", request=without_self, fd=_fd, effect=True, blocking=_may_wait), _C, name)
+        boundary.door(
+            Door(f"socket.{name}", request=without_self, fd=_fd, effect=True, blocking=_may_wait), _C, name
+        )
     for name in ("recvfrom", "recvmsg"):
         boundary.door(Door(f"socket.{name}", request=nothing, fd=_fd, blocking=_may_wait), _C, name)
     boundary.door(Door("socket.accept", request=nothing, fd=_fd, blocking=_may_wait), _C, "_accept")
     for name in ("recv_into", "recvfrom_into"):
         boundary.door(
             Door(
-                f"socket.{name}", request=nothing, fd=_fd, blocking=_may_wait, captured=_captured, replayed=_filled
+                f"socket.{name}",
+                request=nothing,
+                fd=_fd,
+                blocking=_may_wait,
+                captured=_captured,
+                replayed=_filled,
             ),
             _C,
             name,
@@ -86,7 +102,15 @@ def install(boundary: Installer) -> None:
     _receive_and_send(boundary)
     for name in LOOKUPS:
         boundary.door(Door(f"socket.{name}", blocking=True), _socket, name)
-    for name in ("gethostname", "sethostname", "if_nameindex", "if_nametoindex", "if_indextoname", "getservbyport", "getprotobyname"):
+    for name in (
+        "gethostname",
+        "sethostname",
+        "if_nameindex",
+        "if_nametoindex",
+        "if_indextoname",
+        "getservbyport",
+        "getprotobyname",
+    ):
         boundary.door(Door(f"socket.{name}"), _socket, name)
     for name in ("dup", "close"):
         boundary.door(Door(f"socket.{name}", effect=True), _socket, name)
@@ -106,7 +130,9 @@ def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
         Door("socket.open", request=_open_request, captured=lambda result, args, kwargs: list(result)), opened
     )
 
-    def __init__(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
+    def __init__(
+        self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+    ) -> None:
         try:
             if fileno is not None and min(family, type, proto) >= 0:
                 # Around a descriptor already recorded: nothing is asked of the outside.
@@ -302,4 +328,3 @@ def _attribute(state: dict[int, _Sock], name: str, real_get: Callable[[Any], Any
         return real_get(self) if known is None else getattr(known, name)
 
     return get
-

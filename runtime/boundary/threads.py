@@ -205,7 +205,9 @@ class RecordedLock(Lock):
         stream.elided = 0
         if number != self._number:
             stream.pos -= 2
-            _Shared.world.diverge(stream, f"lock {number} changes hands", f"lock {self._number} changes hands")
+            _Shared.world.diverge(
+                stream, f"lock {number} changes hands", f"lock {self._number} changes hands"
+            )
         return int(outcome)
 
     def release(self) -> None:
@@ -354,7 +356,9 @@ class SimpleQueue:
         ticket = tuple(value)
         if ticket not in self._items:
             stream.pos -= 2
-            world.diverge(stream, f"item {ticket[1]} put by thread {ticket[0]} is taken", "it is not in the queue")
+            world.diverge(
+                stream, f"item {ticket[1]} put by thread {ticket[0]} is taken", "it is not in the queue"
+            )
         return self._items.pop(ticket)
 
     def _live_get(self, world: Any, stream: Any, block: bool, timeout: float | None) -> Any:
@@ -464,7 +468,12 @@ def install(boundary: Installer) -> None:
     lock_type, rlock_type = type(real.allocate_lock()), type(_thread.RLock())
     _thread.allocate_lock = _thread.allocate = make_lock  # type: ignore[attr-defined, assignment]
     _thread.RLock = RLock  # type: ignore[misc, assignment]
-    for name, value in (("Lock", make_lock), ("_allocate_lock", make_lock), ("RLock", RLock), ("_CRLock", RLock)):
+    for name, value in (
+        ("Lock", make_lock),
+        ("_allocate_lock", make_lock),
+        ("RLock", RLock),
+        ("_CRLock", RLock),
+    ):
         boundary.replace(threading, name, value)
     if hasattr(_thread, "lock"):
         _thread.lock = make_lock
@@ -529,7 +538,9 @@ def begin_main(world: Any) -> None:
 def _starter(world: Any) -> Callable[..., int]:
     from replay.runtime.worlds.live import LiveStream
 
-    def start_live(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> int:
+    def start_live(
+        function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> int:
         stream = current.stream
         if stream is None:
             return real.start_new_thread(function, args, kwargs or {})
@@ -599,10 +610,19 @@ def _unraisable(function: Callable[..., Any]) -> None:
     assert error is not None
     strip(error)
     arguments = (type(error), error, error.__traceback__, None, function)
-    sys.unraisablehook(type("UnraisableHookArgs", (tuple,), {
-        "exc_type": arguments[0], "exc_value": error, "exc_traceback": error.__traceback__,
-        "err_msg": "Exception ignored in thread started by", "object": function,
-    })(arguments))
+    sys.unraisablehook(
+        type(
+            "UnraisableHookArgs",
+            (tuple,),
+            {
+                "exc_type": arguments[0],
+                "exc_value": error,
+                "exc_traceback": error.__traceback__,
+                "err_msg": "Exception ignored in thread started by",
+                "object": function,
+            },
+        )(arguments)
+    )
 
 
 def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None:
@@ -662,4 +682,3 @@ def _install_joinable(start: Callable[..., int]) -> None:
     threading._ThreadHandle = Handle  # type: ignore[attr-defined]
     threading._make_thread_handle = Handle  # type: ignore[attr-defined]
     threading._thread_shutdown = shutdown  # type: ignore[attr-defined]
-

@@ -61,7 +61,18 @@ class Delivered(BaseException):
 class LiveStream:
     """The events of one thread that are not yet in the file."""
 
-    __slots__ = ("append", "children", "clock_ns", "elided", "is_main", "items", "last_ns", "number", "puts", "site")
+    __slots__ = (
+        "append",
+        "children",
+        "clock_ns",
+        "elided",
+        "is_main",
+        "items",
+        "last_ns",
+        "number",
+        "puts",
+        "site",
+    )
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -291,7 +302,12 @@ class LiveWorld:
         return call
 
     def _perform(
-        self, stream: LiveStream, door: Door, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        stream: LiveStream,
+        door: Door,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
         """Perform a call that waits; deliver signals that come in, and wait on."""
         started = real.monotonic()
@@ -510,5 +526,8 @@ def outcome_of(task: Any) -> Any:
     if error is None:
         return number
     first = error.args[0] if error.args else ""
-    return [number, f"{type(error).__module__}.{type(error).__qualname__}", first if type(first) is str else ""]
-
+    return [
+        number,
+        f"{type(error).__module__}.{type(error).__qualname__}",
+        first if type(first) is str else "",
+    ]

@@ -21,8 +21,8 @@ from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
 from replay.recording.reader import RecordingFile
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
-from replay.runtime.order import SPREAD
 from replay.runtime.divergence import Divergence, Ended, Position, same_output
+from replay.runtime.order import SPREAD
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -33,13 +33,30 @@ _EFFECT_KEY: Final = -Kind.EFFECT
 _TURN_KEY: Final = -Kind.TURN
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
-_SKIPPED: Final = frozenset((-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS)))
+_SKIPPED: Final = frozenset(
+    (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS))
+)
 
 
 class RecordedStream:
     """The events of one thread, and how far its replay has come."""
 
-    __slots__ = ("clock_ns", "elided", "ident", "is_main", "items", "last_ns", "more", "native_id", "number", "passed", "pos", "puts", "step", "world")
+    __slots__ = (
+        "clock_ns",
+        "elided",
+        "ident",
+        "is_main",
+        "items",
+        "last_ns",
+        "more",
+        "native_id",
+        "number",
+        "passed",
+        "pos",
+        "puts",
+        "step",
+        "world",
+    )
 
     def __init__(self, world: RecordedWorld, number: int) -> None:
         self.world = world
@@ -148,7 +165,9 @@ class RecordedWorld:
 
     is_replay: Final = True
 
-    def __init__(self, file: RecordingFile, doors: Sequence[str], stop: Callable[[Divergence | Ended], NoReturn]) -> None:
+    def __init__(
+        self, file: RecordingFile, doors: Sequence[str], stop: Callable[[Divergence | Ended], NoReturn]
+    ) -> None:
         self._file = file
         self._chunks: Iterator[list[tuple[int, list[Any]]]] = file.chunks()
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
@@ -237,7 +256,9 @@ class RecordedWorld:
         observed = self.describe(key, None) if describe is None else describe()
         self.diverge(stream, expected, observed)
 
-    def diverge(self, stream: RecordedStream, expected: str, observed: str, cause: str | None = None) -> NoReturn:
+    def diverge(
+        self, stream: RecordedStream, expected: str, observed: str, cause: str | None = None
+    ) -> NoReturn:
         """Stop the replay: this is not the recorded run."""
         self._stop(Divergence.here(self.position(stream), expected, observed, cause))
 
@@ -279,12 +300,15 @@ class RecordedWorld:
                 if fd > 0:
                     key = -(tag | fd << TAG_BITS)
             try:
+
                 def describe() -> str:
                     return f"{self.describe(key, None)} {request(args, kwargs)!r:.300}"
 
                 if effect:
                     asked_key, recorded = stream.take(_EFFECT_KEY, describe)
-                    if asked_key != key or (not unchecked and recorded != checksum(pack(request(args, kwargs)))):
+                    if asked_key != key or (
+                        not unchecked and recorded != checksum(pack(request(args, kwargs)))
+                    ):
                         stream.pos -= 2
                         self.differ(stream, key, describe)
                     value = stream.take(key, describe)
@@ -393,7 +417,11 @@ class RecordedWorld:
                 for ticket in stream.take(-Kind.ARRIVALS):
                     handle = loop._own.arrived.pop(tuple(ticket), None)
                     if handle is None:
-                        self.diverge(stream, f"callback {ticket[1]} from thread {ticket[0]}", "no such callback was given")
+                        self.diverge(
+                            stream,
+                            f"callback {ticket[1]} from thread {ticket[0]}",
+                            "no such callback was given",
+                        )
                     loop._ready.append(handle)
         return batch
 
@@ -534,7 +562,9 @@ class RecordedWorld:
         recorded = stream.take(key, lambda: f"the end of the program ({how} {detail})")
         if recorded != [how, detail]:
             stream.pos -= 2
-            self.diverge(stream, f"the program ends with {recorded[0]} {recorded[1]}", f"it ends with {how} {detail}")
+            self.diverge(
+                stream, f"the program ends with {recorded[0]} {recorded[1]}", f"it ends with {how} {detail}"
+            )
         while self.read_chunk():
             pass
         for _, ready in sorted(self._waiting_output.items()):
@@ -547,4 +577,3 @@ def _park_for_ever() -> NoReturn:
     lock.acquire()
     lock.acquire()
     raise SystemExit
-

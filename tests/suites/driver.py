@@ -35,28 +35,28 @@ class Results(unittest.TextTestResult):
         # What happens outside of any test (setUpClass) has none to be noted for: the summary tells of it.
         self.word = max(self.word, word, key=self.ORDER.index) if hasattr(self, "word") else word
 
-    def addError(self, test, err) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, N802
+    def addError(self, test, err) -> None:  # type: ignore[no-untyped-def]  # noqa: N802
         super().addError(test, err)
         self._note("failed")
 
-    def addFailure(self, test, err) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, N802
+    def addFailure(self, test, err) -> None:  # type: ignore[no-untyped-def]  # noqa: N802
         super().addFailure(test, err)
         self._note("failed")
 
-    def addSubTest(self, test, subtest, err) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, N802
+    def addSubTest(self, test, subtest, err) -> None:  # type: ignore[no-untyped-def]  # noqa: N802
         super().addSubTest(test, subtest, err)
         if err is not None:
             self._note("failed")
 
-    def addSkip(self, test, reason) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, N802
+    def addSkip(self, test, reason) -> None:  # type: ignore[no-untyped-def]  # noqa: N802
         super().addSkip(test, reason)
         self._note("skipped")
 
-    def addExpectedFailure(self, test, err) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, N802
+    def addExpectedFailure(self, test, err) -> None:  # type: ignore[no-untyped-def]  # noqa: N802
         super().addExpectedFailure(test, err)
         self._note("expected")
 
-    def addUnexpectedSuccess(self, test) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001, N802
+    def addUnexpectedSuccess(self, test) -> None:  # type: ignore[no-untyped-def]  # noqa: N802
         super().addUnexpectedSuccess(test)
         self._note("unexpected")
 
