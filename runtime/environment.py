@@ -157,25 +157,36 @@ def _restore_zone(zone: Mapping[str, Any]) -> None:
 
 
 class _Variables(dict[bytes, bytes]):
-    """The dictionary below ``os.environ``: knows which values the other run has."""
+    """The dictionary below ``os.environ``: knows which values the other run has.
 
-    __slots__ = ("hidden", "is_iterating", "read")
+    A variable that is not kept is recorded when a thread first reads it, and again after each change: the
+    program may put back what it copied, which at replay is a placeholder.
+    """
 
-    hidden: set[bytes]
+    __slots__ = ("hidden", "is_iterating", "read", "seen")
+
+    hidden: frozenset[bytes]
     is_iterating: Callable[[], bool]
-    read: Callable[[bytes], None]
+    read: Callable[[bytes, bytes], bytes]
+    seen: dict[bytes, set[int]]
 
     def __getitem__(self, key: bytes) -> bytes:
-        if key in self.hidden and current.stream is not None and not self.is_iterating():
-            self.read(key)
-        return super().__getitem__(key)
+        value = super().__getitem__(key)
+        stream = current.stream
+        if key in self.hidden and stream is not None and not self.is_iterating():
+            streams = self.seen.setdefault(key, set())
+            if stream.number not in streams:
+                streams.add(stream.number)
+                value = self.read(key, value)
+                super().__setitem__(key, value)
+        return value
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
-        self.hidden.discard(key)
+        self.seen.pop(key, None)
         super().__setitem__(key, value)
 
     def __delitem__(self, key: bytes) -> None:
-        self.hidden.discard(key)
+        self.seen.pop(key, None)
         super().__delitem__(key)
 
 
@@ -219,8 +230,8 @@ class _Iteration:
 
 
 def _put_in_place(
-    hidden: set[bytes], read: Callable[[bytes], None], on_iteration: Callable[[], None]
-) -> _Variables:
+    hidden: Iterable[str], read: Callable[[bytes, bytes], bytes], on_iteration: Callable[[], None]
+) -> None:
     variables = _Variables(os.environ._data)  # type: ignore[attr-defined]
     iteration = _Iteration()
 
@@ -231,11 +242,11 @@ def _put_in_place(
             on_iteration()
         return found
 
-    variables.hidden, variables.read, variables.is_iterating = hidden, read, is_iterating
+    variables.hidden = frozenset(map(os.fsencode, hidden))
+    variables.read, variables.is_iterating, variables.seen = read, is_iterating, {}
     for environ in (os.environ, os.environb):
         environ._data = variables  # type: ignore[union-attr]
         iteration.watch(environ)
-    return variables
 
 
 def record(boundary: Installer, redacted: frozenset[str], learn: Callable[[str], Redactor]) -> None:
@@ -247,25 +258,19 @@ def record(boundary: Installer, redacted: frozenset[str], learn: Callable[[str],
     """
     world = boundary.world
     key = -boundary.names.add(DOOR)
-    kept = {os.fsencode(name) for name in ENVIRONMENT - redacted}
-    seen: set[tuple[int, bytes]] = set()
 
-    def read(name: bytes) -> None:
-        stream = current.stream
-        if (stream.number, name) in seen:
-            return
-        seen.add((stream.number, name))
-        text, value = os.fsdecode(name), os.fsdecode(dict.__getitem__(variables, name))
-        secret = value if text in redacted else secret_of(text, value)
+    def read(name: bytes, value: bytes) -> bytes:
+        asked, text = os.fsdecode(name), os.fsdecode(value)
+        secret = text if asked in redacted else secret_of(asked, text)
         if secret:
-            value = learn(secret).env(value, secret)
-        world.event(stream, key, [text, value])
+            text = learn(secret).env(text, secret)
+        world.event(current.stream, key, [asked, text])
+        return value
 
     def on_iteration() -> None:
         world.note(ENVIRONMENT_NOTE)
 
-    hidden = {name for name in os.environb if name not in kept}
-    variables = _put_in_place(hidden, read, on_iteration)
+    _put_in_place(set(os.environ) - (ENVIRONMENT - redacted), read, on_iteration)
 
 
 def restore(header: Mapping[str, Any]) -> None:
@@ -283,22 +288,15 @@ def replay(boundary: Installer, header: Mapping[str, Any]) -> None:
     """Answer what the program reads of the environment from now on."""
     world = boundary.world
     key = -boundary.names.add(DOOR)
-    seen: set[tuple[int, bytes]] = set()
 
-    def read(name: bytes) -> None:
+    def read(name: bytes, _: bytes) -> bytes:
         stream = current.stream
-        if (stream.number, name) in seen:
-            return
-        seen.add((stream.number, name))
         asked = os.fsdecode(name)
         text, value = stream.take(key, lambda: f"environ {asked}")
         if text != asked:
             stream.pos -= 2
             world.diverge(stream, f"environ {text}", f"environ {asked}")
-        dict.__setitem__(variables, name, os.fsencode(value))
         os.putenv(asked, value)
+        return os.fsencode(value)
 
-    hidden = {
-        os.fsencode(name) for name in header["environment_lengths"] if name not in header["environment"]
-    }
-    variables = _put_in_place(hidden, read, lambda: None)
+    _put_in_place(set(header["environment_lengths"]) - set(header["environment"]), read, lambda: None)

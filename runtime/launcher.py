@@ -17,10 +17,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.options import ExitCode, PlayOptions, RecordOptions
+
+_KEPT_BYTES: Final = 8_000_000
+"""A recording up to this size is read once; a larger one twice, for its sources come late in it."""
 
 _BOOT: Final = (
     "import sys; sys.flags.safe_path or sys.path.pop(0); "
@@ -211,12 +215,16 @@ def _play(job: dict[str, Any]) -> NoReturn:
     path = job["recording"]
     file = RecordingFile.open(path)
     header: dict[str, Any] = dict(file.header)
-    found = Sources.of_frames(file.frames())
+    chunks: Iterable[list[Any]] = file.chunks(is_checked=False)
+    if file.size_bytes <= _KEPT_BYTES:
+        chunks = list(chunks)
+    found = Sources.of_frames(frame for chunk in chunks for frame in chunk)
+    chunks = chunks if isinstance(chunks, list) else file.chunks(is_checked=False)
     drift.check(header, found, path, job["source"])
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
     names = [str(name) for name in header["doors"]]
-    world = RecordedWorld(file, names, reporter.stop)
+    world = RecordedWorld(iter(chunks), names, reporter.stop)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     environment.replay(boundary, header)

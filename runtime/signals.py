@@ -6,8 +6,11 @@ of ours is what Python calls: it notes the number, and if the main thread is ins
 begun again, throws it out of there. The handler itself runs at the next turn of a loop, between
 steps, or at the next door.
 
-A second signal that finds the first of its kind still waiting means that the program is busy in code
-without any door: the replayable part ends there, and the handler runs at once, as it would plainly.
+A second Ctrl-C that finds the first still waiting means that the program is busy in code without any
+door: the replayable part ends there, and the handler runs at once, as it would plainly.
+
+Signals that would end the process at once, since the program has no handler for them, end the
+recording first (``runtime.ending``).
 """
 
 from __future__ import annotations
@@ -32,23 +35,62 @@ INTERRUPTED: Final = object()
 """Stands for the result of a wait that a signal ended."""
 
 
+IMPATIENT: Final = frozenset((signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM))
+"""Whoever sends one of these twice wants the program to end; others come in numbers."""
+
+PATIENCE_S: Final = 0.25
+"""A second signal that comes sooner after the first tells nothing of whether the program is busy."""
+
+
 class Signals:
-    """The program's handlers, and what came in."""
+    """The program's handlers, and what came in.
+
+    Attributes:
+      pending: numbers of signals whose handlers are to be run.
+      handlers: what the program set, by number.
+      is_plain: nothing is recorded any more: handlers run at once.
+      on_repeat: ends the replayable part, because of a signal; whether it could, from a frame.
+      fatal: the number of a signal that ends the process as soon as the file may be written to; or 0.
+      end: ends the recording and the process, as by a signal; a handler.
+    """
 
     def __init__(self) -> None:
         self.pending: list[int] = []
         self.handlers: dict[int, Handler] = {}
-        self.on_repeat: Callable[[int], None] | None = None
+        self.is_plain = False
+        self.on_repeat: Callable[[int, FrameType | None], bool] | None = None
+        self.fatal = 0
+        self.end: Callable[[int, FrameType | None], None] | None = None
+        self._waiting_since: dict[int, float] = {}
         self._is_waiting = False
 
     def catch(self, number: int, frame: FrameType | None) -> None:
         """What Python calls when a signal came in."""
-        if number in self.pending and self.on_repeat is not None:
-            self.on_repeat(number)
+        if number not in self.pending:
+            self._waiting_since[number] = real.monotonic()
+        elif (
+            number in IMPATIENT
+            and self.on_repeat is not None
+            and real.monotonic() - self._waiting_since[number] > PATIENCE_S
+            and self.on_repeat(number, frame)
+        ):
+            self.is_plain = True
         self.pending.append(number)
-        if self._is_waiting:
-            self._is_waiting = False
+        is_waiting, self._is_waiting = self._is_waiting, False
+        if self.is_plain:
+            waiting = self.pending[:]
+            self.pending.clear()
+            for one in waiting:
+                handler = self.handlers.get(one)
+                if callable(handler):
+                    handler(one, frame)
+        if is_waiting:
             raise Interrupted
+
+    def end_process(self, number: int, frame: FrameType | None) -> None:
+        """What Python calls when a signal came in that the program leaves at its default."""
+        if self.end is not None:
+            self.end(number, frame)
 
     def perform(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a C function that waits; return ``INTERRUPTED`` if there is a signal to deliver instead.

@@ -1,10 +1,10 @@
-"""Reading the clock and drawing random numbers: a million of each, in one step."""
+"""Reading the clock and drawing random numbers: three million of each, in one step."""
 
 import asyncio
 import random
 import time
 
-READS = 1_000_000
+READS = 3_000_000
 
 
 async def main():

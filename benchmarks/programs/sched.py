@@ -1,10 +1,10 @@
-"""Scheduling alone: 1000 tasks, each yielding 100 times."""
+"""Scheduling alone: 1000 tasks, each yielding 500 times."""
 
 import asyncio
 
 
 async def worker():
-    for _ in range(100):
+    for _ in range(500):
         await asyncio.sleep(0)
 
 

@@ -94,7 +94,11 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.THREAD, "[stream, ident]", "a thread was started; fd part 1: the stream of a child's output"),
     Row(Kind.BEGIN, "[ident, native_id]", "first event of a thread's stream"),
     Row(Kind.FINISH, "0", "last event of a thread's stream"),
-    Row(Kind.EXIT, "[how, detail]", "last event of a recording: how the program ended"),
+    Row(
+        Kind.EXIT,
+        "[how, detail]",
+        "last event of a recording: how the program ended; fd part 1: it was stopped there, by whatever",
+    ),
     Row(
         Kind.LOCK,
         "[lock, outcome, passed]",

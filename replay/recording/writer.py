@@ -207,6 +207,13 @@ class RecordingWriter:
         if self._frame_offset > _FRAMES_START:
             self._append_chunk(ChunkKind.FRAMES, self._window[_FRAMES_START : self._frame_offset])
 
+    def take_back(self) -> None:
+        """Take back the one small frame that was put since `seal`."""
+        if self._is_open and not self._has_failed and self._frame_offset > _FRAMES_START:
+            self._frames_count -= 1
+            self._window[_FRAMES_START : self._frame_offset] = bytes(self._frame_offset - _FRAMES_START)
+            self._frame_offset = _FRAMES_START
+
     def close(self) -> None:
         """Seal, give the file its final form, and let go of it. Does nothing if it is closed already.
 

@@ -15,15 +15,12 @@ import select
 import selectors
 import threading
 from asyncio import base_events, events
-from asyncio.log import logger
-from types import BuiltinFunctionType
 from typing import Any, Final
 
 from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.garbage import garbage
 from replay.runtime.hot import run_ready
-from replay.runtime.order import TASK_STEP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -36,8 +33,16 @@ _MAXIMUM_TIMEOUT_S: Final[float] = base_events.MAXIMUM_SELECT_TIMEOUT  # type: i
 _MIN_TIMERS: Final[int] = base_events._MIN_SCHEDULED_TIMER_HANDLES  # type: ignore[attr-defined]
 _MIN_CANCELLED: Final[float] = base_events._MIN_CANCELLED_TIMER_HANDLES_FRACTION  # type: ignore[attr-defined]
 
+_FILE: Final = __file__
 GARBAGE_YOUNG: Final = 2000
 """So many objects more than at the last collection, and the youngest generation is collected."""
+
+
+def _forget_own_frames(made: Any) -> None:
+    """Take this file from where a task or a handle says that it was made, in debug mode."""
+    places = getattr(made, "_source_traceback", None)
+    if places:
+        places[:] = [place for place in places if place.filename != _FILE]
 
 
 class LiveEpoll:
@@ -179,7 +184,10 @@ class EventLoop(asyncio.SelectorEventLoop):
         """Return a new task that runs ``coro``."""
         if self._world is not None and self._world.threads_started and current.stream is not None:
             self._world.meet_turn(current.stream)
-        return super().create_task(coro, **kwargs)
+        task = super().create_task(coro, **kwargs)
+        if self._debug:
+            _forget_own_frames(task)
+        return task
 
     # -- waking up ------------------------------------------------------------------------------
 
@@ -217,7 +225,10 @@ class EventLoop(asyncio.SelectorEventLoop):
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
         """Like ``call_soon``, from any thread."""
         if self._world is None:
-            return super().call_soon_threadsafe(callback, *args, context=context)
+            handle = super().call_soon_threadsafe(callback, *args, context=context)
+            if self._debug:
+                _forget_own_frames(handle)
+            return handle
         if self._thread_id is None or self._thread_id == threading.get_ident():
             return self.call_soon(callback, *args, context=context)
         self._check_closed()  # type: ignore[attr-defined]
@@ -344,17 +355,6 @@ class EventLoop(asyncio.SelectorEventLoop):
             generation = 0 if own.collections_count % 10 else 1
         self._world.collect_garbage(stream, generation)
 
-    @staticmethod
-    def _owner(handle: Any) -> Any:
-        """Return the task whose step a handle is, or ``None``."""
-        callback = handle._callback
-        kind = type(callback)
-        if kind is TASK_STEP or kind is BuiltinFunctionType:
-            owner = callback.__self__
-            if hasattr(owner, "_replay_id"):
-                return owner
-        return None
-
     def _run_timed(self, handle: Any) -> None:
         """Run one handle in debug mode: what takes long is logged."""
         self._current_handle = handle
@@ -363,7 +363,7 @@ class EventLoop(asyncio.SelectorEventLoop):
             handle._run()
             took = self.time() - started
             if took >= self.slow_callback_duration:
-                logger.warning(
+                base_events.logger.warning(  # type: ignore[attr-defined]
                     "Executing %s took %.3f seconds",
                     base_events._format_handle(handle),  # type: ignore[attr-defined]
                     took,

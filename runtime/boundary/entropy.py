@@ -14,7 +14,11 @@ from typing import Any
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, Replacements
 
-DRAWS = ["betavariate", "binomialvariate", "choice", "choices", "expovariate", "gammavariate", "gauss", "getrandbits", "getstate", "lognormvariate", "normalvariate", "paretovariate", "randbytes", "randint", "random", "randrange", "sample", "setstate", "shuffle", "triangular", "uniform", "vonmisesvariate", "weibullvariate"]
+DRAWS = """
+    betavariate binomialvariate choice choices expovariate gammavariate gauss getrandbits getstate
+    lognormvariate normalvariate paretovariate randbytes randint random randrange sample setstate
+    shuffle triangular uniform vonmisesvariate weibullvariate
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 """Functions of ``random`` that are methods of its one global generator."""
 
 

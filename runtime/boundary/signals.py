@@ -18,6 +18,21 @@ _ANSWERS = ("alarm", "setitimer", "getitimer", "sigpending", "pthread_sigmask", 
 _WAITS = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait")
 
 
+_ENDING = frozenset(
+    (
+        signal.SIGALRM,
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGTERM,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+        signal.SIGVTALRM,
+        signal.SIGXCPU,
+    )
+)
+"""End the process where the program leaves them at their default; the recording is ended first."""
+
+
 class _State:
     is_replay = False
     set_real: Callable[..., object] = staticmethod(real.set_handler)
@@ -35,6 +50,9 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
     signals.handlers[signal.SIGINT] = signal.default_int_handler
     if not boundary.is_replay:
         real.set_handler(signal.SIGINT, signals.catch)
+        for ending in _ENDING:
+            if signals.handlers.get(ending) == signal.SIG_DFL:
+                real.set_handler(ending, signals.end_process)
     _State.set_real = boundary.bind(
         Door("signal.signal", effect=True, captured=lambda result, args, kwargs: None), real.set_handler
     )
@@ -71,13 +89,31 @@ def set_handler(signalnum: int, handler: Handler) -> Handler:
     if number in (signal.SIGKILL, signal.SIGSTOP):
         raise OSError(22, "Invalid argument")
     try:
-        _State.set_real(number, signals.catch if callable(handler) else handler)
+        _State.set_real(number, _real_handler(number, handler))
     except BaseException as error:
         strip(error)
         raise
     before = signals.handlers.get(number, signal.SIG_DFL)
     signals.handlers[number] = _as_enum(handler)
     return before
+
+
+def _real_handler(number: int, handler: Handler) -> Handler:
+    """Return what Python is to call for a handler that the program sets."""
+    if callable(handler):
+        return signals.catch
+    if number in _ENDING and handler == signal.SIG_DFL:
+        return signals.end_process
+    return handler
+
+
+def be_forked() -> None:
+    """Go on without a recorder, in a forked child: handlers run at once, defaults are defaults."""
+    signals.is_plain = True
+    signals.pending.clear()
+    for number in _ENDING:
+        if signals.handlers.get(number, signal.SIG_DFL) == signal.SIG_DFL:
+            real.set_handler(number, signal.SIG_DFL)
 
 
 def get_handler(signalnum: int) -> Handler:

@@ -13,7 +13,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from replay.recording.events import TAG_BITS, Kind
@@ -24,6 +24,9 @@ from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
 _C = _socket.socket
+_SHORT_KEY: Final = -Kind.SHORT
+_ERROR_KEY: Final = -Kind.ERROR
+_EFFECT_KEY: Final = -Kind.EFFECT
 
 QUERIES = ("getsockname", "getpeername", "getsockopt", "setsockopt", "bind", "listen")
 LOOKUPS = (
@@ -99,7 +102,7 @@ def install(boundary: Installer) -> None:
             _C,
             name,
         )
-    _receive_and_send(boundary)
+    _receive_and_send(boundary, state)
     for name in LOOKUPS:
         boundary.door(Door(f"socket.{name}", blocking=True), _socket, name)
     for name in (
@@ -190,7 +193,7 @@ def _filled(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return value[1]
 
 
-def _receive_and_send(boundary: Installer) -> None:
+def _receive_and_send(boundary: Installer, state: dict[int, _Sock]) -> None:
     world = boundary.world
     recv_door = Door("socket.recv", request=nothing, fd=_fd, blocking=_may_wait)
     send_door = Door("socket.send", request=without_self, fd=_fd, effect=True, blocking=_may_wait)
@@ -198,19 +201,21 @@ def _receive_and_send(boundary: Installer) -> None:
     recv, send = _C.recv, _C.send
     general_recv, general_send = boundary.bind(recv_door, recv), boundary.bind(send_door, send)
     if boundary.is_replay:
-        replace(_C, "recv", _recorded_receive(recv_tag, general_recv))
-        replace(_C, "send", _recorded_send(world, send_tag, general_send))
+        replace(_C, "recv", _recorded_receive(state, recv_tag, general_recv))
+        replace(_C, "send", _recorded_send(state, world, send_tag, general_send))
     else:
         replace(_C, "recv", hot.receive(world, recv_tag, recv, general_recv))
         replace(_C, "send", hot.send(world, send_tag, send, general_send))
 
 
-def _recorded_receive(tag: int, general: Callable[..., bytes]) -> Callable[..., bytes]:
+def _recorded_receive(
+    state: dict[int, _Sock], tag: int, general: Callable[..., bytes]
+) -> Callable[..., bytes]:
     def recv(self: Any, bufsize: int, flags: int = 0, /) -> bytes:
         stream = current.stream
-        if stream is not None:
-            fd = self.fileno()
-            key = -(tag | fd << TAG_BITS) if fd > 0 else -tag
+        known = state.get(id(self))
+        if stream is not None and known is not None:
+            key = -(tag | known.fd << TAG_BITS) if known.fd > 0 else -tag
             pos = stream.pos
             items = stream.items
             if pos < len(items) and items[pos] == key:
@@ -225,43 +230,58 @@ def _recorded_receive(tag: int, general: Callable[..., bytes]) -> Callable[..., 
     return recv
 
 
-def _recorded_send(world: Any, tag: int, general: Callable[..., int]) -> Callable[..., int]:
+def _recorded_send(
+    state: dict[int, _Sock], world: Any, tag: int, general: Callable[..., int]
+) -> Callable[..., int]:
     def send(self: Any, data: Any, flags: int = 0, /) -> int:
         stream = current.stream
-        if stream is None:
+        known = state.get(id(self))
+        if stream is None or known is None:
             return general(self, data, flags)
+        size = len(data) if type(data) is bytes else memoryview(data).nbytes
+        key = -(tag | known.fd << TAG_BITS) if known.fd > 0 else -tag
+        pos = stream.pos
+        items = stream.items
+        # The common case: the same bytes, all of them taken, and something else comes next.
+        if pos + 2 < len(items) and items[pos] == key and items[pos + 1] == crc32(data, size):
+            following = items[pos + 2]
+            if following not in (_SHORT_KEY, _ERROR_KEY):
+                stream.pos = pos + 2
+                return size
         try:
-            fd = self.fileno()
-            key = -(tag | fd << TAG_BITS) if fd > 0 else -tag
-            found = stream.peek()
-            if found == -Kind.EFFECT:
-                return general(self, data, flags)
-            size = len(data) if type(data) is bytes else memoryview(data).nbytes
-            recorded = stream.take(key, lambda: f"socket.send fd={fd} {size} bytes {bytes(data)[:80]!r}")
-            if recorded != crc32(data, size):
-                stream.pos -= 2
-                world.diverge(
-                    stream,
-                    f"socket.send fd={fd} of other bytes (checksum {recorded:08x})",
-                    f"socket.send fd={fd} of {size} bytes {bytes(data)[:80]!r} (checksum {crc32(data, size):08x})",
-                    "the program sent something else than when it was recorded",
-                )
-            if stream.pos >= len(stream.items):
-                stream.fill()
-            if stream.pos < len(stream.items):
-                following = stream.items[stream.pos]
-                if following == -Kind.SHORT:
-                    stream.pos += 2
-                    return stream.items[stream.pos - 1]  # type: ignore[no-any-return]
-                if following == -Kind.ERROR and stream.items[stream.pos + 1][0] == key:
-                    stream.pos += 2
-                    raise world.decoded_error(stream.items[stream.pos - 1][1])
-            return size
+            return _compared_send(stream, world, key, known.fd, general, self, data, size, flags)
         except BaseException as error:
             strip(error)
             raise
 
     return send
+
+
+def _compared_send(
+    stream: Any, world: Any, key: int, fd: int, general: Any, sock: Any, data: Any, size: int, flags: int
+) -> int:
+    if stream.peek() == _EFFECT_KEY:
+        return general(sock, data, flags)  # type: ignore[no-any-return]
+    recorded = stream.take(key, lambda: f"socket.send fd={fd} {size} bytes {bytes(data)[:80]!r}")
+    if recorded != crc32(data, size):
+        stream.pos -= 2
+        world.diverge(
+            stream,
+            f"socket.send fd={fd} of other bytes (checksum {recorded:08x})",
+            f"socket.send fd={fd} of {size} bytes {bytes(data)[:80]!r} (checksum {crc32(data, size):08x})",
+            "the program sent something else than when it was recorded",
+        )
+    if stream.pos >= len(stream.items):
+        stream.fill()
+    if stream.pos < len(stream.items):
+        following, value = stream.items[stream.pos : stream.pos + 2]
+        if following == _SHORT_KEY:
+            stream.pos += 2
+            return value  # type: ignore[no-any-return]
+        if following == _ERROR_KEY and value[0] == key:
+            stream.pos += 2
+            raise world.decoded_error(value[1])
+    return size
 
 
 def _replayed_state(boundary: Installer) -> dict[int, _Sock]:

@@ -20,12 +20,27 @@ from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
 PURE = frozenset(
-    ["fspath", "fsencode", "fsdecode", "strerror", "WCOREDUMP", "WEXITSTATUS", "WIFCONTINUED", "WIFEXITED", "WIFSIGNALED", "WIFSTOPPED", "WSTOPSIG", "WTERMSIG", "major", "minor", "makedev", "waitstatus_to_exitcode", "device_encoding_of", "get_exec_path", "abort", "register_at_fork", "makedirs", "removedirs", "renames", "walk", "fwalk", "popen", "fdopen", "execl", "execle", "execlp", "execlpe", "execvp", "execvpe", "spawnl", "spawnle", "spawnlp", "spawnlpe", "spawnv", "spawnve", "spawnvp", "spawnvpe", "getenv", "getenvb", "putenv", "unsetenv", "add_dll_directory", "process_cpu_count", "sched_get_priority_max", "sched_get_priority_min", "unshare", "setns"]
+    """
+    fspath fsencode fsdecode strerror WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED
+    WIFSTOPPED WSTOPSIG WTERMSIG major minor makedev waitstatus_to_exitcode device_encoding_of
+    get_exec_path abort register_at_fork makedirs removedirs renames walk fwalk popen fdopen execl
+    execle execlp execlpe execvp execvpe spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe
+    getenv getenvb putenv unsetenv add_dll_directory process_cpu_count sched_get_priority_max
+    sched_get_priority_min unshare setns
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 """Depend on nothing outside, or are Python code made of other names of this module."""
 
 ANSWERS = (
-    ["access", "confstr", "cpu_count", "ctermid", "eventfd_read", "device_encoding", "fpathconf", "fstat", "fstatvfs", "get_blocking", "get_inheritable", "get_terminal_size", "getcwd", "getcwdb", "getegid", "geteuid", "getgid", "getgrouplist", "getgroups", "getloadavg", "getlogin", "getpgid", "getpgrp", "getpid", "getppid", "getpriority", "getresgid", "getresuid", "getsid", "getuid", "getxattr", "isatty", "listdir", "listxattr", "lseek", "lstat", "major", "memfd_create", "open", "openpty", "pathconf", "pidfd_open", "pipe", "pipe2", "posix_openpt", "ptsname", "readlink", "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_rr_get_interval", "stat", "statvfs", "sysconf", "tcgetpgrp", "times", "ttyname", "umask", "uname", "eventfd", "grantpt", "unlockpt", "timerfd_create", "timerfd_gettime", "timerfd_gettime_ns"]
+    """
+    access confstr cpu_count ctermid eventfd_read device_encoding fpathconf fstat fstatvfs get_blocking
+    get_inheritable get_terminal_size getcwd getcwdb getegid geteuid getgid getgrouplist getgroups
+    getloadavg getlogin getpgid getpgrp getpid getppid getpriority getresgid getresuid getsid getuid
+    getxattr isatty listdir listxattr lseek lstat major memfd_create open openpty pathconf pidfd_open
+    pipe pipe2 posix_openpt ptsname readlink sched_getaffinity sched_getparam sched_getscheduler
+    sched_rr_get_interval stat statvfs sysconf tcgetpgrp times ttyname umask uname eventfd grantpt
+    unlockpt timerfd_create timerfd_gettime timerfd_gettime_ns
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 """Ask the system, or open something; nothing that others could see goes out."""
 
@@ -33,7 +48,15 @@ READS = ("read", "pread")
 READS_INTO = ("readv", "preadv")
 
 EFFECTS = (
-    ["chdir", "chmod", "chown", "chroot", "close", "closerange", "copy_file_range", "dup", "dup2", "eventfd_write", "fchdir", "fchmod", "fchown", "fdatasync", "fsync", "ftruncate", "initgroups", "kill", "killpg", "lchown", "link", "lockf", "login_tty", "mkdir", "mkfifo", "mknod", "nice", "posix_fadvise", "posix_fallocate", "pwrite", "pwritev", "remove", "removexattr", "rename", "replace", "rmdir", "sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_yield", "sendfile", "set_blocking", "set_inheritable", "setegid", "seteuid", "setgid", "setgroups", "setpgid", "setpriority", "setregid", "setresgid", "setresuid", "setreuid", "setsid", "setuid", "setxattr", "splice", "symlink", "sync", "system", "tcsetpgrp", "truncate", "unlink", "utime", "writev", "posix_spawn", "posix_spawnp", "timerfd_settime", "timerfd_settime_ns"]
+    """
+    chdir chmod chown chroot close closerange copy_file_range dup dup2 eventfd_write fchdir fchmod
+    fchown fdatasync fsync ftruncate initgroups kill killpg lchown link lockf login_tty mkdir mkfifo
+    mknod nice posix_fadvise posix_fallocate pwrite pwritev remove removexattr rename replace rmdir
+    sched_setaffinity sched_setparam sched_setscheduler sched_yield sendfile set_blocking
+    set_inheritable setegid seteuid setgid setgroups setpgid setpriority setregid setresgid setresuid
+    setreuid setsid setuid setxattr splice symlink sync system tcsetpgrp truncate unlink utime writev
+    posix_spawn posix_spawnp timerfd_settime timerfd_settime_ns
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 """Change something that others could see."""
 
@@ -54,7 +77,9 @@ def _first(args: tuple[Any, ...]) -> int:
 
 
 _ABOUT_FD = frozenset(
-    ["close", "fstat", "lseek", "read", "pread", "readv", "preadv", "ftruncate", "fsync", "set_blocking", "get_blocking", "dup", "fchmod"]
+    """
+    close fstat lseek read pread readv preadv ftruncate fsync set_blocking get_blocking dup fchmod
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 
 

@@ -180,6 +180,7 @@ class RecordedLock(Lock):
             raise ValueError("can't specify a timeout for a non-blocking call")
         if stream.lock_is_elided():
             if self._locked:
+                _Shared.world.end_if_over(stream)
                 _Shared.world.diverge(
                     stream, "the lock is free", f"lock {self._number} is held by thread {self._last}"
                 )
@@ -536,8 +537,6 @@ def begin_main(world: Any) -> None:
 
 
 def _starter(world: Any) -> Callable[..., int]:
-    from replay.runtime.worlds.live import LiveStream
-
     def start_live(
         function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
     ) -> int:
@@ -546,7 +545,7 @@ def _starter(world: Any) -> Callable[..., int]:
             return real.start_new_thread(function, args, kwargs or {})
         world.start_threads()
         world.flush(stream)
-        child = LiveStream(world.next_stream())
+        child = world.new_stream()
 
         def run() -> None:
             current.stream = child
@@ -561,7 +560,7 @@ def _starter(world: Any) -> Callable[..., int]:
             finally:
                 world.turn(child)
                 world.event(child, -Kind.FINISH, 0)
-                world.flush(child)
+                world.end_stream(child)
                 current.stream = None
 
         stream.append(-Kind.THREAD)
@@ -584,7 +583,7 @@ def _starter(world: Any) -> Callable[..., int]:
 
         def run() -> None:
             first.acquire()
-            world.thread_woken()
+            world.thread_woken(child)
             current.stream = child
             child.ident, child.native_id = child.take(-Kind.BEGIN)
             try:

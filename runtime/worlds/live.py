@@ -37,6 +37,7 @@ _CLOCK_KEY: Final = -Kind.CLOCK
 _END_KEY: Final = -Kind.END
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _SITE_KEY: Final = -Kind.SITE
+_STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _NAME_KEY: Final = -(Kind.NAME | 1 << TAG_BITS)
 
 
@@ -106,9 +107,12 @@ class LiveWorld:
         self.is_abandoned = False
         self.redactor: Redactor | None = None
         self._is_closed = False
+        self._is_shared = False
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
         self.main = LiveStream(0)
+        self._live_streams = [self.main]
+        self.on_stop: Callable[[bool], None] | None = None
         self.events_count = 0
         self._writer: RecordingWriter
 
@@ -125,15 +129,18 @@ class LiveWorld:
             return
         self.events_count += len(items) >> 1
         try:
-            if self.threads_started or self._pumps:
+            if self._is_shared:
                 with self._lock:
                     if not (self.is_abandoned or self._is_closed):
                         self._writer.put(stream.number, items)
+                    items.clear()
             elif not (self.is_abandoned or self._is_closed):
                 self._writer.put(stream.number, items)
         except Exception as problem:  # the program must not feel it
             self.abandon(problem)
         items.clear()
+        if signals.fatal:
+            signals.end_process(signals.fatal, None)
 
     def flush_main(self) -> None:
         """Bring what the main stream holds into the kernel."""
@@ -142,6 +149,7 @@ class LiveWorld:
     def abandon(self, problem: BaseException) -> None:
         """Go on without recording."""
         self.is_abandoned = True
+        signals.is_plain = True
         hot.append = None
         current.stream = None
         text = f"replay: recording stopped here ({problem}); the program goes on, unrecorded\n"
@@ -171,7 +179,78 @@ class LiveWorld:
         with self._lock:
             if not self.is_abandoned and not self._is_closed:
                 self._is_closed = True
-                self._writer.close()
+                try:
+                    self._put_streams()
+                    self._writer.close()
+                except Exception as problem:
+                    self.abandon(problem)
+
+    def share(self) -> None:
+        """More than one thread writes to the file from now on."""
+        self._is_shared = True
+
+    def stop(self, how: str, detail: object, *, for_good: bool = True) -> bool:
+        """Write the last event and close the file, whatever the program is doing; whether it was open.
+
+        For functions of ours that the program's own course does not lead to: handlers of signals and
+        watching threads; the main thread must not be inside a function that writes (`is_writing`).
+
+        Args:
+          for_good: the process ends: no thread may pass a door any more, so the lock is kept.
+        """
+        self._lock.acquire()
+        if self.is_abandoned or self._is_closed:
+            self._lock.release()
+            return False
+        try:
+            self._put_streams()
+            self._writer.put(0, [_STOPPED_KEY, [how, detail]])
+            self._is_closed = True
+            self._writer.close()
+        except Exception as problem:
+            self.abandon(problem)
+        if not for_good:
+            self._lock.release()
+        return True
+
+    def stop_for_exec(self, argv: list[str]) -> bool:
+        """Write the last event of a program that becomes another one; it may fail to (`resume`)."""
+        self._lock.acquire()
+        if self.is_abandoned or self._is_closed:
+            self._lock.release()
+            return False
+        try:
+            self._put_streams()
+            self._writer.seal()
+            self._writer.put(0, [_STOPPED_KEY, ["exec", argv]])
+        except Exception as problem:
+            self.abandon(problem)
+        return True
+
+    def resume(self) -> None:
+        """Take back the last event: the program is what it was."""
+        if not self.is_abandoned:
+            self._writer.take_back()
+        self._lock.release()
+
+    def _put_streams(self) -> None:
+        """Put what all threads have in their lists, which may grow meanwhile; the lock is held."""
+        for stream in list(self._live_streams):
+            items = stream.items[:]
+            del items[len(items) & ~1 :]  # a key whose value is still to come
+            if items:
+                self._writer.put(stream.number, items)
+                self.events_count += len(items) >> 1
+                del stream.items[: len(items)]
+
+    @staticmethod
+    def is_writing(frame: FrameType | None) -> bool:
+        """Whether a thread that is in ``frame`` is about to write to the file, or holds its lock."""
+        while frame is not None:
+            if id(frame.f_code) in _WRITING:
+                return True
+            frame = frame.f_back
+        return False
 
     @property
     def bytes_written(self) -> int:
@@ -186,13 +265,25 @@ class LiveWorld:
     # -- doors ----------------------------------------------------------------------------------
 
     def next_stream(self) -> int:
-        """Return the number of a new thread's stream."""
+        """Return the number of a new stream."""
         return next(self._streams)
+
+    def new_stream(self) -> LiveStream:
+        """Return the stream of a new thread."""
+        stream = LiveStream(self.next_stream())
+        self._live_streams.append(stream)
+        return stream
+
+    def end_stream(self, stream: LiveStream) -> None:
+        """Write out what is left of a thread that has ended."""
+        self.flush(stream)
+        self._live_streams.remove(stream)
 
     def start_threads(self) -> None:
         """A second thread is about to start: from now on there are hand-offs."""
         if not self.threads_started:
             self.threads_started = True
+            self.share()
             hot.append = None
             for action in self.at_first_thread:
                 action()
@@ -356,6 +447,7 @@ class LiveWorld:
 
     def add_pump(self, pump: Any) -> None:
         """From now on a child writes to our streams too."""
+        self.share()
         self._pumps.append(pump)
 
     def child_output(self, number: int, target: int, data: bytes) -> None:
@@ -365,9 +457,12 @@ class LiveWorld:
             self.events_count += 1
             try:
                 with self._lock:
-                    self._writer.put(number, items)
+                    if not self._is_closed:
+                        self._writer.put(number, items)
             except Exception as problem:
                 self.abandon(problem)
+            if signals.fatal and current.stream is self.main:
+                signals.end_process(signals.fatal, None)
         while data:
             data = data[real.write(target, data) :]
 
@@ -515,6 +610,21 @@ class _NoLock:
 
 
 _NO_LOCK: Final = _NoLock()
+
+
+_WRITING: Final = frozenset(
+    id(function.__code__)
+    for function in (
+        LiveWorld.flush,
+        LiveWorld.abandon,
+        LiveWorld.close,
+        LiveWorld.stop,
+        LiveWorld.stop_for_exec,
+        LiveWorld.resume,
+        LiveWorld.child_output,
+    )
+)
+"""A code object as such has a hash that goes through all its constants."""
 
 
 def outcome_of(task: Any) -> Any:

@@ -13,16 +13,18 @@ that the recorded run could have had.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from types import BuiltinFunctionType
 from typing import Any, Final, NoReturn
+
+from _asyncio import Task
 
 from replay.recording.codec import Malformed, checksum, pack, unpack_error
 from replay.recording.describe import describe_event
 from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
-from replay.recording.reader import RecordingFile
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.divergence import Divergence, Ended, Position, same_output
-from replay.runtime.order import SPREAD
+from replay.runtime.order import SPREAD, TASK_STEP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -31,6 +33,9 @@ from replay.runtime.worlds.live import outcome_of
 _ERROR_KEY: Final = -Kind.ERROR
 _EFFECT_KEY: Final = -Kind.EFFECT
 _TURN_KEY: Final = -Kind.TURN
+_END_KEY: Final = -Kind.END
+_POLL_KEY: Final = -Kind.POLL
+_CLOCK_KEY: Final = -Kind.CLOCK
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
 _SKIPPED: Final = frozenset(
@@ -147,6 +152,11 @@ class RecordedStream:
 
         Raises what was recorded if the request ended with an exception.
         """
+        pos = self.pos
+        items = self.items
+        if pos < len(items) and items[pos] == key:
+            self.pos = pos + 2
+            return items[pos + 1]
         found = self.peek()
         if found == key:
             value = self.items[self.pos + 1]
@@ -166,10 +176,12 @@ class RecordedWorld:
     is_replay: Final = True
 
     def __init__(
-        self, file: RecordingFile, doors: Sequence[str], stop: Callable[[Divergence | Ended], NoReturn]
+        self,
+        chunks: Iterator[list[tuple[int, list[Any]]]],
+        doors: Sequence[str],
+        stop: Callable[[Divergence | Ended], NoReturn],
     ) -> None:
-        self._file = file
-        self._chunks: Iterator[list[tuple[int, list[Any]]]] = file.chunks()
+        self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
         self._stop = stop
         self.streams: dict[int, RecordedStream] = {}
@@ -395,20 +407,22 @@ class RecordedWorld:
         """Answer the loop's clock, in seconds."""
         pos = stream.pos
         items = stream.items
-        if pos < len(items) and items[pos] == -Kind.CLOCK:
+        if pos < len(items) and items[pos] == _CLOCK_KEY:
             stream.pos = pos + 2
             stream.clock_ns += items[pos + 1]
         else:
-            stream.clock_ns += stream.take(-Kind.CLOCK)
+            stream.clock_ns += stream.take(_CLOCK_KEY)
         return stream.clock_ns / 1e9
 
     def poll(self, stream: RecordedStream, loop: Any, timeout: float | None) -> Any:
         """Answer with the recorded batch."""
-        batch = stream.take(-Kind.POLL)
+        batch = stream.take(_POLL_KEY)
         if stream.pos >= len(stream.items):
             stream.fill()
         if stream.pos < len(stream.items):
             following = stream.items[stream.pos]
+            if following >= 0:
+                return batch
             if following == -Kind.ARRIVALS or (
                 following == _TURN_KEY
                 and stream.pos + 2 < len(stream.items)
@@ -435,26 +449,28 @@ class RecordedWorld:
         """Run what is ready now, comparing whose step it is."""
         ready = loop._ready
         popleft = ready.popleft
+        is_done = Task.done
         timed = loop._run_timed if loop._debug else None
         for _ in range(len(ready)):
             handle = popleft()
             if handle._cancelled:
                 continue
-            owner = loop._owner(handle)
-            task = 0 if owner is None else owner._replay_id
+            callback = handle._callback
+            kind = type(callback)
+            owner = callback.__self__ if kind is TASK_STEP or kind is BuiltinFunctionType else None
+            task = owner._replay_id if type(owner) is Task else 0
             pos = stream.pos
             items = stream.items
             if pos < len(items) and items[pos] == task:
                 stream.pos = pos + 2
             else:
                 self.take_step(stream, task, handle)
-            stream.step += 1
             if timed is None:
                 handle._run()
             else:
                 timed(handle)
-            if owner is not None and owner.done():
-                self.task_ended(stream, owner)
+            if task and is_done(owner):
+                self.event(stream, _END_KEY, outcome_of(owner))
         handle = None
 
     def take_step(self, stream: RecordedStream, task: int, handle: Any) -> None:
@@ -467,6 +483,11 @@ class RecordedWorld:
 
     def event(self, stream: RecordedStream, key: int, value: Any) -> None:
         """Compare an event that both runs derive."""
+        pos = stream.pos
+        items = stream.items
+        if pos < len(items) and items[pos] == key and items[pos + 1] == value:
+            stream.pos = pos + 2
+            return
         recorded = stream.take(key, lambda: self.describe(key, value))
         if recorded != value:
             stream.pos -= 2
@@ -488,10 +509,6 @@ class RecordedWorld:
 
     def task_named(self, stream: Any, task: Any, name: str, *, at_creation: bool = True) -> None:
         """Names are derived."""
-
-    def task_ended(self, stream: RecordedStream, task: Any) -> None:
-        """Compare how a task ended."""
-        self.event(stream, -Kind.END, outcome_of(task))
 
     def note(self, text: str) -> None:
         """Remarks are the recording's own."""

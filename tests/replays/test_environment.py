@@ -101,6 +101,30 @@ print("done")
         must_agree(recorded, project.play())
 
 
+def test_copies_that_are_put_back(tmp_path: Path) -> None:
+    text = """
+import copy, os
+from unittest import mock
+
+deep = copy.deepcopy(os.environ)
+saved = dict(os.environ)
+print(os.environ["APP_URL"], deep["APP_LONG"], deep["APP_URL"])
+for clear in False, True:
+    with mock.patch.dict(os.environ, {"APP_MODE": "slow"}, clear=clear):
+        print(os.environ["APP_MODE"], os.environ.get("APP_URL"))
+    print(os.environ["APP_MODE"], os.environ["APP_LONG"])
+os.environ.clear()
+os.environ.update(saved)
+print(os.environ["APP_URL"], os.environ["APP_LONG"], os.environ["APP_MODE"])
+os.environ["APP_URL"] = "http://host/one"
+print(os.environ["APP_URL"])
+"""
+    project = Project.of(tmp_path, {"app.py": text})
+    recorded = project.record("app.py", env=HIDDEN)
+    assert recorded.exit_code == 0, show(recorded)
+    must_agree(recorded, project.play())
+
+
 ZONES = {
     "named": {"TZ": "Europe/London"},
     "rules": {"TZ": "XXX4YYY,M3.2.0,M11.1.0"},

@@ -2,7 +2,7 @@
 
 LOOP is `as-is`, or `ours` to run them on `replay.EventLoop` without a recorder. RESULTS gets a line for
 each test as soon as it has ended, so that it also tells of a run that was killed. The NAMEs are as for
-`unittest`; with none, nothing runs.
+`unittest`; a NAME that begins with `-` is of a test, or the tests of a class or module, to be left out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import sys
 import unittest
 from asyncio import unix_events
+from collections.abc import Iterator
 from typing import TextIO
 
 
@@ -61,6 +62,15 @@ class Results(unittest.TextTestResult):
         self._note("unexpected")
 
 
+def each(tests: unittest.TestSuite | unittest.TestCase) -> Iterator[unittest.TestCase]:
+    """Yield the tests of a suite, in order."""
+    if isinstance(tests, unittest.TestCase):
+        yield tests
+    else:
+        for one in tests:
+            yield from each(one)
+
+
 def use_our_loop() -> None:
     """Make ours the loop of everything in this process, as a program could that wants it by default."""
     from replay import EventLoop
@@ -78,7 +88,13 @@ def main(loop: str, results: str, *names: str) -> int:
         use_our_loop()
     with open(results, "w") as file:
         Results.file = file
-        suite = unittest.defaultTestLoader.loadTestsFromNames(names)
+        wanted = [name for name in names if not name.startswith("-")]
+        left_out = tuple(f"{name[1:]}." for name in names if name.startswith("-"))
+        suite = unittest.TestSuite(
+            test
+            for test in each(unittest.defaultTestLoader.loadTestsFromNames(wanted))
+            if not f"{test.id()}.".startswith(left_out)
+        )
         ran = unittest.TextTestRunner(stream=sys.stderr, resultclass=Results, verbosity=0).run(suite)
         file.write(f"finished {ran.testsRun}\n")
     return 0 if ran.wasSuccessful() else 1
