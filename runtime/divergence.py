@@ -15,6 +15,7 @@ from replay.options import ExitCode
 from replay.recording.merge import Event, merged
 from replay.recording.reader import RecordingFile
 from replay.runtime import real
+from replay.runtime.ending import Ending
 
 _ADDRESS: Final = re.compile(rb" at 0x([0-9a-f]+)")
 
@@ -51,6 +52,7 @@ class Ended:
     message: str
     damaged: bool = False
     where: str | None = field(default_factory=lambda: _where())
+    ending: Ending = field(default_factory=Ending)
 
 
 def _task() -> str | None:
@@ -69,9 +71,16 @@ def _is_users(frame: FrameType) -> bool:
     return not (str(name).startswith("replay.") or path.startswith((sys.base_prefix, sys.prefix, "<frozen")))
 
 
-def _where() -> str | None:
+def place_of(ident: int) -> str | None:
+    """Return where another thread is."""
+    frame = sys._current_frames().get(ident)
+    return None if frame is None else _where(frame)
+
+
+def _where(frame: FrameType | None = None) -> str | None:
     """Return the innermost line of the program's own code, or of anybody's but ours."""
-    frame: FrameType | None = real.getframe(1)
+    if frame is None:
+        frame = real.getframe(1)
     other: FrameType | None = None
     while frame is not None:
         if _is_users(frame):
@@ -115,15 +124,21 @@ class Reporter:
 
     def stop(self, reason: Divergence | Ended) -> NoReturn:
         """Print the reason and end the process."""
+        if isinstance(reason, Ended):
+            # What a stopped program had in its buffers, nobody has seen.
+            self._tell(self._ended(reason))
+            if reason.damaged:
+                real.exit_now(ExitCode.PROGRAM_UNREADABLE)
+            reason.ending.end_process()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        if isinstance(reason, Ended):
-            text, code = self._ended(reason)
-        else:
-            text, code = self._diverged(reason), ExitCode.PROGRAM_DIVERGENCE
-        real.write(real.stderr_fd, text.encode(errors="backslashreplace"))
-        real.exit_now(code)
+        self._tell(self._diverged(reason))
+        real.exit_now(ExitCode.PROGRAM_DIVERGENCE)
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            real.write(real.stderr_fd, text.encode(errors="backslashreplace"))
 
     def _place(self, position: Position) -> tuple[str, str]:
         """Return the event index and the step of a position, as they are printed everywhere."""
@@ -150,11 +165,12 @@ class Reporter:
         lines += ["", f"hint: `replay events {name} {index[1:]}..` shows what was recorded there", ""]
         return "\n".join(lines)
 
-    def _ended(self, reason: Ended) -> tuple[str, int]:
+    def _ended(self, reason: Ended) -> str:
         where = f"\n  at        {reason.where}" if reason.where else ""
         if reason.damaged:
-            return f"replay: {reason.message}{where}\n", ExitCode.PROGRAM_UNREADABLE
-        with RecordingFile.open(self._path) as file:
-            damage = file.verify()
-        why = damage or "the recorded process was killed there, or is still running"
-        return f"replay: {reason.message}: {why}{where}\n", ExitCode.PROGRAM_CUT
+            return f"replay: {reason.message}{where}\n"
+        damage = None
+        if reason.ending.how == "cut":
+            with RecordingFile.open(self._path) as file:
+                damage = file.verify()
+        return f"replay: {reason.message}: {damage or reason.ending.describe()}{where}\n"

@@ -9,7 +9,7 @@ finds the running thread's stream first.
 
 from __future__ import annotations
 
-from _asyncio import Task
+from asyncio import Task
 from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
@@ -159,7 +159,7 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
             if kind is TASK_STEP or kind is BuiltinFunctionType:
                 owner = callback.__self__
                 if type(owner) is Task:
-                    append(owner._replay_id)
+                    append(owner._replay_id)  # type: ignore[attr-defined]
                     started = now()
                     append(started - last)
                     last = started
@@ -171,7 +171,7 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                     if is_done(owner):
                         if owner._exception is None and not owner.cancelled():
                             append(_END_KEY)
-                            append(owner._replay_id)
+                            append(owner._replay_id)  # type: ignore[attr-defined]
                         else:
                             loop._world.task_ended(stream, owner)
                     continue

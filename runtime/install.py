@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _asyncio
 import asyncio
 import sys
 from asyncio import base_events, unix_events
@@ -15,6 +14,7 @@ from replay.runtime.boundary import (
     clocks,
     entropy,
     files,
+    leaving,
     output,
     readiness,
     signals,
@@ -38,7 +38,7 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     _tasks(world)
     boundary = Installer(world, Names(recorded_doors))
     children.install(boundary, system.install(boundary), header)
-    for kind in (clocks, entropy, files, sockets, tls, readiness, threads, garbage):
+    for kind in (clocks, entropy, files, sockets, tls, readiness, threads, leaving, garbage):
         kind.install(boundary)
     signals.install(boundary, header["signals"])
     output.install(boundary, header["streams"])
@@ -56,11 +56,11 @@ def _tasks(world: Any) -> None:
     order.install(task_hash, order.Ordinals())
     order.install_imports()
     if not world.is_replay:
-        replace(_asyncio.Task, "set_name", _set_name(world))
+        replace(asyncio.Task, "set_name", _set_name(world))
 
 
 def _set_name(world: Any) -> Any:
-    set_real = _asyncio.Task.set_name
+    set_real = asyncio.Task.set_name
 
     def set_name(task: Any, value: object, /) -> None:
         set_real(task, value)
@@ -81,7 +81,7 @@ def _loops(world: Any) -> None:
     order.keep_address_hash(loop)
     if not world.is_replay:
         loop.create_task = hot.create_task(world, base_events.BaseEventLoop.create_task)  # type: ignore[method-assign]
-    asyncio.SelectorEventLoop = unix_events.SelectorEventLoop = loop  # type: ignore[misc]
+    asyncio.SelectorEventLoop = unix_events.SelectorEventLoop = loop
     unix_events._UnixSelectorEventLoop = loop  # type: ignore[misc]
     unix_events._UnixDefaultEventLoopPolicy._loop_factory = loop  # type: ignore[attr-defined]
     if sys.version_info >= (3, 13):

@@ -13,15 +13,17 @@ import os
 import platform
 import re
 import secrets
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.options import ExitCode, PlayOptions, RecordOptions
+
+if TYPE_CHECKING:
+    from replay.runtime.report import Report
 
 _KEPT_BYTES: Final = 8_000_000
 """A recording up to this size is read once; a larger one twice, for its sources come late in it."""
@@ -41,10 +43,12 @@ _MODULES: Final = (
     "replay.recording.sources",
     "replay.recording.writer",
     "replay.runtime.divergence",
+    "replay.runtime.ending",
     "replay.runtime.environment",
     "replay.runtime.install",
     "replay.runtime.program",
     "replay.runtime.redaction",
+    "replay.runtime.report",
     "replay.runtime.sources",
     "replay.runtime.worlds.live",
     "replay.runtime.worlds.recorded",
@@ -157,7 +161,9 @@ def _record(job: dict[str, Any]) -> NoReturn:
     from replay.recording.writer import RecordingWriter
     from replay.runtime import environment, redaction, sources
     from replay.runtime.boundary import output, signals
+    from replay.runtime.ending import Ender
     from replay.runtime.install import install
+    from replay.runtime.report import Report
     from replay.runtime.worlds.live import LiveWorld
 
     seed = os.environ.pop("PYTHONHASHSEED")
@@ -199,7 +205,8 @@ def _record(job: dict[str, Any]) -> NoReturn:
     except OSError as problem:
         raise UsageError(f"the recording cannot be written: {problem}") from None
     secrets_.install(boundary)
-    report = _Report(world, job["output"], part, job["on_failure"], secrets_)
+    report = Report(world, job["output"], part, job["on_failure"], secrets_)
+    Ender(world, report).install(job["timeout_s"])
     _run(boundary, header, read_script, report)
 
 
@@ -209,6 +216,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     from replay.recording.sources import Sources
     from replay.runtime import environment, redaction, sources
     from replay.runtime.divergence import Reporter
+    from replay.runtime.ending import Ending, watch_replay
     from replay.runtime.install import install
     from replay.runtime.worlds.recorded import RecordedWorld
 
@@ -218,18 +226,21 @@ def _play(job: dict[str, Any]) -> NoReturn:
     chunks: Iterable[list[Any]] = file.chunks(is_checked=False)
     if file.size_bytes <= _KEPT_BYTES:
         chunks = list(chunks)
-    found = Sources.of_frames(frame for chunk in chunks for frame in chunk)
+    ending = Ending()
+    found = Sources.of_frames(ending.watch(frame for chunk in chunks for frame in chunk))
     chunks = chunks if isinstance(chunks, list) else file.chunks(is_checked=False)
     drift.check(header, found, path, job["source"])
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
     names = [str(name) for name in header["doors"]]
-    world = RecordedWorld(iter(chunks), names, reporter.stop)
+    world = RecordedWorld(iter(chunks), names, ending, reporter.stop)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     environment.replay(boundary, header)
     redaction.replay(boundary, header)
     _restore_paths(header)
+    if ending.is_sudden:
+        watch_replay(world)
     _run(boundary, header, read_script, None)
 
 
@@ -243,10 +254,12 @@ def _restore_paths(header: dict[str, Any]) -> None:
     sys.executable = header["executable"]
 
 
-def _run(boundary: Any, header: dict[str, Any], source: Any, report: _Report | None) -> NoReturn:
+def _run(boundary: Any, header: dict[str, Any], source: Any, report: Report | None) -> NoReturn:
     """Run the program in the installed boundary, and end the process as it ends."""
     from replay.runtime import program, real
     from replay.runtime.boundary import threads
+    from replay.runtime.ending import die
+    from replay.runtime.signals import signals as recorder_signals
 
     world = boundary.world
     target, argv = header["target"], list(header["argv"])
@@ -261,65 +274,13 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: _Report | N
         report.note()
     world.close(how, detail)
     if report is not None:
-        report.show(failed=(how, detail) != ("exit", 0))
-    if how == "signal":
-        real.set_handler(signal.SIGINT, signal.SIG_DFL)
-        os.kill(real.getpid(), signal.SIGINT)
+        report.show((how, detail) != ("exit", 0))
     assert isinstance(detail, int)
+    if how == "signal":
+        die(detail, core=report is not None)
+    if recorder_signals.fatal:
+        die(recorder_signals.fatal, core=True)
     real.exit_now(detail)
-
-
-class _Report:
-    """The two lines that `record` ends with."""
-
-    def __init__(self, world: Any, output: str, part: str, on_failure: bool, secrets_: Any) -> None:
-        self._world = world
-        self._secrets = secrets_
-        self._output = output
-        self._part = part
-        self._on_failure = on_failure
-        self._started = time.monotonic()
-
-    def note(self) -> None:
-        """Write down how much was redacted."""
-        if not self._world.is_abandoned:
-            self._world.flush_main()
-            text = self._secrets.summary()
-            if text:
-                self._world.note(text)
-
-    def show(self, *, failed: bool) -> None:
-        """Say what was recorded, and how to look at it; keep or drop what is kept on failure only."""
-        from replay.runtime import real
-
-        if self._world.is_abandoned:
-            return
-        if self._on_failure:
-            if not failed:
-                os.unlink(self._part)
-                return
-            os.replace(self._part, self._output)
-        world = self._world
-        name = os.path.relpath(self._output)
-        name = self._output if name.startswith("..") else name
-        took = _seconds(real.monotonic() - self._started)
-        text = (
-            f"replay: recorded {name}  {world.events_count} events, {world.tasks_count} tasks, "
-            f"{took}, {_bytes(world.bytes_written)}{'  FAILED' if failed else ''}\n"
-            f"replay: next: replay play {name}\n"
-        )
-        redacted = self._secrets.summary()
-        if redacted:
-            text = f"replay: {redacted}\n{text}"
-        real.write(real.stderr_fd, text.encode())
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):.1f} KB"
 
 
 def _check_patterns(patterns: tuple[str, ...]) -> None:

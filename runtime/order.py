@@ -20,7 +20,6 @@ C types not named here, and objects that cannot be weakly referenced.
 
 from __future__ import annotations
 
-import _asyncio
 import asyncio
 import ctypes
 import gc
@@ -44,9 +43,9 @@ this odd number (2**32 divided by the golden ratio), which spreads neighbours ov
 _STREAM_SHIFT: Final = 40
 _MODULUS: Final = (1 << 61) - 1
 
-C_TYPES: Final = (
-    _asyncio.Task,
-    _asyncio.Future,
+C_TYPES: Final[tuple[type, ...]] = (
+    asyncio.Task,
+    asyncio.Future,
     types.CoroutineType,
     types.GeneratorType,
     types.AsyncGeneratorType,
@@ -71,9 +70,9 @@ def _task_step_type() -> type:
         pass
 
     coroutine = nothing()
-    task = _asyncio.Task(coroutine, loop=Loop(), name="")  # type: ignore[arg-type]
+    task = asyncio.Task(coroutine, loop=Loop(), name="")  # type: ignore[arg-type]
     kind = type(seen[0])
-    asyncio.tasks._unregister_task(task)  # type: ignore[attr-defined]
+    asyncio.tasks._unregister_task(task)
     task._log_destroy_pending = False  # type: ignore[attr-defined]
     coroutine.close()
     return kind
@@ -181,7 +180,7 @@ def install(task_hash: Callable[[Any], int], ordinals: Ordinals) -> None:
     _changed(object)
 
     for cls in C_TYPES:
-        _namespace(cls)["__hash__"] = task_hash if cls is _asyncio.Task else object_hash
+        _namespace(cls)["__hash__"] = task_hash if cls is asyncio.Task else object_hash
         _changed(cls)
         _slot(cls).value = general
     address_slot = _slot(type).value
@@ -207,6 +206,7 @@ def keep_address_hash(cls: type) -> None:
 def _subclasses(cls: type) -> list[type]:
     found: dict[type, None] = {}
     stack = [cls]
+    sub: type
     while stack:
         for sub in type.__subclasses__(stack.pop()):
             if sub not in found:
@@ -261,4 +261,4 @@ def install_imports() -> None:
         code = load(self, fullname)
         return code if code is None else without_addresses(code)
 
-    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]

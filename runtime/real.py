@@ -23,29 +23,30 @@ start_new_thread = _thread.start_new_thread
 
 monotonic = time.monotonic
 monotonic_ns = time.monotonic_ns
-process_time = time.process_time
-wall_time = time.time
-sleep = time.sleep
 
 write = os.write
 read = os.read
 close = os.close
 getpid = os.getpid
-urandom = os.urandom
 eventfd = getattr(os, "eventfd", None)
 eventfd_write = getattr(os, "eventfd_write", None)
-eventfd_read = getattr(os, "eventfd_read", None)
 exit_now = os._exit
+abort = os.abort
+access = os.access
+kill = os.kill
+unlink = os.unlink
+replace = os.replace
+CLOCK_MONOTONIC = time.CLOCK_MONOTONIC
 
 poll = select.poll
 epoll = getattr(select, "epoll", None)
 
 set_handler = signal.signal
+get_handler = signal.getsignal
 
 gc_collect = gc.collect
 gc_get_count = gc.get_count
 
 Socket = _socket.socket
-stdout_fd = 1
 stderr_fd = 2
 getframe = sys._getframe

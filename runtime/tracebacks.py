@@ -42,7 +42,7 @@ def install() -> None:
     # The interpreter tells where a coroutine was created as bare file names, and looks up their lines.
     warnings._warn_unawaited_coroutine = _warn_unawaited_coroutine  # type: ignore[attr-defined]
     # The interpreter's own reads source files through real descriptors.
-    sys.unraisablehook = sys.__unraisablehook__ = _unraisablehook  # type: ignore[misc]
+    sys.unraisablehook = sys.__unraisablehook__ = _unraisablehook
     walk_visible_stack.__name__, walk_visible_tb.__name__ = "walk_stack", "walk_tb"
     traceback_module.walk_stack, traceback_module.walk_tb = walk_visible_stack, walk_visible_tb
 

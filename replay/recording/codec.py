@@ -40,11 +40,11 @@ _MAX_DEPTH: Final = 64
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Unrecordable(Exception):
+class Unrecordable(Exception):  # noqa: N818 - the name says what the value is
     """A value has no plain form; ``args[0]`` names its type."""
 
 
-class Malformed(Exception):
+class Malformed(Exception):  # noqa: N818 - the name says what the form is
     """A stored value is none of the known forms."""
 
 
@@ -86,7 +86,7 @@ ENUMS: Final[dict[str, type[Enum]]] = {
         ssl.TLSVersion,
     )
 }
-_ENUM_NAMES: Final = {value: name for name, value in ENUMS.items()}
+_ENUM_NAMES: Final[dict[type, str]] = {value: name for name, value in ENUMS.items()}
 
 ERRORS: Final[dict[str, type[BaseException]]] = {
     **{
@@ -121,7 +121,7 @@ def pack(value: object, depth: int = 0) -> Plain:
     if value is None or kind in (bool, float, str, bytes):
         return value
     if kind is int:
-        return value if _INT64_MIN <= value <= _UINT64_MAX else ["i", hex(value)]  # type: ignore[operator, call-overload]
+        return value if _INT64_MIN <= value <= _UINT64_MAX else ["i", hex(value)]  # type: ignore[operator, arg-type]
     if depth > _MAX_DEPTH:
         raise Unrecordable(f"{kind.__name__} nested over {_MAX_DEPTH} deep")
     depth += 1
@@ -137,7 +137,7 @@ def pack(value: object, depth: int = 0) -> Plain:
         return ["s", *[pack(item, depth) for item in value]]  # type: ignore[attr-defined]
     name = _STRUCT_NAMES.get(kind)
     if name is not None:
-        _, (fields, extra) = value.__reduce__()  # type: ignore[misc]
+        _, (fields, extra) = value.__reduce__()  # type: ignore[str-unpack]
         return ["r", name, [pack(item, depth) for item in fields], pack(extra, depth)]
     name = _ENUM_NAMES.get(kind)
     if name is not None:

@@ -80,7 +80,7 @@ def describe_value(key: int, value: Any, limit: int | None = _TEXT_LIMIT) -> str
 def _value(key: int, value: Any, limit: int | None) -> str:
     if key >= 0:
         return f"T{key}" if key else "a callback"
-    tag, fd = split_key(key)
+    tag, _fd = split_key(key)
     if tag >= FIRST_DOOR:
         return f"-> {show(_unpacked(_result(value)), limit)}"
     match tag, value:
@@ -186,11 +186,7 @@ def _error(value: Any) -> str:
 def _readiness(pair: Any) -> str:
     match pair:
         case [int() as fd, int() as mask]:
-            words = [
-                word
-                for bit, word in ((1, "in"), (2, "pri"), (4, "out"), (8, "err"), (16, "hup"))
-                if mask & bit
-            ]
+            words = [word for bit, word in _READINESS if mask & bit]
             return f"{fd}:{'+'.join(words) or mask}"
         case _:
             return show(pair)

@@ -15,7 +15,9 @@ import select
 import selectors
 import threading
 from asyncio import base_events, events
-from typing import Any, Final
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 from replay.recording.events import Kind
 from replay.runtime import real
@@ -24,6 +26,8 @@ from replay.runtime.hot import run_ready
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
+
+_Ts = TypeVarTuple("_Ts")
 
 _REGISTER_KEY: Final = -Kind.REGISTER
 _RUN_KEY: Final = -Kind.LOOP
@@ -157,9 +161,24 @@ class EventLoop(asyncio.SelectorEventLoop):
     _active_world: Any = None
     """The world of this process; set by the launcher, ``None`` without a recorder."""
 
+    if TYPE_CHECKING:
+        # Of asyncio's loops; not in their stubs.
+        _clock_resolution: float
+        _csock: Any
+        _current_handle: Any
+        _debug: bool
+        _internal_fds: int
+        _ready: collections.deque[Any]
+        _scheduled: list[Any]
+        _selector: Any
+        _ssock: Any
+        _stopping: bool
+        _thread_id: int | None
+        _timer_cancelled_count: int
+
     def __init__(self, selector: Any = None) -> None:
         world = self._active_world if current.stream is not None else None
-        self._world = world
+        self._world: Any = world
         self._own = Own()
         if world is None:
             super().__init__(selector)
@@ -201,7 +220,7 @@ class EventLoop(asyncio.SelectorEventLoop):
             assert real.eventfd is not None
             self._own.wake_fd = real.eventfd(0)
             # Edge-triggered, so that nothing has to be read back; unknown to the loop's own table.
-            self._selector._selector.register(self._own.wake_fd, select.EPOLLIN | select.EPOLLET)  # type: ignore[has-type]
+            self._selector._selector.register(self._own.wake_fd, select.EPOLLIN | select.EPOLLET)
 
     def _close_self_pipe(self) -> None:
         if self._world is None:
@@ -209,7 +228,7 @@ class EventLoop(asyncio.SelectorEventLoop):
             return
         self._internal_fds -= 1
         if self._own.wake_fd >= 0:
-            self._selector._selector.unregister(self._own.wake_fd)  # type: ignore[has-type]
+            self._selector._selector.unregister(self._own.wake_fd)
             real.close(self._own.wake_fd)
             self._own.wake_fd = -1
 
@@ -222,7 +241,9 @@ class EventLoop(asyncio.SelectorEventLoop):
             except OSError:  # closed meanwhile by its own thread
                 pass
 
-    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon_threadsafe(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> events.Handle:
         """Like ``call_soon``, from any thread."""
         if self._world is None:
             handle = super().call_soon_threadsafe(callback, *args, context=context)
@@ -240,7 +261,7 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     # -- signals --------------------------------------------------------------------------------
 
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+    def add_signal_handler(self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
         """Call ``callback(*args)`` in this loop when the signal comes in."""
         if self._world is None:
             super().add_signal_handler(sig, callback, *args)
@@ -279,7 +300,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         if world is None or stream is None:
             super()._run_once()  # type: ignore[misc]
             return
-        scheduled = self._scheduled  # type: ignore[has-type]
+        scheduled = self._scheduled
         if scheduled:
             scheduled = self._without_cancelled()
         if self._ready or self._stopping:
@@ -306,9 +327,9 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def _without_cancelled(self) -> list[Any]:
         """Drop timers that were cancelled; as ``asyncio.base_events`` does."""
-        scheduled = self._scheduled  # type: ignore[has-type]
+        scheduled = self._scheduled
         count = len(scheduled)
-        if count > _MIN_TIMERS and self._timer_cancelled_count / count > _MIN_CANCELLED:  # type: ignore[has-type]
+        if count > _MIN_TIMERS and self._timer_cancelled_count / count > _MIN_CANCELLED:
             kept = []
             for handle in scheduled:
                 if handle._cancelled:
@@ -323,7 +344,7 @@ class EventLoop(asyncio.SelectorEventLoop):
                 self._timer_cancelled_count -= 1
                 handle = heapq.heappop(scheduled)
                 handle._scheduled = False
-        return scheduled  # type: ignore[no-any-return]
+        return scheduled
 
     def _dispatch(self, batch: Any) -> None:
         ready = self._ready

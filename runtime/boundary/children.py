@@ -91,7 +91,7 @@ def install(boundary: Installer, outputs: Outputs, header: Mapping[str, Any]) ->
     """Put the door of starting processes in place."""
     world = boundary.world
     # One way to start a child; the other takes no descriptors of ours.
-    subprocess._USE_POSIX_SPAWN = False  # type: ignore[attr-defined]
+    subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]
     start = boundary.bind(
         Door(
             "os.fork_exec",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import logging
 import sys
 import time
@@ -37,10 +37,10 @@ def install(boundary: Installer) -> None:
     for name, position in (("localtime", 0), ("gmtime", 0), ("ctime", 0), ("asctime", 0), ("strftime", 1)):
         boundary.replace(time, name, _of_now(getattr(time, name), position, name))
     for cls, name in (
-        (datetime.datetime, "now"),
-        (datetime.datetime, "utcnow"),
-        (datetime.datetime, "today"),
-        (datetime.date, "today"),
+        (dt.datetime, "now"),
+        (dt.datetime, "utcnow"),
+        (dt.datetime, "today"),
+        (dt.date, "today"),
     ):
         replace(cls, name, classmethod(_NOW[cls.__name__, name]))
     boundary.at_start(_start_of_logging)
@@ -73,19 +73,19 @@ def _of_now(function: Callable[..., Any], position: int, name: str) -> Callable[
     return of_now
 
 
-def _instant(cls: Any, tz: datetime.tzinfo | None) -> Any:
+def _instant(cls: Any, tz: dt.tzinfo | None) -> Any:
     now_ns = time.time_ns()
     return cls.fromtimestamp(now_ns // 1_000_000_000, tz).replace(microsecond=now_ns % 1_000_000_000 // 1000)
 
 
-def now(cls: Any, tz: datetime.tzinfo | None = None) -> Any:
+def now(cls: Any, tz: dt.tzinfo | None = None) -> Any:
     """Return the time now, in ``tz``."""
     return _instant(cls, tz)
 
 
 def utcnow(cls: Any) -> Any:
     """Return the time now in UTC, without a zone."""
-    return _instant(cls, datetime.UTC).replace(tzinfo=None)
+    return _instant(cls, dt.UTC).replace(tzinfo=None)
 
 
 def today(cls: Any) -> Any:

@@ -70,8 +70,8 @@ def install(boundary: Installer) -> None:
     seeded.__name__ = "seed"
     seeded.__qualname__ = "Random.seed"
     seeded.__doc__ = seed.__doc__
-    random.Random.seed = seeded  # type: ignore[method-assign, assignment]
-    random.seed = random._inst.seed  # type: ignore[attr-defined]
+    random.Random.seed = seeded  # type: ignore[method-assign]
+    random.seed = random._inst.seed
     boundary.at_start(random.seed)
     boundary.world.at_first_thread.append(lambda: guard_draws(Replacements()))
     assert secrets._sysrand is not None  # type: ignore[attr-defined]  # made of os.urandom, at call time

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import _frozen_importlib_external
 import _io
-import _pyio
+import _pyio  # type: ignore[import-not-found]
 import builtins
 import functools
 import io
@@ -22,7 +22,7 @@ from replay.runtime.boundary.install import Installer
 from replay.runtime.tracebacks import strip
 
 
-class FileIO(_pyio.FileIO):  # type: ignore[misc, name-defined]
+class FileIO(_pyio.FileIO):  # type: ignore[misc]
     """A raw file whose calls come by the doors of ``os``."""
 
     def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:
@@ -42,7 +42,6 @@ class FileIO(_pyio.FileIO):  # type: ignore[misc, name-defined]
 
 
 FileIO.__module__ = "_io"
-_PLAIN = _io.FileIO
 
 
 def open_(
@@ -91,7 +90,8 @@ def _open(
                 raise ValueError(f"binary mode doesn't take {name} argument")
         if buffering == 1:
             warnings.warn(
-                "line buffering (buffering=1) isn't supported in binary mode, the default buffer size will be used",
+                "line buffering (buffering=1) isn't supported in binary mode, "
+                "the default buffer size will be used",
                 RuntimeWarning,
                 stacklevel=3,
             )
@@ -111,11 +111,11 @@ def _open(
                 return result
             raise ValueError("can't have unbuffered text I/O")
         if "+" in modes:
-            result = io.BufferedRandom(raw, buffering)
+            result = io.BufferedRandom(raw, buffering)  # pyright: ignore[reportArgumentType]
         elif modes & set("axw"):
             result = io.BufferedWriter(raw, buffering)
         else:
-            result = io.BufferedReader(raw, buffering)
+            result = io.BufferedReader(raw, buffering)  # pyright: ignore[reportArgumentType]
         if binary:
             return result
         result = io.TextIOWrapper(result, io.text_encoding(encoding), errors, newline, line_buffering)

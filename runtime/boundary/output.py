@@ -30,15 +30,19 @@ class RawOutput(io.RawIOBase):
         self.mode = "wb"
 
     def writable(self) -> bool:
+        """Whether one can write here: yes."""
         return True
 
     def fileno(self) -> int:
+        """Return the descriptor of the stream."""
         return self._fd
 
     def isatty(self) -> bool:
+        """Whether the recorded stream was a terminal."""
         return self._is_tty
 
     def write(self, data: Any, /) -> int:
+        """Write bytes, by way of the world; how many were taken."""
         try:
             return self._world.output(self._fd, self._fd, bytes(data))  # type: ignore[no-any-return]
         except BaseException as error:
@@ -56,15 +60,19 @@ class RawInput(io.RawIOBase):
         self.mode = "rb"
 
     def readable(self) -> bool:
+        """Whether one can read here: yes."""
         return True
 
     def fileno(self) -> int:
+        """Return the descriptor of the stream."""
         return 0
 
     def isatty(self) -> bool:
+        """Whether the recorded stream was a terminal."""
         return self._is_tty
 
     def readinto(self, buffer: Any, /) -> int:
+        """Fill ``buffer`` through the door; how many bytes came."""
         data = self._read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -104,7 +112,7 @@ def install(boundary: Installer, streams: dict[str, Any]) -> None:
     setup = streams.get("stdin")
     read = boundary.bind(Door("stdin.read", request=nothing, blocking=True), lambda size: real.read(0, size))
     stdin = None if setup is None else _text(io.BufferedReader(RawInput(read, bool(setup["is_tty"]))), setup)
-    sys.stdin = sys.__stdin__ = stdin  # type: ignore[assignment, misc]
+    sys.stdin = sys.__stdin__ = stdin  # type: ignore[misc]
     if setup is not None and setup["is_tty"]:
         # On a terminal input() goes to the C library's stdin, past sys.stdin.
         line = boundary.bind(Door("input", blocking=True), builtins.input)
@@ -139,7 +147,7 @@ def _guard(streams: tuple[Any, ...]) -> None:
 
 
 def _input(line: Any) -> Any:
-    def input(prompt: object = "", /) -> str:
+    def input(prompt: object = "", /) -> str:  # noqa: A001 - it stands in for it
         sys.stdout.flush()
         return line(str(prompt))  # type: ignore[no-any-return]
 

@@ -81,7 +81,7 @@ def _select(boundary: Installer) -> None:
 
 
 def _poll_class(wait: Any, is_replay: bool) -> type:
-    class poll:
+    class poll:  # noqa: N801 - the name it has in select
         """A polling object; as ``select.poll``."""
 
         def __init__(self) -> None:
@@ -129,7 +129,7 @@ def _virtual(is_replay: bool) -> bool:
 
 
 def _epoll_class(wait: Any, make: Any, is_replay: bool) -> type:
-    class epoll:
+    class epoll:  # noqa: N801 - the name it has in select
         """An edge and level triggered polling object; as ``select.epoll``."""
 
         def __init__(self, sizehint: int = -1, flags: int = 0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -50,9 +51,7 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
     signals.handlers[signal.SIGINT] = signal.default_int_handler
     if not boundary.is_replay:
         real.set_handler(signal.SIGINT, signals.catch)
-        for ending in _ENDING:
-            if signals.handlers.get(ending) == signal.SIG_DFL:
-                real.set_handler(ending, signals.end_process)
+        os.register_at_fork(after_in_child=_be_forked)
     _State.set_real = boundary.bind(
         Door("signal.signal", effect=True, captured=lambda result, args, kwargs: None), real.set_handler
     )
@@ -73,7 +72,7 @@ def initial_dispositions() -> dict[str, int]:
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
         if handler in DEFAULTS:
-            found[str(int(number))] = int(handler)  # type: ignore[arg-type]
+            found[str(int(number))] = int(handler)  # pyright: ignore[reportArgumentType]
     return found
 
 
@@ -107,12 +106,19 @@ def _real_handler(number: int, handler: Handler) -> Handler:
     return handler
 
 
-def be_forked() -> None:
+def catch_endings() -> None:
+    """Let the recording be ended by what ends the process; the program has not set anything yet."""
+    for number in _ENDING:
+        if signals.handlers.get(number) == signal.SIG_DFL:
+            real.set_handler(number, signals.end_process)
+
+
+def _be_forked() -> None:
     """Go on without a recorder, in a forked child: handlers run at once, defaults are defaults."""
     signals.is_plain = True
     signals.pending.clear()
     for number in _ENDING:
-        if signals.handlers.get(number, signal.SIG_DFL) == signal.SIG_DFL:
+        if real.get_handler(number) == signals.end_process:
             real.set_handler(number, signal.SIG_DFL)
 
 
@@ -124,7 +130,7 @@ def get_handler(signalnum: int) -> Handler:
 
 
 def _as_enum(handler: Handler) -> Handler:
-    return signal.Handlers(handler) if handler in DEFAULTS else handler  # type: ignore[arg-type]
+    return signal.Handlers(handler) if handler in DEFAULTS else handler
 
 
 def _set_wakeup_fd(fd: int, *, warn_on_full_buffer: bool = True) -> int:

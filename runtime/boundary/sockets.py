@@ -146,7 +146,7 @@ def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
                 return
             found = door(family, type, proto, fileno, self)
             if replaying and current.stream is not None:
-                state[id(self)] = _Sock(*found, socket.getdefaulttimeout())
+                state[id(self)] = _Sock(found[0], found[1], found[2], found[3], socket.getdefaulttimeout())
         except BaseException as error:
             strip(error)
             raise
@@ -166,7 +166,7 @@ def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
         made = []
         for fd in value[:2]:
             one = _C.__new__(_C)
-            state[id(one)] = _Sock(fd, *value[2:], None)
+            state[id(one)] = _Sock(fd, value[2], value[3], value[4], None)
             made.append(one)
         return made[0], made[1]
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from replay.recording.codec import pack
 from replay.runtime import real
+from replay.runtime.hot import hot
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, nothing, plain_request
 from replay.runtime.streams import current
@@ -31,8 +32,7 @@ PURE = frozenset(
 )
 """Depend on nothing outside, or are Python code made of other names of this module."""
 
-ANSWERS = (
-    """
+ANSWERS = """
     access confstr cpu_count ctermid eventfd_read device_encoding fpathconf fstat fstatvfs get_blocking
     get_inheritable get_terminal_size getcwd getcwdb getegid geteuid getgid getgrouplist getgroups
     getloadavg getlogin getpgid getpgrp getpid getppid getpriority getresgid getresuid getsid getuid
@@ -41,14 +41,12 @@ ANSWERS = (
     sched_rr_get_interval stat statvfs sysconf tcgetpgrp times ttyname umask uname eventfd grantpt
     unlockpt timerfd_create timerfd_gettime timerfd_gettime_ns
     """.split()  # noqa: SIM905 - a list of words reads better as words
-)
 """Ask the system, or open something; nothing that others could see goes out."""
 
 READS = ("read", "pread")
 READS_INTO = ("readv", "preadv")
 
-EFFECTS = (
-    """
+EFFECTS = """
     chdir chmod chown chroot close closerange copy_file_range dup dup2 eventfd_write fchdir fchmod
     fchown fdatasync fsync ftruncate initgroups kill killpg lchown link lockf login_tty mkdir mkfifo
     mknod nice posix_fadvise posix_fallocate pwrite pwritev remove removexattr rename replace rmdir
@@ -57,7 +55,6 @@ EFFECTS = (
     setreuid setsid setuid setxattr splice symlink sync system tcsetpgrp truncate unlink utime writev
     posix_spawn posix_spawnp timerfd_settime timerfd_settime_ns
     """.split()  # noqa: SIM905 - a list of words reads better as words
-)
 """Change something that others could see."""
 
 WAITS = ("wait", "wait3", "wait4", "waitid", "waitpid")
@@ -189,7 +186,7 @@ class Outputs:
             targets.pop(fd, None)
 
         for name, function in (("write", write), ("dup", dup_), ("dup2", dup2_), ("close", close_)):
-            function.__name__ = function.__qualname__ = name  # type: ignore[attr-defined]
+            function.__name__ = function.__qualname__ = name
             boundary.replace(os, name, function)
 
     def target(self, fd: int) -> int:
@@ -253,7 +250,7 @@ class _Scan:
     def __next__(self) -> DirEntry:
         return next(self._entries)
 
-    def __enter__(self) -> _Scan:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -303,7 +300,11 @@ def _forks(boundary: Installer) -> None:
 
     def fork_() -> int:
         world.note("os.fork: the child process is not recorded")
-        return door()  # type: ignore[no-any-return]
+        pid: int = door()
+        if pid == 0:  # the door has made this thread's stream the running one again
+            current.stream = None
+            hot.append = None
+        return pid
 
     fork_.__name__ = fork_.__qualname__ = "fork"
     boundary.replace(os, "fork", fork_)

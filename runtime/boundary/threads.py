@@ -18,6 +18,7 @@ import concurrent.futures.thread
 import queue
 import sys
 import threading
+import types
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -100,6 +101,7 @@ class LiveLock(Lock):
     __slots__ = ()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock, and write down if it changed hands."""
         stream = current.stream
         if stream is None:
             got = self._real.acquire(blocking, timeout)
@@ -148,11 +150,13 @@ class LiveLock(Lock):
             world.deliver_signals(stream)
 
     def release(self) -> None:
+        """Give the lock back; the recording tells of it when somebody else takes it."""
         stream = current.stream
         self._last = _UNRECORDED if stream is None else stream.number
         self._real.release()
 
     def locked(self) -> bool:
+        """Whether somebody holds the lock; recorded once there are threads."""
         found = self._real.locked()
         stream = current.stream
         if stream is not None and _Shared.world.threads_started:
@@ -172,6 +176,7 @@ class RecordedLock(Lock):
     __slots__ = ()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock when the recording says that it was this thread's turn."""
         stream = current.stream
         if stream is None:  # before the run: one thread
             self._locked = True
@@ -212,6 +217,7 @@ class RecordedLock(Lock):
         return int(outcome)
 
     def release(self) -> None:
+        """Give the lock back; who takes it next is in the recording."""
         stream = current.stream
         if stream is not None:
             self._last = stream.number
@@ -220,6 +226,7 @@ class RecordedLock(Lock):
         self._locked = False
 
     def locked(self) -> bool:
+        """Whether somebody held the lock."""
         stream = current.stream
         if stream is not None and _Shared.world.threads_started:
             return bool(self._outcome(stream))
@@ -304,7 +311,7 @@ class SimpleQueue:
     """``queue.SimpleQueue``: which item a thread takes is a hand-off; putting one is not."""
 
     def __init__(self) -> None:
-        self._waiting = _RealQueue()
+        self._waiting: _queue.SimpleQueue[Any] = _RealQueue()
         self._items: dict[tuple[int, int], Any] = {}
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
@@ -419,7 +426,7 @@ class SimpleQueue:
         """Whether there is no item."""
         return self.qsize() == 0
 
-    __class_getitem__ = classmethod(type(list[int]))
+    __class_getitem__: ClassVar[Any] = classmethod(types.GenericAlias)
 
 
 _RealQueue = _queue.SimpleQueue
@@ -467,7 +474,7 @@ def install(boundary: Installer) -> None:
     make_lock = RecordedLock if boundary.is_replay else LiveLock
     RLock.make_lock = Handle.make_lock = make_lock
     lock_type, rlock_type = type(real.allocate_lock()), type(_thread.RLock())
-    _thread.allocate_lock = _thread.allocate = make_lock  # type: ignore[attr-defined, assignment]
+    _thread.allocate_lock = _thread.allocate = make_lock  # type: ignore[assignment]
     _thread.RLock = RLock  # type: ignore[misc, assignment]
     for name, value in (
         ("Lock", make_lock),
@@ -477,13 +484,13 @@ def install(boundary: Installer) -> None:
     ):
         boundary.replace(threading, name, value)
     if hasattr(_thread, "lock"):
-        _thread.lock = make_lock
+        _thread.lock = make_lock  # pyright: ignore[reportAttributeAccessIssue]
     boundary.replace(_queue, "SimpleQueue", SimpleQueue)
     boundary.replacements.add(real.allocate_lock, make_lock)
     boundary.replacements.add(_RealRLock, RLock)
     start = _starter(world)
     boundary.replace(_thread, "start_new_thread", start)
-    _thread.start_new = start  # type: ignore[attr-defined]
+    _thread.start_new = start
     if hasattr(threading, "_start_joinable_thread"):
         _install_joinable(start)
     else:
@@ -492,7 +499,7 @@ def install(boundary: Installer) -> None:
     boundary.replace_instances(lock_type, make_lock)
     boundary.replace_instances(rlock_type, RLock)
     _identity(boundary)
-    concurrent.futures._base._AcquireFutures.__init__ = _acquire_in_order  # type: ignore[attr-defined]
+    concurrent.futures._base._AcquireFutures.__init__ = _acquire_in_order  # type: ignore[method-assign]
 
 
 def _acquire_in_order(self: Any, futures: Any) -> None:
@@ -608,19 +615,14 @@ def _unraisable(function: Callable[..., Any]) -> None:
     error = sys.exc_info()[1]
     assert error is not None
     strip(error)
-    arguments = (type(error), error, error.__traceback__, None, function)
     sys.unraisablehook(
-        type(
-            "UnraisableHookArgs",
-            (tuple,),
-            {
-                "exc_type": arguments[0],
-                "exc_value": error,
-                "exc_traceback": error.__traceback__,
-                "err_msg": "Exception ignored in thread started by",
-                "object": function,
-            },
-        )(arguments)
+        types.SimpleNamespace(
+            exc_type=type(error),
+            exc_value=error,
+            exc_traceback=error.__traceback__,
+            err_msg="Exception ignored in thread started by",
+            object=function,
+        )  # pyright: ignore[reportArgumentType]
     )
 
 

@@ -64,7 +64,6 @@ class LiveStream:
 
     __slots__ = (
         "append",
-        "children",
         "clock_ns",
         "elided",
         "is_main",
@@ -112,7 +111,7 @@ class LiveWorld:
         self.at_first_thread: list[Callable[[], None]] = []
         self.main = LiveStream(0)
         self._live_streams = [self.main]
-        self.on_stop: Callable[[bool], None] | None = None
+        self.on_stop: Callable[[bool | None], None] | None = None
         self.events_count = 0
         self._writer: RecordingWriter
 
@@ -184,6 +183,11 @@ class LiveWorld:
                     self._writer.close()
                 except Exception as problem:
                     self.abandon(problem)
+
+    def drain_pumps(self) -> None:
+        """Pass on what children have written so far."""
+        for pump in self._pumps:
+            pump.drain()
 
     def share(self) -> None:
         """More than one thread writes to the file from now on."""

@@ -23,7 +23,8 @@ from replay.recording.describe import describe_event
 from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
-from replay.runtime.divergence import Divergence, Ended, Position, same_output
+from replay.runtime.divergence import Divergence, Ended, Position, place_of, same_output
+from replay.runtime.ending import Ending
 from replay.runtime.order import SPREAD, TASK_STEP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
@@ -38,6 +39,7 @@ _POLL_KEY: Final = -Kind.POLL
 _CLOCK_KEY: Final = -Kind.CLOCK
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
+_STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _SKIPPED: Final = frozenset(
     (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS))
 )
@@ -52,14 +54,12 @@ class RecordedStream:
         "ident",
         "is_main",
         "items",
-        "last_ns",
         "more",
         "native_id",
         "number",
         "passed",
         "pos",
         "puts",
-        "step",
         "world",
     )
 
@@ -72,10 +72,8 @@ class RecordedStream:
         self.passed = 0
         self.more: list[list[Any]] = []
         self.clock_ns = 0
-        self.last_ns = 0
         self.puts = 0
         self.elided = 0
-        self.step = 0
         self.ident: int | None = None
         self.native_id = 0
 
@@ -147,7 +145,9 @@ class RecordedStream:
                 return self.world.decoded_error(form)
         return None
 
-    def take(self, key: int, describe: Callable[[], str] | None = None, asked: int | None = None) -> Any:
+    def take(  # noqa: RET503 - `differ` does not return
+        self, key: int, describe: Callable[[], str] | None = None, asked: int | None = None
+    ) -> Any:
         """Return the value of the next event, which must have this key.
 
         Raises what was recorded if the request ended with an exception.
@@ -179,13 +179,17 @@ class RecordedWorld:
         self,
         chunks: Iterator[list[tuple[int, list[Any]]]],
         doors: Sequence[str],
+        ending: Ending,
         stop: Callable[[Divergence | Ended], NoReturn],
     ) -> None:
         self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
         self._stop = stop
+        self.ending = ending
+        self.is_closed = False
+        self._main_ident = real.get_ident()
         self.streams: dict[int, RecordedStream] = {}
-        self.main = self.stream(0)
+        self.main = self.holder = self.stream(0)
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
         self.met: dict[int, Callable[[RecordedStream, Any], None]] = {}
@@ -261,6 +265,8 @@ class RecordedWorld:
         if stream.pos >= len(stream.items) and not stream.fill():
             self.ran_out(stream)
         found, value = stream.items[stream.pos], stream.items[stream.pos + 1]
+        if found == _STOPPED_KEY:
+            self.ran_out(stream)
         if found == -Kind.EXIT:
             expected = "the end of the program"
         else:
@@ -280,10 +286,28 @@ class RecordedWorld:
 
     def ran_out(self, stream: RecordedStream) -> NoReturn:
         """A thread came to the end of what was recorded of it."""
-        if not stream.is_main and self._next_turn in self._parked:
+        if self._next_turn in self._parked and not (stream.is_main and self.ending.is_orderly):
             self._pass_baton(stream)
             _park_for_ever()
-        self._stop(Ended("the recording ends here"))
+        self.end()
+
+    def is_at_end(self, stream: RecordedStream) -> bool:
+        """Whether nothing more was recorded of this thread."""
+        if stream.pos >= len(stream.items) and not stream.fill():
+            return True
+        return bool(stream.items[stream.pos] == _STOPPED_KEY)
+
+    def end_if_over(self, stream: RecordedStream) -> None:
+        """Do not return if nothing more was recorded of this thread."""
+        if self.is_at_end(stream):
+            self.ran_out(stream)
+
+    def end(self) -> NoReturn:
+        """Stop: the recording ends here, since the recorded program was stopped."""
+        current.stream = None
+        self.show_rest()
+        where = {} if self.ending.how == "cut" else {"where": place_of(self._main_ident)}
+        self._stop(Ended("the recording ends here", ending=self.ending, **where))
 
     def describe(self, key: int, value: Any) -> str:
         """Return an event in words."""
@@ -360,8 +384,7 @@ class RecordedWorld:
                 stream.pos = pos + 2
                 value: float = items[pos + 1]
                 return value
-            value = stream.take(key)
-            return value
+            return stream.take(key)  # type: ignore[no-any-return]
 
         return clock
 
@@ -458,7 +481,7 @@ class RecordedWorld:
             callback = handle._callback
             kind = type(callback)
             owner = callback.__self__ if kind is TASK_STEP or kind is BuiltinFunctionType else None
-            task = owner._replay_id if type(owner) is Task else 0
+            task = owner._replay_id if type(owner) is Task else 0  # type: ignore[attr-defined]
             pos = stream.pos
             items = stream.items
             if pos < len(items) and items[pos] == task:
@@ -469,7 +492,7 @@ class RecordedWorld:
                 handle._run()
             else:
                 timed(handle)
-            if task and is_done(owner):
+            if task and is_done(owner):  # type: ignore[arg-type]
                 self.event(stream, _END_KEY, outcome_of(owner))
         handle = None
 
@@ -535,6 +558,7 @@ class RecordedWorld:
             self._parked[number] = lock
             self._pass_baton(stream)
             lock.acquire()
+            self.holder = stream
         self._next_turn += 1
 
     def expect_thread(self, stream: RecordedStream) -> Any:
@@ -548,8 +572,9 @@ class RecordedWorld:
         self._parked[number] = lock
         return lock
 
-    def thread_woken(self) -> None:
+    def thread_woken(self, stream: RecordedStream) -> None:
         """A new thread got its first turn."""
+        self.holder = stream
         self._next_turn += 1
 
     def thread_over(self, stream: RecordedStream) -> None:
@@ -561,6 +586,8 @@ class RecordedWorld:
         if lock is not None:
             lock.release()
             return
+        if not self.ending.is_orderly:
+            self.end()
         self._stop(
             Divergence.here(
                 self.position(stream),
@@ -582,11 +609,32 @@ class RecordedWorld:
             self.diverge(
                 stream, f"the program ends with {recorded[0]} {recorded[1]}", f"it ends with {how} {detail}"
             )
+        self.is_closed = True
+        self.show_rest()
+        current.stream = None
+
+    def leave(self, stream: RecordedStream, how: str, detail: object) -> None:
+        """Compare how a thread ends the whole program, at once."""
+        if stream.is_main and stream.peek() != _STOPPED_KEY:
+            self.differ(stream, _STOPPED_KEY, lambda: f"the end of the program ({how} {detail})")
+        recorded = self.ending
+        if (recorded.how, recorded.detail) != (how, detail):
+            self.diverge(
+                stream,
+                f"the program ends with {recorded.how} {recorded.detail}",
+                f"it ends with {how} {detail}",
+            )
+        self.is_closed = True
+        current.stream = None
+        self.show_rest()
+
+    def show_rest(self) -> None:
+        """Show the output that waits for its turn."""
         while self.read_chunk():
             pass
         for _, ready in sorted(self._waiting_output.items()):
             self.show(*ready)
-        current.stream = None
+        self._waiting_output.clear()
 
 
 def _park_for_ever() -> NoReturn:

@@ -95,7 +95,12 @@ def main(loop: str, results: str, *names: str) -> int:
             for test in each(unittest.defaultTestLoader.loadTestsFromNames(wanted))
             if not f"{test.id()}.".startswith(left_out)
         )
-        ran = unittest.TextTestRunner(stream=sys.stderr, resultclass=Results, verbosity=0).run(suite)
+        runner = unittest.TextTestRunner(
+            stream=sys.stderr,
+            resultclass=Results,  # pyright: ignore[reportArgumentType]  # the stub wants a class of any stream
+            verbosity=0,
+        )
+        ran = runner.run(suite)
         file.write(f"finished {ran.testsRun}\n")
     return 0 if ran.wasSuccessful() else 1
 
