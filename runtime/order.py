@@ -43,6 +43,7 @@ this odd number (2**32 divided by the golden ratio), which spreads neighbours ov
 _STREAM_SHIFT: Final = 40
 _MODULUS: Final = (1 << 61) - 1
 
+# By asyncio's names: `_asyncio` imported before `asyncio` leaves functions of asyncio in Python (3.12, 3.13).
 C_TYPES: Final[tuple[type, ...]] = (
     asyncio.Task,
     asyncio.Future,

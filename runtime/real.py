@@ -43,6 +43,7 @@ epoll = getattr(select, "epoll", None)
 
 set_handler = signal.signal
 get_handler = signal.getsignal
+signal_mask = signal.pthread_sigmask
 
 gc_collect = gc.collect
 gc_get_count = gc.get_count

@@ -283,7 +283,8 @@ class RecordingFile:
             return _Part([], None, damage) if self.closed else self._read_window(place, damage)
         frames: list[Frame] = []
         try:
-            if _read_frames(payload, frame_seed(place.seq, place.chain), frames, self._decode_items) < len(payload):
+            seed = frame_seed(place.seq, place.chain)
+            if _read_frames(payload, seed, frames, self._decode_items) < len(payload):
                 raise _DamageError("is empty")
         except _DamageError as error:
             damage = f"frame {len(frames)} of {where} {error}; what follows is not used"
@@ -306,7 +307,8 @@ class RecordingFile:
         if header == window_header(place.seq, place.chain):
             frames: list[Frame] = []
             try:
-                size = _read_frames(data[WINDOW.size :], frame_seed(place.seq, place.chain), frames, self._decode_items)
+                seed = frame_seed(place.seq, place.chain)
+                size = _read_frames(data[WINDOW.size :], seed, frames, self._decode_items)
             except _DamageError as error:
                 where = f"frame {len(frames)} of the window at byte {offset}"
                 return _Part(frames, None, f"{where} {error}; what follows is not used")

@@ -51,7 +51,7 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
     signals.handlers[signal.SIGINT] = signal.default_int_handler
     if not boundary.is_replay:
         real.set_handler(signal.SIGINT, signals.catch)
-        os.register_at_fork(after_in_child=_be_forked)
+        os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_be_forked)
     _State.set_real = boundary.bind(
         Door("signal.signal", effect=True, captured=lambda result, args, kwargs: None), real.set_handler
     )
@@ -113,6 +113,18 @@ def catch_endings() -> None:
             real.set_handler(number, signals.end_process)
 
 
+_held: list[set[Any]] = []
+
+
+def _hold() -> None:
+    """Let what ends the process wait: what comes to a child before it is one would be lost."""
+    _held.append(real.signal_mask(signal.SIG_BLOCK, _ENDING))
+
+
+def _let_go() -> None:
+    real.signal_mask(signal.SIG_SETMASK, _held.pop())
+
+
 def _be_forked() -> None:
     """Go on without a recorder, in a forked child: handlers run at once, defaults are defaults."""
     signals.is_plain = True
@@ -120,6 +132,7 @@ def _be_forked() -> None:
     for number in _ENDING:
         if real.get_handler(number) == signals.end_process:
             real.set_handler(number, signal.SIG_DFL)
+    _let_go()
 
 
 def get_handler(signalnum: int) -> Handler:

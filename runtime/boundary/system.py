@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from replay.recording.codec import pack
 from replay.runtime import real
-from replay.runtime.hot import hot
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, nothing, plain_request
+from replay.runtime.hot import hot
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 

@@ -12,11 +12,10 @@ that the recorded run could have had.
 
 from __future__ import annotations
 
+from asyncio import Task
 from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType
 from typing import Any, Final, NoReturn
-
-from _asyncio import Task
 
 from replay.recording.codec import Malformed, checksum, pack, unpack_error
 from replay.recording.describe import describe_event
@@ -306,8 +305,10 @@ class RecordedWorld:
         """Stop: the recording ends here, since the recorded program was stopped."""
         current.stream = None
         self.show_rest()
-        where = {} if self.ending.how == "cut" else {"where": place_of(self._main_ident)}
-        self._stop(Ended("the recording ends here", ending=self.ending, **where))
+        message = "the recording ends here"
+        if self.ending.how == "cut":
+            self._stop(Ended(message, ending=self.ending))
+        self._stop(Ended(message, where=place_of(self._main_ident), ending=self.ending))
 
     def describe(self, key: int, value: Any) -> str:
         """Return an event in words."""

@@ -63,9 +63,9 @@ def test_it_is_what_open_returns(make: Any, tmp_path: Path) -> None:
 
 def test_tasks(make: Any) -> None:
     recording = make(
-        *(SITE, [1, "/w/app.py", 9, "<module>"], SPAWN, [1, 1], POLL, 0),
-        *(1, 10 * US, SITE, [2, "/w/app.py", 5, "main"], SPAWN, [2, 2], NAMED, [2, "alice"]),
-        *(SPAWN, [3, 2, "work"], SPAWN, [4, 2], POLL, 0),
+        *(SITE, [1, "/w/app.py", 9, "<module>", None], SPAWN, [1, 1], POLL, 0),
+        *(1, 10 * US, SITE, [2, "/w/app.py", 5, "main", "work"], SPAWN, [2, 2], NAMED, [2, "alice"]),
+        *(SPAWN, [3, 2], SPAWN, [4, 2], POLL, 0),
         *(2, 5 * US, END, [2, "builtins.ValueError", "no"], 3, 2 * US, END, [3, 1], 0, US, POLL, 0),
         *(1, US, END, 1, 0, US, EXIT, ["exit", 0]),
     )
