@@ -126,6 +126,7 @@ def die(number: int, *, core: bool = False) -> NoReturn:
     set_handler.argtypes, set_handler.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
     set_handler(number, None)
     real.kill(real.getpid(), number)
+    real.sleep(1.0)  # another thread may be the one that dies
     real.exit_now(128 + number)
 
 

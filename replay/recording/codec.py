@@ -118,8 +118,10 @@ def pack(value: object, depth: int = 0) -> Plain:
       Unrecordable: the value, or one inside it, has no plain form.
     """
     kind = type(value)
-    if value is None or kind in (bool, float, str, bytes):
+    if value is None or kind in (bool, float, bytes):
         return value
+    if kind is str:
+        return _pack_text(value)  # type: ignore[arg-type]
     if kind is int:
         return value if _INT64_MIN <= value <= _UINT64_MAX else ["i", hex(value)]  # type: ignore[operator, arg-type]
     if depth > _MAX_DEPTH:
@@ -147,6 +149,34 @@ def pack(value: object, depth: int = 0) -> Plain:
     raise Unrecordable(f"{kind.__module__}.{kind.__qualname__}")
 
 
+def _pack_text(text: str) -> Plain:
+    """Return text as it is, unless it holds bytes of a file name that are no text (PEP 383)."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return ["u", text.encode("utf-8", "surrogatepass")]
+    return text
+
+
+def pack_request(value: object) -> Plain:
+    """Return the plain form of what is compared of a call; what has none is compared by its name."""
+    try:
+        return pack(value)
+    except Unrecordable as problem:
+        return ["?", str(problem)]
+
+
+def unrecorded(problem: Unrecordable) -> Plain:
+    """Return what stands for a result that has no plain form: decoding it is ``Malformed``."""
+    return ["?", f"a result that could not be recorded: {problem}"]
+
+
+def _refuse(form: Plain) -> Any:
+    raise Malformed(str(form[1]))
+
+
 def unpack(form: Plain) -> Any:
     """Return the value of a plain form.
 
@@ -168,6 +198,8 @@ def _struct(form: Plain) -> Any:
 
 
 _FORMS: Final[dict[str, Callable[[Plain], Any]]] = {
+    "u": lambda form: form[1].decode("utf-8", "surrogatepass"),
+    "?": _refuse,
     "i": lambda form: int(form[1], 16),
     "t": lambda form: tuple([unpack(item) for item in form[1:]]),
     "l": lambda form: [unpack(item) for item in form[1:]],

@@ -48,9 +48,11 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
     _State.is_replay = boundary.is_replay
     for number, disposition in initial.items():
         signals.handlers[int(number)] = signal.Handlers(disposition)
-    signals.handlers[signal.SIGINT] = signal.default_int_handler
+    if str(int(signal.SIGINT)) not in initial:
+        signals.handlers[signal.SIGINT] = signal.default_int_handler
     if not boundary.is_replay:
-        real.set_handler(signal.SIGINT, signals.catch)
+        if signals.handlers[signal.SIGINT] is signal.default_int_handler:
+            real.set_handler(signal.SIGINT, signals.catch)
         os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_be_forked)
     _State.set_real = boundary.bind(
         Door("signal.signal", effect=True, captured=lambda result, args, kwargs: None), real.set_handler

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn
 
-from replay.recording.codec import Unrecordable, checksum, pack, pack_error
+from replay.recording.codec import Unrecordable, checksum, pack_error, pack_request, unrecorded
 from replay.recording.events import TAG_BITS, Kind
 from replay.recording.redaction import Redactor
 from replay.recording.writer import RecordingWriter
@@ -348,7 +348,7 @@ class LiveWorld:
                 fd = fd_of(args)
                 if fd > 0:
                     key = -(tag | fd << TAG_BITS)
-            asked = 0 if unchecked else checksum(pack(request(args, kwargs)))
+            asked = 0 if unchecked else checksum(pack_request(request(args, kwargs)))
             blocking = always_blocks or (may_block is not None and may_block(args))
             if effect:
                 append(_EFFECT_KEY)
@@ -364,7 +364,10 @@ class LiveWorld:
                     result = self._perform(stream, door, function, args, kwargs)
                 else:
                     result = function(*args, **kwargs)
-                value = encode(result if captured is None else captured(result, args, kwargs))
+                try:
+                    value = encode(result if captured is None else captured(result, args, kwargs))
+                except Unrecordable as problem:
+                    value = unrecorded(problem)
             except Delivered as outer:
                 current.stream = stream
                 hot.append = paused

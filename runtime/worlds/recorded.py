@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType
 from typing import Any, Final, NoReturn
 
-from replay.recording.codec import Malformed, checksum, pack, unpack_error
+from replay.recording.codec import Malformed, checksum, pack_request, unpack_error
 from replay.recording.describe import describe_event
 from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
 from replay.runtime import real
@@ -344,7 +344,7 @@ class RecordedWorld:
                 if effect:
                     asked_key, recorded = stream.take(_EFFECT_KEY, describe)
                     if asked_key != key or (
-                        not unchecked and recorded != checksum(pack(request(args, kwargs)))
+                        not unchecked and recorded != checksum(pack_request(request(args, kwargs)))
                     ):
                         stream.pos -= 2
                         self.differ(stream, key, describe)
@@ -352,7 +352,7 @@ class RecordedWorld:
                 elif unchecked:
                     value = stream.take(key, describe)
                 else:
-                    asked = checksum(pack(request(args, kwargs)))
+                    asked = checksum(pack_request(request(args, kwargs)))
                     recorded, value = stream.take(key, describe, asked)
                     if recorded != asked:
                         stream.pos -= 2
@@ -362,7 +362,10 @@ class RecordedWorld:
                 while stream.pos < len(stream.items) and stream.items[stream.pos] == _SIGNAL_AFTER_KEY:
                     stream.pos += 2
                     signals.deliver(stream.items[stream.pos - 1])
-                result = decode(value)
+                try:
+                    result = decode(value)
+                except Malformed as problem:
+                    self._stop(Ended(f"{door.name}: the recording holds {problem}", damaged=True))
                 return result if replayed is None else replayed(result, args, kwargs)
             except BaseException as error:
                 strip(error)
