@@ -138,7 +138,8 @@ def send(
 def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
     """Run what is ready now, in order, writing down whose step it is and when it began.
 
-    What becomes ready meanwhile waits for the next turn, as in ``asyncio``'s own loop.
+    What becomes ready meanwhile waits for the next turn, as in ``asyncio``'s own loop; and as there,
+    nothing here keeps a task alive longer than its handle, which the next handle takes the place of.
     """
     ready = loop._ready
     popleft = ready.popleft
@@ -174,11 +175,13 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                             append(owner._replay_id)  # type: ignore[attr-defined]
                         else:
                             loop._world.task_ended(stream, owner)
+                    callback = owner = None
                     continue
             append(0)
             started = now()
             append(started - last)
             last = started
+            callback = owner = None
             if timed is None:
                 handle._run()
             else:

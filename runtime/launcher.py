@@ -29,7 +29,7 @@ _KEPT_BYTES: Final = 8_000_000
 """A recording up to this size is read once; a larger one twice, for its sources come late in it."""
 
 _BOOT: Final = (
-    "import sys; sys.flags.safe_path or sys.path.pop(0); "
+    "import sys; __name__ = 'replay.runtime.boot'; sys.flags.safe_path or sys.path.pop(0); "
     "from replay.runtime.launcher import main; main(sys.argv[1])"
 )
 
@@ -239,7 +239,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     environment.replay(boundary, header)
     redaction.replay(boundary, header)
     _restore_paths(header)
-    if ending.is_sudden:
+    if not ending.is_orderly:
         watch_replay(world)
     _run(boundary, header, read_script, None)
 

@@ -23,6 +23,7 @@ start_new_thread = _thread.start_new_thread
 
 monotonic = time.monotonic
 monotonic_ns = time.monotonic_ns
+sleep = time.sleep
 
 write = os.write
 read = os.read

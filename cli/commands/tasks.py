@@ -43,7 +43,7 @@ _COLUMNS: Final = (
     Column("last", "right"),
     Column("parent", "right"),
     Column("made at"),
-    Column("in"),
+    Column("coroutine"),
     Column("error"),
 )
 

@@ -157,8 +157,8 @@ class Outcome:
 
     @property
     def is_failure(self) -> bool:
-        """The run ended other than with exit code 0."""
-        return not self.is_cut and (self.how != "exit" or self.detail != 0)
+        """The run ended other than with exit code 0, or as another program."""
+        return self.how not in ("cut", "exec") and (self.how != "exit" or self.detail != 0)
 
 
 @dataclass(frozen=True, slots=True)

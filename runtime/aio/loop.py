@@ -318,6 +318,7 @@ class EventLoop(asyncio.SelectorEventLoop):
                 handle = heapq.heappop(scheduled)
                 handle._scheduled = False
                 self._ready.append(handle)
+            handle = None  # its callback may hold what is to end with its step
         if world.is_replay:
             world.run_ready(self, stream)
             return
@@ -390,4 +391,4 @@ class EventLoop(asyncio.SelectorEventLoop):
                     took,
                 )
         finally:
-            self._current_handle = None
+            self._current_handle = handle = None  # the frame may live on, in a traceback

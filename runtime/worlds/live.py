@@ -126,15 +126,16 @@ class LiveWorld:
         items = stream.items
         if not items:
             return
-        self.events_count += len(items) >> 1
         try:
             if self._is_shared:
                 with self._lock:
                     if not (self.is_abandoned or self._is_closed):
                         self._writer.put(stream.number, items)
+                        self.events_count += len(items) >> 1
                     items.clear()
             elif not (self.is_abandoned or self._is_closed):
                 self._writer.put(stream.number, items)
+                self.events_count += len(items) >> 1
         except Exception as problem:  # the program must not feel it
             self.abandon(problem)
         items.clear()

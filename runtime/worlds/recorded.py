@@ -498,6 +498,7 @@ class RecordedWorld:
                 timed(handle)
             if task and is_done(owner):  # type: ignore[arg-type]
                 self.event(stream, _END_KEY, outcome_of(owner))
+            callback = owner = None
         handle = None
 
     def take_step(self, stream: RecordedStream, task: int, handle: Any) -> None:

@@ -1,0 +1,385 @@
+"""Options of `record`, and the ways in which a recorded program can end: what is kept, and what is said."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from replay.recording.recording import Outcome, Recording
+from tests.conftest import ROOT
+
+RUN_LIMIT_S = 30.0
+
+HANGS = """
+import asyncio, sys, threading, time
+
+def count():
+    for number in range(1_000_000):
+        print("thread", number, flush=True)
+        time.sleep(0.02)
+
+async def main(way):
+    await asyncio.sleep(0.001)
+    print("READY", flush=True)
+    if way == "busy":
+        while True:
+            pass
+    if way == "poll":
+        await asyncio.sleep(60)
+    if way == "sleep":
+        time.sleep(60)
+    if way == "lock":
+        lock = threading.Lock()
+        lock.acquire()
+        lock.acquire()
+    if way == "thread":
+        thread = threading.Thread(target=count)
+        thread.start()
+        thread.join()
+    if way == "busy-thread":
+        def spin():
+            while True:
+                pass
+        threading.Thread(target=spin, daemon=True).start()
+        await asyncio.sleep(60)
+    if way == "within-C":
+        sum(range(10**15))
+
+asyncio.run(main(sys.argv[1]))
+"""
+WAYS = "busy", "poll", "sleep", "lock", "thread", "busy-thread"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ours(self) -> list[str]:
+        """Return our own lines, without what differs from run to run."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("replay: ")]
+        return [re.sub(r"\d+ events.*KB", "...", line) for line in lines]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an empty folder the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "replay", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(child: subprocess.Popen[str]) -> Ran:
+    try:
+        stdout, stderr = child.communicate(timeout=RUN_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        stdout, stderr = child.communicate()
+        pytest.fail(f"hung: {child.args}\n{stdout}\n{stderr}")
+    return Ran(child.returncode, stdout, stderr)
+
+
+def record(source: str, *args: str, options: str = "") -> Ran:
+    Path("app.py").write_text(source)
+    return finish(start("record", *options.split(), "app.py", *args))
+
+
+def play(name: str = "run.rec") -> Ran:
+    return finish(start("play", name))
+
+
+def outcome(name: str = "run.rec") -> Outcome:
+    with Recording.open(name) as recording:
+        return recording.outcome
+
+
+RECORDED = ["replay: recorded run.rec  ...", "replay: next: replay play run.rec"]
+FAILED = ["replay: recorded run.rec  ...  FAILED", "replay: next: replay play run.rec"]
+
+
+# -- --on-failure -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("raise SystemExit(3)", 3),
+        ("raise ValueError('no')", 1),
+        ("import os; os._exit(4)", 4),
+        ("import os; os.abort()", -signal.SIGABRT),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+        ("raise KeyboardInterrupt", -signal.SIGINT),
+    ],
+)
+def test_a_failure_is_kept(source: str, code: int) -> None:
+    Path("run.rec").write_text("an older one")
+    ran = record(source, options="--on-failure")
+    assert (ran.code, ran.ours) == (code, FAILED)
+    assert sorted(os.listdir()) == ["app.py", "run.rec"]
+    assert play().code == code
+
+
+@pytest.mark.parametrize("source", ["print('fine')", "import os; os._exit(0)", "raise SystemExit"])
+def test_a_success_leaves_an_older_recording_alone(source: str) -> None:
+    Path("run.rec").write_text("an older one")
+    ran = record(source, options="--on-failure")
+    assert (ran.code, ran.ours) == (0, [])
+    assert Path("run.rec").read_text() == "an older one"
+    assert not Path("run.rec.part").exists()
+
+
+def test_a_killed_run_keeps_its_part() -> None:
+    Path("app.py").write_text(HANGS)
+    child = start("record", "--on-failure", "app.py", "busy")
+    assert child.stdout is not None
+    assert child.stdout.readline() == "READY\n"
+    child.kill()
+    assert finish(child).code == -signal.SIGKILL
+    assert not Path("run.rec").exists()
+    assert play("run.rec.part").stdout == "READY\n"
+    assert finish(start("play", "run.rec")).stderr.endswith("hint: a run that was cut left `run.rec.part`\n")
+
+
+def test_the_recording_goes_where_it_was_asked_to_though_the_program_goes_elsewhere() -> None:
+    ran = record("import os; os.chdir('/'); raise SystemExit(1)", options="--on-failure -o x.rec")
+    assert ran.ours == [line.replace("run.rec", "x.rec") for line in FAILED]
+    assert Path("x.rec").exists()
+
+
+# -- --timeout ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_program_is_stopped_wherever_it_is(way: str) -> None:
+    ran = record(HANGS, way, options="--timeout 0.6")
+    assert ran.code == 124
+    assert re.fullmatch(r"replay: stopped after 0\.6 s, at .*app\.py:\d+ in \S+", ran.ours[0])
+    assert ran.ours[1:] == FAILED
+    found = outcome()
+    assert (found.how, found.detail) == ("timeout", 0.6)
+    replayed = play()
+    assert (replayed.code, replayed.stdout) == (124, ran.stdout)
+    assert replayed.stderr.startswith(
+        "replay: the recording ends here: the program was stopped after 0.6 s (--timeout)\n  at        "
+    )
+
+
+def test_a_program_that_is_done_in_time_is_not_stopped() -> None:
+    ran = record("print('fine')", options="--timeout 60")
+    assert (ran.code, ran.ours) == (0, RECORDED)
+
+
+def test_a_limit_of_a_thousand_years() -> None:
+    assert record("print('fine')", options="--timeout 3e10").code == 0
+
+
+@pytest.mark.slow
+def test_what_never_lets_go_of_the_interpreter_is_killed() -> None:
+    ran = record(HANGS, "within-C", options="--timeout 0.6")
+    assert ran.code == -signal.SIGKILL
+    assert outcome().is_cut
+
+
+# -- signals ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_signal_without_a_handler_ends_the_recording_too(way: str, number: signal.Signals) -> None:
+    Path("app.py").write_text(HANGS)
+    child = start("record", "app.py", way)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "READY\n"
+    if way == "thread":
+        assert child.stdout.readline() == "thread 0\n"
+    child.send_signal(number)
+    ran = finish(child)
+    assert (ran.code, ran.ours) == (-number, FAILED)
+    found = outcome()
+    assert (found.how, found.detail) == ("signal", number)
+    replayed = play()
+    assert replayed.code == -number
+    assert replayed.stdout.endswith(ran.stdout)
+    assert replayed.stderr.startswith(f"replay: the recording ends here: {number.name} ended the program\n")
+
+
+def test_the_program_sees_no_handler_that_it_has_not_set() -> None:
+    source = """
+import os, signal
+print(signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT))
+print(signal.signal(signal.SIGTERM, lambda *given: print("handled", given[0])))
+os.kill(os.getpid(), signal.SIGTERM)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+child = os.fork()
+if child == 0:
+    os.kill(os.getpid(), signal.SIGTERM)
+print(os.waitpid(child, 0)[1])
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    ran = record(source)
+    assert ran.code == -signal.SIGTERM
+    replayed = play()
+    assert (replayed.code, replayed.stdout) == (ran.code, ran.stdout)
+    plain = subprocess.run([sys.executable, "app.py"], capture_output=True, text=True, check=False)
+    assert (plain.returncode, plain.stdout) == (ran.code, ran.stdout)
+
+
+@pytest.mark.parametrize("when", ["at once", "soon"])
+def test_a_forked_child_dies_of_signals_as_without_a_recorder(when: str) -> None:
+    source = f"""
+import os, signal, time
+for _ in range(50):
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+    time.sleep({0.0 if when == "at once" else 0.002})
+    os.kill(child, signal.SIGTERM)
+    assert os.waitpid(child, 0) == (child, signal.SIGTERM)
+print("done")
+"""
+    ran = record(source)
+    assert (ran.code, ran.stdout) == (0, "done\n"), ran.stderr
+    assert play().stdout == "done\n"
+
+
+def test_an_ignored_ctrl_c_stays_ignored() -> None:
+    Path("app.py").write_text("import signal; print(signal.getsignal(signal.SIGINT).name)")
+    child = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "replay", "record", "app.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.stdout == "SIG_IGN\n"
+    assert play().stdout == "SIG_IGN\n"
+
+
+INTERRUPTED = """
+import asyncio
+
+async def main():
+    try:
+        await asyncio.sleep(0.001)
+        print("READY", flush=True)
+        while True:
+            pass
+    finally:
+        print("cleaning up", flush=True)
+        await asyncio.to_thread(print, "in a thread", flush=True)
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_second_ctrl_c_ends_the_recording_and_reaches_the_program() -> None:
+    Path("app.py").write_text(INTERRUPTED)
+    child = start("record", "app.py")
+    assert child.stdout is not None
+    assert child.stdout.readline() == "READY\n"
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.4)  # a second one that comes sooner says nothing
+    child.send_signal(signal.SIGINT)
+    ran = finish(child)
+    assert (ran.code, ran.stdout.splitlines()[-1]) == (0, "interrupted")
+    assert ran.ours == [
+        "replay: a second SIGINT: recording stops here, the program goes on",
+        *RECORDED,
+    ]
+    found = outcome()
+    assert (found.how, found.detail) == ("interrupted", signal.SIGINT)
+    replayed = play()
+    assert (replayed.code, replayed.stdout) == (130, "READY\n")
+    assert replayed.stderr.startswith(
+        "replay: the recording ends here: a second SIGINT ended it; what the program did then is not in it\n"
+    )
+
+
+# -- leaving at once ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("os._exit(7)", 7),
+        ("os._exit(263)", 7),
+        ("threading.Thread(target=os._exit, args=(5,)).start(); threading.Event().wait()", 5),
+        ("os.abort()", -signal.SIGABRT),
+    ],
+)
+def test_leaving_at_once(source: str, code: int) -> None:
+    ran = record(f"import os, threading\nprint('before', flush=True)\nprint('lost')\n{source}")
+    assert (ran.code, ran.stdout, ran.ours) == (code, "before\n", FAILED)
+    replayed = play()
+    assert (replayed.code, replayed.stdout, replayed.stderr) == (code, "before\n", "")
+
+
+def test_becoming_another_program() -> None:
+    ran = record("import os\nprint('before', flush=True)\nos.execvp('echo', ['echo', 'after'])")
+    assert (ran.code, ran.stdout, ran.ours) == (0, "before\nafter\n", RECORDED)
+    found = outcome()
+    assert (found.how, found.detail, found.is_failure) == ("exec", ["echo", "after"], False)
+    replayed = play()
+    assert (replayed.code, replayed.stdout) == (0, "before\n")
+    assert replayed.stderr == "replay: the recording ends here: the program became another one, `echo`\n"
+
+
+def test_failing_to_become_another_program() -> None:
+    Path("bad").write_bytes(b"\x00")
+    Path("bad").chmod(0o755)
+    source = """
+import os
+for call in (
+    lambda: os.execv("/no/such", ["x"]),
+    lambda: os.execvp("no-such-command", ["x"]),
+    lambda: os.execv("bad", ["x"]),
+    lambda: os.execve("bad", [], {}),
+    lambda: os._exit("x"),
+):
+    try:
+        call()
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+    ran = record(source)
+    assert ran.code == 0, ran.stderr
+    replayed = play()
+    assert (replayed.code, replayed.stdout, replayed.stderr) == (0, ran.stdout, "")
+    plain = subprocess.run([sys.executable, "app.py"], capture_output=True, text=True, check=False)
+    assert plain.stdout == ran.stdout
+
+
+def test_leaving_in_another_way_than_recorded_is_a_divergence() -> None:
+    Path("code").write_text("3")
+    source = "import os, ctypes\nlibc = ctypes.CDLL(None)\nos._exit(libc.access(b'code', 0) + 3)"
+    assert record(source).code == 3
+    Path("code").unlink()
+    replayed = play()
+    assert replayed.code == 93
+    assert "  expected  os._exit" in replayed.stderr
+    assert "  observed  os._exit(2)" in replayed.stderr
