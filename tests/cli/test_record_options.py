@@ -242,7 +242,13 @@ os.kill(os.getpid(), signal.SIGTERM)
     assert ran.code == -signal.SIGTERM
     replayed = play()
     assert (replayed.code, replayed.stdout) == (ran.code, ran.stdout)
-    plain = subprocess.run([sys.executable, "app.py"], capture_output=True, text=True, check=False)
+    plain = subprocess.run(
+        [sys.executable, "app.py"],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (plain.returncode, plain.stdout) == (ran.code, ran.stdout)
 
 
@@ -370,7 +376,13 @@ for call in (
     assert ran.code == 0, ran.stderr
     replayed = play()
     assert (replayed.code, replayed.stdout, replayed.stderr) == (0, ran.stdout, "")
-    plain = subprocess.run([sys.executable, "app.py"], capture_output=True, text=True, check=False)
+    plain = subprocess.run(
+        [sys.executable, "app.py"],
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert plain.stdout == ran.stdout
 
 
