@@ -59,13 +59,13 @@ def launch_record(options: RecordOptions) -> NoReturn:
     """Become the recorded program.
 
     Raises:
-      UsageError: the program cannot be recorded; nothing was started.
+      UsageError: a pattern cannot be used; nothing was started.
     """
     seed = os.environ.get("PYTHONHASHSEED", "random")
     if seed == "random":
         seed = str(secrets.randbelow(2**32 - 1) + 1)
     _check_patterns(options.redact)
-    name = _locate(options.target, options.argv[0])
+    name = options.argv[0]
     _start(
         {
             "mode": "record",
@@ -75,7 +75,7 @@ def launch_record(options: RecordOptions) -> NoReturn:
             "redact": options.redact,
             "redact_env": options.redact_env,
             "target": options.target,
-            "argv": [name, *options.argv[1:]],
+            "argv": list(options.argv),
             "first_path": _first_path(options.target, name),
             "script": _script(options.target, name),
             "own_seed": os.environ.get("PYTHONHASHSEED"),
@@ -290,26 +290,6 @@ def _check_patterns(patterns: tuple[str, ...]) -> None:
             re.compile(pattern.encode())
         except re.error as error:
             raise UsageError(f"--redact {pattern!r} cannot be matched with bytes: {error.msg}") from None
-
-
-def _locate(target: str, name: str) -> str:
-    """Return the path of a command; scripts and modules stay as named."""
-    if target != "command":
-        return name
-    import shutil
-
-    beside = os.path.join(os.path.dirname(sys.executable), name)
-    found = beside if os.path.isfile(beside) else shutil.which(name)
-    if found is None:
-        raise UsageError(f"no such command: {name}")
-    with open(found, "rb") as file:
-        first = file.readline(200)
-    if not first.startswith(b"#!") or b"python" not in first:
-        raise UsageError(
-            f"{name} ({found}) is not a Python program; only programs of this Python can be recorded",
-            hint="`replay record app.py` or `replay record -m MODULE`",
-        )
-    return found
 
 
 def _first_path(target: str, name: str) -> str | None:
