@@ -50,6 +50,7 @@ _MODULES: Final = (
     "replay.runtime.redaction",
     "replay.runtime.report",
     "replay.runtime.sources",
+    "replay.runtime.unrecorded",
     "replay.runtime.worlds.live",
     "replay.runtime.worlds.recorded",
 )
@@ -159,7 +160,7 @@ def _hide_files() -> None:
 def _record(job: dict[str, Any]) -> NoReturn:
     from replay.recording import distributions
     from replay.recording.writer import RecordingWriter
-    from replay.runtime import environment, redaction, sources
+    from replay.runtime import environment, redaction, sources, unrecorded
     from replay.runtime.boundary import output, signals
     from replay.runtime.ending import Ender
     from replay.runtime.install import install
@@ -197,6 +198,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
     world = LiveWorld()
     boundary = install(world, None, header)
     read_script = sources.record(boundary)
+    unrecorded.install(boundary)
     environment.record(boundary, redacted, secrets_.learn)
     header["doors"] = list(boundary.names.tags)
     part = f"{job['output']}.part" if job["on_failure"] else job["output"]
@@ -214,7 +216,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     from replay.recording import drift
     from replay.recording.reader import RecordingFile
     from replay.recording.sources import Sources
-    from replay.runtime import environment, redaction, sources
+    from replay.runtime import environment, redaction, sources, unrecorded
     from replay.runtime.divergence import Reporter
     from replay.runtime.ending import Ending, watch_replay
     from replay.runtime.install import install
@@ -236,6 +238,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     world = RecordedWorld(iter(chunks), names, ending, reporter.stop)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
+    unrecorded.install(boundary)
     environment.replay(boundary, header)
     redaction.replay(boundary, header)
     _restore_paths(header)
