@@ -69,7 +69,9 @@ def is_users(frame: FrameType) -> bool:
     """Whether the frame is of the program itself: not of Python, of an installed library, or of ours."""
     name = frame.f_globals.get("__name__", "")
     path = frame.f_code.co_filename
-    return not (str(name).startswith("replay.") or path.startswith((sys.base_prefix, sys.prefix, "<frozen")))
+    return not (
+        str(name).startswith("replay.runtime.") or path.startswith((sys.base_prefix, sys.prefix, "<frozen"))
+    )
 
 
 def place_of(ident: int) -> str | None:
@@ -86,7 +88,7 @@ def _where(frame: FrameType | None = None) -> str | None:
     while frame is not None:
         if is_users(frame):
             return _place(frame)
-        if other is None and not str(frame.f_globals.get("__name__", "")).startswith("replay."):
+        if other is None and not str(frame.f_globals.get("__name__", "")).startswith("replay.runtime."):
             other = frame
         frame = frame.f_back
     return None if other is None else _place(other)

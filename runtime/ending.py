@@ -146,6 +146,10 @@ class Ender:
 
     def install(self, timeout_s: float | None) -> None:
         """Watch for signals, and for the end of the time."""
+        # Now, not when it is needed: nothing of ours is imported while the program runs.
+        from replay.runtime.divergence import place_of
+
+        self._place_of = place_of
         signals.end = self._end_by_signal
         signals.on_repeat = self._interrupted
         self._world.on_stop = self._report.show
@@ -177,9 +181,7 @@ class Ender:
         lock.acquire()
         lock.acquire(True, min(timeout_s, threading.TIMEOUT_MAX))
         if self._world.stop("timeout", timeout_s):
-            from replay.runtime.divergence import place_of
-
-            place = place_of(self._main)
+            place = self._place_of(self._main)
             tell(f"stopped after {timeout_s:g} s{f', at {place}' if place else ''}")
             self._report.show(True)
             real.exit_now(ExitCode.PROGRAM_TIMEOUT)

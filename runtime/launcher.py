@@ -157,6 +157,29 @@ def _hide_files() -> None:
             vars(module).pop("__cached__", None)
 
 
+_hidden: Final[list[Any]] = []
+"""Modules of ours that are no longer in ``sys.modules``; their functions live on by them."""
+
+
+def _own_replay(first_path: str | None) -> str | None:
+    """Return the file of a module ``replay`` that the program has of its own, and that it would import."""
+    from importlib.machinery import PathFinder
+
+    from replay.runtime.sources import Places
+
+    spec = None if first_path is None else PathFinder.find_spec("replay", [first_path])
+    if spec is None or spec.loader is None or spec.origin is None or Places().is_ours(spec.origin):
+        return None
+    return spec.origin
+
+
+def _hide_package() -> None:
+    """Leave the name ``replay`` to the program; nothing of ours is imported while it runs."""
+    for name in list(sys.modules):
+        if name == "replay" or name.startswith("replay."):
+            _hidden.append(sys.modules.pop(name))
+
+
 def _record(job: dict[str, Any]) -> NoReturn:
     from replay.recording import distributions
     from replay.recording.writer import RecordingWriter
@@ -164,7 +187,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
     from replay.runtime.boundary import output, signals
     from replay.runtime.ending import Ender
     from replay.runtime.install import install
-    from replay.runtime.report import Report
+    from replay.runtime.report import Report, tell
     from replay.runtime.worlds.live import LiveWorld
 
     seed = os.environ.pop("PYTHONHASHSEED")
@@ -184,6 +207,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
         "argv": job["argv"],
         "first_path": job["first_path"],
         "script": job["script"],
+        "own_replay": _own_replay(job["first_path"]),
         "path": list(sys.path),
         "distributions": distributions.installed(sys.path),
         "executable": sys.executable,
@@ -209,6 +233,8 @@ def _record(job: dict[str, Any]) -> NoReturn:
     secrets_.install(boundary)
     report = Report(world, job["output"], part, job["on_failure"], secrets_)
     Ender(world, report).install(job["timeout_s"])
+    if header["own_replay"] is not None:
+        tell(f"`import replay` in the program is its own {header['own_replay']}")
     _run(boundary, header, read_script, report)
 
 
@@ -268,6 +294,8 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: Report | No
     target, argv = header["target"], list(header["argv"])
     program.prepare(target, argv, header["first_path"])
     _hide_files()
+    if header.get("own_replay") is not None:
+        _hide_package()
     gc.collect()
     world.begin()
     threads.begin_main(world)

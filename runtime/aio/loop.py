@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 from replay.recording.events import Kind
 from replay.runtime import real
+from replay.runtime.boundary.signals import remove_loop_handler, set_loop_handler
 from replay.runtime.garbage import garbage
 from replay.runtime.hot import run_ready
 from replay.runtime.signals import signals
@@ -266,16 +267,12 @@ class EventLoop(asyncio.SelectorEventLoop):
         if self._world is None:
             super().add_signal_handler(sig, callback, *args)
             return
-        from replay.runtime.boundary.signals import set_loop_handler
-
         set_loop_handler(self, sig, callback, args)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Give the signal back; whether there was a handler."""
         if self._world is None:
             return super().remove_signal_handler(sig)
-        from replay.runtime.boundary.signals import remove_loop_handler
-
         return remove_loop_handler(self, sig)
 
     # -- running --------------------------------------------------------------------------------

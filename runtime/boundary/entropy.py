@@ -33,7 +33,7 @@ def guard_draws(replacements: Replacements) -> None:
         draw = getattr(random, name, None)
         if draw is not None:
             replacements.put(random, name, _guarded(name, draw, lock))
-    replacements.sweep(lambda module: module.startswith("replay."))
+    replacements.sweep(lambda module: module.startswith("replay.runtime."))
 
 
 def _guarded(name: str, draw: Callable[..., Any], lock: Any) -> Callable[..., Any]:

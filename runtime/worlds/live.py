@@ -582,7 +582,7 @@ class LiveWorld:
         if id(code) in self.hidden_codes:
             return True
         name = frame.f_globals.get("__name__", "")
-        if type(name) is str and name.startswith(("asyncio.", "replay.", "_weakrefset")):
+        if type(name) is str and name.startswith(("asyncio.", "replay.runtime.", "_weakrefset")):
             self._codes.append(code)
             self.hidden_codes.add(id(code))
             return True
