@@ -118,7 +118,7 @@ def die(number: int, *, core: bool = False) -> NoReturn:
     """End this process by a signal, from any thread."""
     if not core:
         with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+            real.setrlimit(resource.RLIMIT_CORE, (0, real.getrlimit(resource.RLIMIT_CORE)[1]))
     if number == signal.SIGABRT:
         real.abort()
     # Past the interpreter, whose own function is for the main thread alone.

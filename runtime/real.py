@@ -10,6 +10,7 @@ import _socket
 import _thread
 import gc
 import os
+import resource
 import select
 import signal
 import sys
@@ -36,6 +37,8 @@ abort = os.abort
 access = os.access
 kill = os.kill
 unlink = os.unlink
+getrlimit = resource.getrlimit
+setrlimit = resource.setrlimit
 replace = os.replace
 CLOCK_MONOTONIC = time.CLOCK_MONOTONIC
 

@@ -31,8 +31,10 @@ def install(boundary: Installer) -> None:
         boundary.clock(time, name)
     for name in CLOCKS:
         boundary.door(Door(f"time.{name}", request=nothing), time, name)
-    for name in ("clock_gettime", "clock_gettime_ns"):
+    for name in ("clock_getres", "clock_gettime", "clock_gettime_ns", "pthread_getcpuclockid"):
         boundary.door(Door(f"time.{name}"), time, name)
+    for name in ("clock_settime", "clock_settime_ns"):
+        boundary.door(Door(f"time.{name}", effect=True), time, name)
     boundary.door(Door("time.sleep", blocking=True, resume=_rest_of_sleep), time, "sleep")
     for name, position in (("localtime", 0), ("gmtime", 0), ("ctime", 0), ("asctime", 0), ("strftime", 1)):
         boundary.replace(time, name, _of_now(getattr(time, name), position, name))

@@ -14,6 +14,8 @@ from replay.runtime.boundary.table import Door
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
+_real_epoll: Any = real.epoll
+
 
 def _fileno(item: Any) -> int:
     return item if isinstance(item, int) else int(item.fileno())
@@ -141,6 +143,15 @@ def _epoll_class(wait: Any, make: Any, is_replay: bool) -> type:
             self._epoll: Any = None if isinstance(made, int) else made
             self._fd = made if isinstance(made, int) else made.fileno()
             self._fds: dict[int, int] = {}
+
+        @classmethod
+        def fromfd(cls, fd: int, /) -> Any:
+            """Return an epoll object around a descriptor."""
+            self = cls.__new__(cls)
+            self._epoll = None if _virtual(is_replay) else _real_epoll.fromfd(fd)
+            self._fd = fd
+            self._fds = {}
+            return self
 
         @property
         def closed(self) -> bool:

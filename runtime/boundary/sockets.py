@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
+from replay.recording.codec import pack, unpack
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import hot
 from replay.runtime.boundary.install import Installer
@@ -102,6 +103,21 @@ def install(boundary: Installer) -> None:
             _C,
             name,
         )
+    boundary.door(
+        Door(
+            "socket.recvmsg_into",
+            request=nothing,
+            fd=_fd,
+            blocking=_may_wait,
+            captured=_captured_parts,
+            replayed=_filled_parts,
+        ),
+        _C,
+        "recvmsg_into",
+    )
+    boundary.door(
+        Door("socket.sendmsg_afalg", request=without_self, fd=_fd, effect=True), _C, "sendmsg_afalg"
+    )
     _receive_and_send(boundary, state)
     for name in LOOKUPS:
         boundary.door(Door(f"socket.{name}", blocking=True), _socket, name)
@@ -191,6 +207,20 @@ def _filled(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     data = value[0]
     memoryview(args[1]).cast("B")[: len(data)] = data
     return value[1]
+
+
+def _captured_parts(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    filled = b"".join(bytes(memoryview(buffer).cast("B")) for buffer in args[1])
+    return [filled[: result[0]], pack(result)]
+
+
+def _filled_parts(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    data = value[0]
+    for buffer in args[1]:
+        view = memoryview(buffer).cast("B")
+        part, data = data[: len(view)], data[len(view) :]
+        view[: len(part)] = part
+    return unpack(value[1])
 
 
 def _receive_and_send(boundary: Installer, state: dict[int, _Sock]) -> None:

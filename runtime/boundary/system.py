@@ -1,14 +1,18 @@
 """Doors of ``os``: descriptors, files, folders, processes, and what the system says of itself.
 
-Every name of ``os`` is in one of the lists below, or is not a function: a test fails on one that is
-in none, on each Python. What a door answers at replay is what the system answered then, so no file
-is read or written: a program that reads back what it wrote gets what it read back then.
+Every function of ``os`` is a door or known to be harmless: ``tests/unit/test_classification.py`` fails on
+one that is neither, on each Python; so it does for the other modules of the boundary. What a door answers
+at replay is what the system answered then, so no file is read or written: a program that reads back what
+it wrote gets what it read back then.
 """
 
 from __future__ import annotations
 
 import fcntl
+import grp
 import os
+import pwd
+import resource
 import sys
 from collections.abc import Iterator
 from typing import Any, Self
@@ -20,18 +24,6 @@ from replay.runtime.boundary.table import Door, nothing, plain_request
 from replay.runtime.hot import hot
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
-
-PURE = frozenset(
-    """
-    fspath fsencode fsdecode strerror WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED
-    WIFSTOPPED WSTOPSIG WTERMSIG major minor makedev waitstatus_to_exitcode device_encoding_of
-    get_exec_path abort register_at_fork makedirs removedirs renames walk fwalk popen fdopen execl
-    execle execlp execlpe execvp execvpe spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe
-    getenv getenvb putenv unsetenv add_dll_directory process_cpu_count sched_get_priority_max
-    sched_get_priority_min unshare setns
-    """.split()  # noqa: SIM905 - a list of words reads better as words
-)
-"""Depend on nothing outside, or are Python code made of other names of this module."""
 
 ANSWERS = """
     access confstr cpu_count ctermid eventfd_read device_encoding fpathconf fstat fstatvfs get_blocking
@@ -54,17 +46,17 @@ EFFECTS = """
     sched_setaffinity sched_setparam sched_setscheduler sched_yield sendfile set_blocking
     set_inheritable setegid seteuid setgid setgroups setpgid setpriority setregid setresgid setresuid
     setreuid setsid setuid setxattr splice symlink sync system tcsetpgrp truncate unlink utime writev
-    posix_spawn posix_spawnp timerfd_settime timerfd_settime_ns
+    posix_spawn posix_spawnp timerfd_settime timerfd_settime_ns setpgrp setns unshare
     """.split()  # noqa: SIM905 - a list of words reads better as words
 """Change something that others could see."""
 
+USERS = (
+    *((pwd, name) for name in ("getpwall", "getpwnam", "getpwuid")),
+    *((grp, name) for name in ("getgrall", "getgrgid", "getgrnam")),
+)
+"""What is known of users and groups."""
+
 WAITS = ("wait", "wait3", "wait4", "waitid", "waitpid")
-
-UNRECORDED = ("fork", "forkpty", "execv", "execve", "_exit")
-"""Start or become something that is not recorded."""
-
-SPECIAL = ("write", "scandir", "urandom", "getrandom")
-"""Have a door of their own kind."""
 
 _IN_OTHER_MODULES = frozenset(("getpid", "getppid", "isatty", "get_terminal_size", "ttyname"))
 
@@ -114,6 +106,13 @@ def install(boundary: Installer) -> Outputs:
     boundary.replace(os, "scandir", _scandir(boundary))
     for name in ("fcntl", "ioctl", "flock", "lockf"):
         boundary.door(Door(f"fcntl.{name}", effect=name in ("flock", "lockf")), fcntl, name)
+    for name in ("getpagesize", "getrlimit", "getrusage"):
+        boundary.door(Door(f"resource.{name}"), resource, name)
+    for name in ("prlimit", "setrlimit"):
+        boundary.door(Door(f"resource.{name}", effect=True), resource, name)
+    for module, name in USERS:
+        boundary.door(Door(f"{module.__name__}.{name}"), module, name)
+    boundary.replace(os, "DirEntry", DirEntry)
     _forks(boundary)
     return outputs
 
@@ -237,6 +236,9 @@ class DirEntry:
 
     def __repr__(self) -> str:
         return f"<DirEntry {self.name!r}>"
+
+
+DirEntry.__module__ = "posix"  # as the real one says
 
 
 class _Scan:

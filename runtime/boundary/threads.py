@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Final
 from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import Door
 from replay.runtime.order import SPREAD
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
@@ -494,6 +495,8 @@ def install(boundary: Installer) -> None:
         ("_CRLock", RLock),
     ):
         boundary.replace(threading, name, value)
+    boundary.replace(_thread, "LockType", make_lock)
+    boundary.door(Door("_thread.interrupt_main", effect=True), _thread, "interrupt_main")
     if hasattr(_thread, "lock"):
         _thread.lock = make_lock  # pyright: ignore[reportAttributeAccessIssue]
     boundary.replace(_queue, "SimpleQueue", SimpleQueue)
@@ -665,6 +668,7 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
     threading.main_thread()._tstate_lock = main_lock  # type: ignore[attr-defined]
     threading._shutdown_locks.clear()  # type: ignore[attr-defined]
     threading._shutdown_locks.add(main_lock)  # type: ignore[attr-defined]
+    _thread._set_sentinel = set_sentinel  # type: ignore[attr-defined]
     threading._set_sentinel = set_sentinel  # type: ignore[attr-defined]
     threading._start_new_thread = start_with_sentinel  # type: ignore[attr-defined]
 
@@ -690,6 +694,8 @@ def _install_joinable(start: Callable[..., int]) -> None:
         while Handle.alive:
             Handle.alive.pop(0).join()
 
+    _thread.start_joinable_thread = start_joinable_thread  # type: ignore[attr-defined]
+    _thread._ThreadHandle = _thread._make_thread_handle = Handle  # type: ignore[attr-defined]
     threading._start_joinable_thread = start_joinable_thread  # type: ignore[attr-defined]
     threading._ThreadHandle = Handle  # type: ignore[attr-defined]
     threading._make_thread_handle = Handle  # type: ignore[attr-defined]
