@@ -25,6 +25,7 @@ start_new_thread = _thread.start_new_thread
 monotonic = time.monotonic
 monotonic_ns = time.monotonic_ns
 sleep = time.sleep
+process_time_ns = time.process_time_ns
 
 write = os.write
 read = os.read

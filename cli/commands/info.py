@@ -28,7 +28,9 @@ from replay.cli.style import Style, style_for
 from replay.cli.text import byte_size, counted, duration, pad, printable
 from replay.options import ExitCode
 from replay.recording.describe import cut, show
+from replay.recording.merge import Event
 from replay.recording.recording import Outcome, Recording, Survey
+from replay.recording.sources import REDACTED_NOTE
 
 MAX_NOTES: Final = 20
 _MAX_LIST: Final = 300
@@ -71,13 +73,19 @@ def _lines(recording: Recording, style: Style) -> Iterator[tuple[str, str]]:
     yield "output", f"{byte_size(wrote.get(1, 0))} to stdout, {byte_size(wrote.get(2, 0))} to stderr"
     yield from _left_out_lines(header, survey)
     yield from _recorder_lines(survey.outcome)
-    if survey.notes:
-        yield "not recorded", f"{counted(len(survey.notes), 'remark')}:"
-        for event, text in survey.notes[:MAX_NOTES]:
+    notes = _not_recorded(survey)
+    if notes:
+        yield "not recorded", f"{counted(len(notes), 'remark')}:"
+        for event, text in notes[:MAX_NOTES]:
             place = style("position", f"#{event.index} @{event.step}")
             yield _CONTINUED, f"{place}  {cut(printable(text), _MAX_LIST)}"
-        if len(survey.notes) > MAX_NOTES:
+        if len(notes) > MAX_NOTES:
             yield _CONTINUED, f"... `replay events {printable(recording.path)} --kind note` shows all"
+
+
+def _not_recorded(survey: Survey) -> list[tuple[Event, str]]:
+    """Return the remarks on what was not recorded, or changed; not those on what was redacted."""
+    return [(event, text) for event, text in survey.notes if not text.startswith(REDACTED_NOTE)]
 
 
 def _outcome_lines(recording: Recording, style: Style) -> Iterator[tuple[str, str]]:
@@ -199,21 +207,52 @@ def _left_out_lines(header: Mapping[str, object], survey: Survey) -> Iterator[tu
         if parts or survey.secrets_count:
             parts.append(f"{counted(survey.secrets_count, 'secret')} met")
             yield "redacted", cut(", ".join(parts), _MAX_LIST)
+            patterns = redaction.get("patterns")
+            if isinstance(patterns, list) and patterns:
+                yield _CONTINUED, cut(f"patterns: {' '.join(map(text_of, patterns))}", _MAX_LIST)
+            for _, text in survey.notes:
+                if text.startswith(REDACTED_NOTE):
+                    yield _CONTINUED, cut(printable(text), _MAX_LIST)
+
+
+_COST: Final = ("cpu_ns", "start_cpu_ns", "sealing_cpu_ns")
+
+
+def _cost(outcome: Outcome) -> tuple[int, int, int] | None:
+    """Return what the recorder measured of itself, if it did: the whole run, its start, writing."""
+    found = [outcome.extra.get(name) for name in _COST]
+    whole, start, sealing = found
+    if type(whole) is int and type(start) is int and type(sealing) is int:
+        return whole, start, sealing
+    return None
 
 
 def _recorder_lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
     """Yield what the recorder said of itself in its last event, in the units that the names end in."""
-    for at, (name, value) in enumerate(outcome.extra.items()):
+    lines = []
+    cost = _cost(outcome)
+    if cost is not None:
+        whole, start, sealing = cost
+        lines.append(
+            f"{duration(start)} of CPU time before the program began, {duration(sealing)} to compress and"
+            f" write; the whole run took {duration(whole)}"
+        )
+        lines.append("what each recorded call costs is not measured")
+    for name, value in outcome.extra.items():
+        if cost is not None and name in _COST:
+            continue
         stem, _, unit = name.rpartition("_")
         text = text_of(value)
         if type(value) is int and stem and unit in ("ns", "bytes"):
             name, text = stem, duration(value) if unit == "ns" else byte_size(value)
-        said = f"{printable(name).replace('_', ' ')}: {text}"
-        yield "recorder" if at == 0 else _CONTINUED, cut(said, _MAX_LIST)
+        lines.append(f"{printable(name).replace('_', ' ')}: {text}")
+    for at, line in enumerate(lines):
+        yield "recorder" if at == 0 else _CONTINUED, cut(line, _MAX_LIST)
 
 
 def _json(recording: Recording) -> dict[str, object]:
     survey, outcome = recording.survey(), recording.outcome
+    cost, redaction = _cost(outcome), recording.header.get("redaction")
     return {
         **json_head(recording),
         **json_condition(recording),
@@ -241,6 +280,12 @@ def _json(recording: Recording) -> dict[str, object]:
         "threads": survey.threads_count,
         "sources": survey.sources_count,
         "secrets": survey.secrets_count,
+        "redaction": {
+            "asked": json_value(redaction if isinstance(redaction, dict) else {}),
+            "secrets": survey.secrets_count,
+            "summary": [text for _, text in survey.notes if text.startswith(REDACTED_NOTE)],
+        },
+        "cost": None if cost is None else dict(zip(_COST, cost, strict=True)),
         "packages": dict(survey.packages),
         "size": {
             "file_bytes": recording.size_bytes,
@@ -254,6 +299,6 @@ def _json(recording: Recording) -> dict[str, object]:
         "kinds": dict(survey.kinds),
         "notes": [
             {"event": f"#{event.index}", "pos": f"@{event.step}", "text": text}
-            for event, text in survey.notes
+            for event, text in _not_recorded(survey)
         ],
     }

@@ -104,9 +104,8 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return f"T{value} begins" if value else "ends"
         case Kind.SITE, [number, str() as path, line, name, *_]:
             return f"{show(number)}: {path}:{show(line)} in {name if isinstance(name, str) else show(name)}"
-        case Kind.EXIT, [how, detail, *extra]:
-            text = f"{how if isinstance(how, str) else show(how)} {show(detail)}"
-            return f"{text} {show(extra[0], limit)}" if extra else text
+        case Kind.EXIT, [how, detail, *_]:
+            return f"{how if isinstance(how, str) else show(how)} {show(detail)}"
         case Kind.CLOCK, int():
             return f"+{value} ns"
         case Kind.GC, int():

@@ -96,7 +96,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.FINISH, "0", "last event of a thread's stream"),
     Row(
         Kind.EXIT,
-        "[how, detail]",
+        "[how, detail, cost]",
         "last event of a recording: how the program ended; fd part 1: it was stopped there, by whatever",
     ),
     Row(

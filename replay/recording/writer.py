@@ -36,6 +36,7 @@ from os import (
 from os import close as close_descriptor
 from os import open as open_descriptor
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+from time import thread_time_ns
 from typing import TYPE_CHECKING, Final, final
 from zlib import crc32
 
@@ -116,6 +117,7 @@ class RecordingWriter:
         "_seed",
         "_seq",
         "_window",
+        "sealing_cpu_ns",
     )
 
     def __init__(self, path: str | PathLike[str], header: dict[str, object]) -> None:
@@ -134,6 +136,8 @@ class RecordingWriter:
         self._full_offset = _FULL
         self._has_failed = False
         self._is_open = True
+        self.sealing_cpu_ns = 0
+        """Time of the processor that it took to compress chunks and to write them."""
         try:
             status = fstat(self._descriptor)
             self._identity = status.st_dev, status.st_ino
@@ -289,6 +293,13 @@ class RecordingWriter:
 
     def _append_chunk(self, kind: ChunkKind, raw: bytes) -> None:
         """Write one chunk behind the others, and make the window that of the next one, empty."""
+        began_ns = thread_time_ns()
+        try:
+            self._write_chunk(kind, raw)
+        finally:
+            self.sealing_cpu_ns += thread_time_ns() - began_ns
+
+    def _write_chunk(self, kind: ChunkKind, raw: bytes) -> None:
         codec, stored = Codec.ZSTD, self._compressor.compress(raw)
         if len(stored) >= len(raw):
             codec, stored = Codec.RAW, raw

@@ -37,6 +37,7 @@ _CLOCK_KEY: Final = -Kind.CLOCK
 _END_KEY: Final = -Kind.END
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _SITE_KEY: Final = -Kind.SITE
+_EXIT_KEY: Final = -Kind.EXIT
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _NAME_KEY: Final = -(Kind.NAME | 1 << TAG_BITS)
 
@@ -113,6 +114,7 @@ class LiveWorld:
         self._live_streams = [self.main]
         self.on_stop: Callable[[bool | None], None] | None = None
         self.events_count = 0
+        self._start_cpu_ns = 0
         self._writer: RecordingWriter
 
     def open(self, writer: RecordingWriter) -> None:
@@ -171,8 +173,6 @@ class LiveWorld:
             pump.drain()
             if not pump.wait():
                 self.note("a child process outlived the program; what it writes later is not recorded")
-        stream.append(-Kind.EXIT)
-        stream.append([how, detail])
         self.flush(stream)
         hot.append = None
         current.stream = None
@@ -181,9 +181,23 @@ class LiveWorld:
                 self._is_closed = True
                 try:
                     self._put_streams()
+                    self._writer.seal()  # now, so that it counts
+                    self._writer.put(0, [_EXIT_KEY, [how, detail, self._cost()]])
+                    self.events_count += 1
                     self._writer.close()
                 except Exception as problem:
                     self.abandon(problem)
+
+    def _cost(self) -> dict[str, int]:
+        """Return what the recorder can say of its own cost, in time of the processor.
+
+        What each recorded call costs is not in it: to measure that would cost more.
+        """
+        return {
+            "cpu_ns": real.process_time_ns(),
+            "start_cpu_ns": self._start_cpu_ns,
+            "sealing_cpu_ns": self._writer.sealing_cpu_ns,
+        }
 
     def drain_pumps(self) -> None:
         """Pass on what children have written so far."""
@@ -209,7 +223,8 @@ class LiveWorld:
             return False
         try:
             self._put_streams()
-            self._writer.put(0, [_STOPPED_KEY, [how, detail]])
+            self._writer.seal()
+            self._writer.put(0, [_STOPPED_KEY, [how, detail, self._cost()]])
             self._is_closed = True
             self._writer.close()
         except Exception as problem:
@@ -227,7 +242,7 @@ class LiveWorld:
         try:
             self._put_streams()
             self._writer.seal()
-            self._writer.put(0, [_STOPPED_KEY, ["exec", argv]])
+            self._writer.put(0, [_STOPPED_KEY, ["exec", argv, self._cost()]])
         except Exception as problem:
             self.abandon(problem)
         return True
@@ -295,6 +310,7 @@ class LiveWorld:
 
     def begin(self) -> None:
         """Start recording the main thread."""
+        self._start_cpu_ns = real.process_time_ns()
         current.stream = self.main
         hot.append = self.main.append
 

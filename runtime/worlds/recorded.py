@@ -609,7 +609,7 @@ class RecordedWorld:
         stream = self.main
         key = -Kind.EXIT
         recorded = stream.take(key, lambda: f"the end of the program ({how} {detail})")
-        if recorded != [how, detail]:
+        if recorded[:2] != [how, detail]:
             stream.pos -= 2
             self.diverge(
                 stream, f"the program ends with {recorded[0]} {recorded[1]}", f"it ends with {how} {detail}"

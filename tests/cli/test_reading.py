@@ -192,7 +192,13 @@ def test_info_screen(folder: Path) -> None:
     ]
     assert lines[6].startswith(f"with         CPython {python}, linux ")
     labels = [line.split("  ")[0] for line in lines if not line.startswith(" ")]
-    assert labels[4:] == ["with", "packages", "content", "commonest", "size", "output", "environment"]
+    assert labels[4:-1] == ["with", "packages", "content", "commonest", "size", "output", "environment"]
+    assert re.fullmatch(
+        r"recorder TIME of CPU time before the program began, TIME to compress and write;"
+        r" the whole run took TIME",
+        lines[-2],
+    )
+    assert lines[-1] == "             what each recorded call costs is not measured"
     (content,) = (line for line in lines if line.startswith("content"))
     assert ", 21 steps, 6 tasks, 3 threads" in content
 
@@ -244,7 +250,18 @@ def test_json(folder: Path) -> None:
     info = read_json("info", "run.rec")
     assert list(info) == [
         *("v", "recording", "damage", "cut", "outcome", "header", "duration_ns", "events", "steps", "tasks"),
-        *("threads", "sources", "secrets", "packages", "size", "output", "kinds", "notes"),
+        *(
+            "threads",
+            "sources",
+            "secrets",
+            "redaction",
+            "cost",
+            "packages",
+            "size",
+            "output",
+            "kinds",
+            "notes",
+        ),
     ]
     assert (info["v"], info["recording"], info["damage"], info["cut"]) == (1, "run.rec", None, False)
     assert (info["steps"], info["tasks"], info["threads"]) == (21, 6, 3)
@@ -296,6 +313,21 @@ def test_a_run_that_was_fine(tmp_path: Path) -> None:
     out = read("info", path)
     assert out.startswith("outcome      FAILED  ended by SIGTERM\n")
     assert "recorder     cost: 2.50 us\n             version: x\n" in out
+    assert read_json("info", path)["cost"] is None
+
+
+def test_what_the_recorder_cost(folder: Path, tmp_path: Path) -> None:
+    cost = {"cpu_ns": 2_000_000_000, "start_cpu_ns": 90_000_000, "sealing_cpu_ns": 5000}
+    path = write(tmp_path / "cost.rec", -Kind.EXIT, ["exit", 0, cost])
+    assert (
+        "recorder     90.0 ms of CPU time before the program began, 5.00 us to compress and write;"
+        " the whole run took 2.00 s\n"
+        "             what each recorded call costs is not measured\n"
+    ) in read("info", path)
+    assert read_json("info", path)["cost"] == cost
+    real = read_json("info", "run.rec")["cost"]
+    assert real["cpu_ns"] > real["start_cpu_ns"] > 0
+    assert real["cpu_ns"] - real["start_cpu_ns"] > real["sealing_cpu_ns"] > 0
 
 
 def test_what_could_not_be_recorded_is_listed(tmp_path: Path) -> None:
@@ -321,7 +353,28 @@ def test_what_was_redacted_and_left_out(tmp_path: Path) -> None:
     out = read("info", path)
     assert "environment  1 variable with values\n             2 variables without: SECRET, TOKEN\n" in out
     assert "redacted     2 patterns, 1 variable (TOKEN), 2 secrets met\n" in out
+    assert "patterns:" not in out
     assert "packages     a 1 (2 installed)\n" in out
+
+
+def test_what_was_redacted_where(tmp_path: Path) -> None:
+    header = {"redaction": {"patterns": ["tok_[a-z]+", "k=\\d+"], "patterns_count": 2, "names": []}}
+    summary = "redacted 2 secrets in socket.recv 3, output 1"
+    path = write(
+        tmp_path / "run.rec",
+        *(-Kind.REDACTED, ["x", "y"], -Kind.NOTE, "mmap: x", -Kind.NOTE, summary, -Kind.EXIT, ["exit", 0]),
+        header=header,
+    )
+    assert (
+        "redacted     2 patterns, 2 secrets met\n"
+        "             patterns: tok_[a-z]+ k=\\d+\n"
+        f"             {summary}\n"
+        "not recorded 1 remark:\n"
+        "             #1 @0  mmap: x\n"
+    ) in read("info", path)
+    info = read_json("info", path)
+    assert info["redaction"] == {"asked": header["redaction"], "secrets": 2, "summary": [summary]}
+    assert [note["text"] for note in info["notes"]] == ["mmap: x"]
 
 
 # ---- long runs
