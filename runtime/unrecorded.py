@@ -23,6 +23,7 @@ from importlib.machinery import PathFinder
 from types import FrameType
 from typing import Any, Final
 
+from replay.runtime.boundary import snapshots
 from replay.runtime.boundary.install import Installer
 from replay.runtime.divergence import is_users
 from replay.runtime.report import tell, untold
@@ -53,12 +54,6 @@ class Row:
 
 
 TABLE: Final = (
-    Row(
-        "sqlite3.dbapi2",
-        "sqlite3",
-        "its files, its own clock (`datetime('now')`) and its own `random()` are not recorded",
-        use="connect",
-    ),
     Row("trio._core._run", "trio", "its scheduling is not recorded yet; asyncio's is", use="setup_runner"),
     Row("curio.kernel", "curio", _OWN_LOOP),
     Row("gevent.hub", "gevent", _OWN_LOOP),
@@ -96,6 +91,11 @@ TABLE: Final = (
 FORK: Final = "os.fork: what the child process does and prints is not recorded"
 MULTIPROCESSING: Final = "multiprocessing: what its processes do and print is not recorded"
 CHILD: Final = "os.{}: what the child process does and prints is not recorded"
+MMAP: Final = "mmap: what others write into a mapped file is not recorded"
+SQLITE: Final = (
+    "sqlite3: its own clock (`datetime('now')`), its `random()`, and what others write into its files"
+    " are not recorded"
+)
 CTYPES: Final = "ctypes: what C libraries do when called through it is not recorded"
 UVLOOP: Final = "uvloop: the program gets replay's own event loop in its place"
 
@@ -131,7 +131,11 @@ def say_child(frame: FrameType, text: str) -> None:
 
 def install(boundary: Installer) -> None:
     """Watch what is imported from now on, and what is imported already."""
-    actions: dict[str, Callable[[Any], None]] = {"uvloop": _replace_uvloop}
+    snapshots.install(boundary, functools.partial(say, MMAP))
+    actions: dict[str, Callable[[Any], None]] = {
+        "uvloop": _replace_uvloop,
+        "sqlite3.dbapi2": snapshots.database_opener(boundary, functools.partial(say, SQLITE)),
+    }
     if not boundary.is_replay:
         _Remarks.world, _Remarks.outputs = boundary.world, boundary.outputs
         for row in TABLE:

@@ -22,7 +22,7 @@ write, leave = os.write, os._exit
 from replay.runtime import launcher
 launcher._load_modules()
 from replay.recording.events import FIRST_DOOR
-from replay.runtime import environment, redaction, sources, unrecorded
+from replay.runtime import environment, unrecorded
 from replay.runtime.boundary import output, signals
 from replay.runtime.boundary.table import nothing
 from replay.runtime.install import install
@@ -38,6 +38,7 @@ class World(LiveWorld):
 
 header = {"streams": output.describe_streams(), "signals": signals.initial_dispositions()}
 boundary = install(World(), None, {**environment.describe(frozenset()), **header})
+unrecorded.install(boundary)
 environment.record(boundary, frozenset(), lambda *given: None)
 for name in boundary.names.tags:
     rows.setdefault(name, None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -54,14 +56,11 @@ def replayed() -> subprocess.CompletedProcess[str]:
     return run("play", "run.rec")
 
 
-SQLITE = "sqlite3: its files, its own clock (`datetime('now')`) and its own `random()` are not recorded"
-
-
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         ("import sqlite3", []),
-        ("import sqlite3\nfor _ in range(3): sqlite3.connect(':memory:').close()", [SQLITE]),
+        ("import sqlite3\nfor _ in range(3): sqlite3.connect(':memory:').close()", [unrecorded.SQLITE]),
         ("import os\nif not os.fork(): os._exit(0)\nos.wait()", [unrecorded.FORK]),
         ("import os\nos.system('true')\nos.system('true')", [unrecorded.CHILD.format("system")]),
         (
@@ -116,7 +115,7 @@ def fake(module: str, text: str = "") -> None:
 
 
 def watched_at_import() -> list[unrecorded.Row]:
-    installed = {"sqlite3", "trio", "subinterpreters"}
+    installed = {"trio", "subinterpreters"}
     return [row for row in unrecorded.TABLE if row.name not in installed and not row.use]
 
 
@@ -158,7 +157,7 @@ sqlite3.connect(":memory:")
 os.write(2, b"mine")
 os.dup2(kept, 2)
 """
-    assert remarks(source) == [SQLITE]
+    assert remarks(source) == [unrecorded.SQLITE]
     assert (folder / "log").read_text() == "mine"
 
 
@@ -168,10 +167,10 @@ import sqlite3
 database = sqlite3.connect(":memory:")
 print(*database.execute("select random(), random()"))
 """
-    assert remarks(source) == [SQLITE]
+    assert remarks(source) == [unrecorded.SQLITE]
     ran = replayed()
     assert ran.returncode == 93
-    assert f"  or        {SQLITE}\n" in ran.stderr
+    assert f"  or        {unrecorded.SQLITE}\n" in ran.stderr
 
 
 # -- uvloop, the real one -----------------------------------------------------------------------------------
@@ -266,3 +265,48 @@ async def app(scope, receive, send):
     again = run("play", "run.rec")
     assert again.returncode == ran.returncode
     assert again.stderr.splitlines() == [line for line in lines if not line.startswith("replay: ")]
+
+
+# -- files that C code opens --------------------------------------------------------------------------------
+
+
+def test_a_replay_touches_no_database_and_no_mapped_file(folder: Path) -> None:
+    source = """
+import mmap, sqlite3
+database = sqlite3.connect("app.db")
+database.execute("insert into words values ('new')")
+database.commit()
+print(database.execute("select * from words").fetchall())
+with open("data", "r+b") as file:
+    mapping = mmap.mmap(file.fileno(), 0)
+    mapping[:3] = b"new"
+    print(mapping[:])
+"""
+    with contextlib.closing(sqlite3.connect("app.db")) as database:
+        database.execute("create table words (word)")
+        database.commit()
+    Path("data").write_bytes(b"old data")
+    kept = {name: Path(name).read_bytes() for name in ("app.db", "data")}
+    assert remarks(source) == [unrecorded.SQLITE, unrecorded.MMAP]
+    for name, data in kept.items():
+        assert Path(name).read_bytes() != data
+        Path(name).write_bytes(data)
+    again = replayed()
+    assert (again.returncode, again.stdout) == (0, "[('new',)]\nb'new data'\n")
+    assert {name: Path(name).read_bytes() for name in kept} == kept
+
+
+def test_a_replay_stops_at_a_file_that_was_too_large_to_keep() -> None:
+    source = """
+with open("data", "wb") as file:
+    file.truncate(16_000_001)
+import mmap
+with open("data", "r+b") as file:
+    mapping = mmap.mmap(file.fileno(), 0)
+print(len(mapping))
+"""
+    assert remarks(source) == [unrecorded.MMAP]
+    again = replayed()
+    assert again.returncode == 93
+    assert "  expected  a memory map of descriptor 3, whose content is not in the recording\n" in again.stderr
+    assert "  likely    files above 16 MB that C code reads are not kept\n" in again.stderr
