@@ -67,6 +67,7 @@ def launch_record(options: RecordOptions) -> NoReturn:
         seed = str(secrets.randbelow(2**32 - 1) + 1)
     _check_patterns(options.redact)
     name = options.argv[0]
+    first_path = _first_path(options.target, name)
     _start(
         {
             "mode": "record",
@@ -77,7 +78,8 @@ def launch_record(options: RecordOptions) -> NoReturn:
             "redact_env": options.redact_env,
             "target": options.target,
             "argv": list(options.argv),
-            "first_path": _first_path(options.target, name),
+            "first_path": first_path,
+            "own_replay": _own_replay(first_path),
             "script": _script(options.target, name),
             "own_seed": os.environ.get("PYTHONHASHSEED"),
         },
@@ -161,18 +163,6 @@ _hidden: Final[list[Any]] = []
 """Modules of ours that are no longer in ``sys.modules``; their functions live on by them."""
 
 
-def _own_replay(first_path: str | None) -> str | None:
-    """Return the file of a module ``replay`` that the program has of its own, and that it would import."""
-    from importlib.machinery import PathFinder
-
-    from replay.runtime.sources import Places
-
-    spec = None if first_path is None else PathFinder.find_spec("replay", [first_path])
-    if spec is None or spec.loader is None or spec.origin is None or Places().is_ours(spec.origin):
-        return None
-    return spec.origin
-
-
 def _hide_package() -> None:
     """Leave the name ``replay`` to the program; nothing of ours is imported while it runs."""
     for name in list(sys.modules):
@@ -207,7 +197,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
         "argv": job["argv"],
         "first_path": job["first_path"],
         "script": job["script"],
-        "own_replay": _own_replay(job["first_path"]),
+        "own_replay": job["own_replay"],
         "path": list(sys.path),
         "distributions": distributions.installed(sys.path),
         "executable": sys.executable,
@@ -330,6 +320,29 @@ def _first_path(target: str, name: str) -> str | None:
         return os.getcwd()
     real_path = os.path.realpath(name)
     return real_path if _is_importable(name) else os.path.dirname(real_path)
+
+
+def _own_replay(first_path: str | None) -> str | None:
+    """Return the file of a module ``replay`` that the program has of its own, and that it would import.
+
+    Found out here, not in the recorded process: it would know modules then that a replay does not.
+    """
+    if first_path is None:
+        return None
+    names = os.path.join("replay", "__init__.py"), "replay.py"
+    found: list[str] = []
+    if os.path.isdir(first_path):
+        found = [name for name in names if os.path.isfile(os.path.join(first_path, name))]
+    elif _is_importable(first_path):
+        import zipfile
+
+        with zipfile.ZipFile(first_path) as archive:
+            found = [name for name in names if name in archive.namelist()]
+    if not found:
+        return None
+    path = os.path.join(first_path, found[0])
+    ours = importlib.import_module("replay").__file__
+    return None if ours is not None and os.path.realpath(path) == os.path.realpath(ours) else path
 
 
 def _is_importable(path: str) -> bool:

@@ -11,7 +11,7 @@ import mmap
 import os
 from collections.abc import Callable
 from contextlib import closing, suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, plain_argument, without_self
@@ -25,8 +25,8 @@ _WAL: Final = slice(18, 20)
 """Where a database says that it has a write-ahead log, which one in memory cannot have."""
 
 
-def _refuse(world: Any, what: str) -> None:
-    world.diverge(
+def _refuse(world: Any, what: str) -> NoReturn:
+    raise world.diverge(
         current.stream,
         f"{what}, whose content is not in the recording",
         "the program opens it",

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipapp
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,10 @@ def record_and_play(folder: Path, *words: str) -> list[str]:
     """Return what the program printed, in both runs, and before it the line that `record` said of it."""
     recorded = run("record", *words)
     assert recorded.returncode == 0, recorded.stderr
-    shutil.rmtree(folder)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    else:
+        folder.unlink()
     played = run("play", "run.rec")
     assert (played.returncode, played.stdout, played.stderr) == (0, recorded.stdout, "")
     assert len(recorded.stdout.splitlines()) > 1
@@ -95,6 +99,16 @@ def test_a_programs_own_package_replay_with_a_runtime_in_it(folder: Path) -> Non
     said, *printed = record_and_play(folder, "work/app.py")
     assert said == f"replay: `import replay` in the program is its own {folder}/replay/__init__.py"
     assert printed[0] == "my replay ['replay', 'replay.runtime', 'replay.runtime.again']"
+
+
+def test_a_zip_file_with_a_replay_in_it(folder: Path) -> None:
+    (folder / "replay.py").write_text("def again(): return 'my replay'\n")
+    (folder / "__main__.py").write_text("import replay\nprint(replay.again())\nprint(replay.__file__)\n")
+    zipapp.create_archive(folder, "app.pyz")
+    archive = folder.parent / "app.pyz"
+    said, *printed = record_and_play(archive, "app.pyz")
+    assert said == f"replay: `import replay` in the program is its own {archive}/replay.py"
+    assert printed == ["my replay", f"{archive}/replay.py"]
 
 
 def test_it_may_fail_as_it_does(folder: Path) -> None:
