@@ -341,7 +341,7 @@ def _own_replay(first_path: str | None) -> str | None:
     if not found:
         return None
     path = os.path.join(first_path, found[0])
-    ours = importlib.import_module("replay").__file__
+    ours = sys.modules["replay"].__file__
     return None if ours is not None and os.path.realpath(path) == os.path.realpath(ours) else path
 
 
