@@ -27,6 +27,7 @@ sleep = time.sleep
 
 write = os.write
 read = os.read
+fstat = os.fstat
 close = os.close
 getpid = os.getpid
 eventfd = getattr(os, "eventfd", None)

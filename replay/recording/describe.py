@@ -82,7 +82,12 @@ def _value(key: int, value: Any, limit: int | None) -> str:
         return f"T{key}" if key else "a callback"
     tag, _fd = split_key(key)
     if tag >= FIRST_DOOR:
-        return f"-> {show(_unpacked(_result(value)), limit)}"
+        match result := _result(value):
+            case ["content", bytes() as data]:
+                return f"-> {show(data, limit)}"
+            case ["content", int() as number]:
+                return f"-> content {number} again"
+        return f"-> {show(_unpacked(result), limit)}"
     match tag, value:
         case Kind.ERROR, [int(), *_]:
             return f"raises {_error(value)}"
@@ -125,8 +130,6 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return f"{what} {' '.join(item if isinstance(item, str) else show(item, limit) for item in rest)}"
         case Kind.REDACTED, list():
             return f"{len(value)} secrets"
-        case Kind.BLOB, bytes():
-            return show(value, limit)
         case _:
             return show(value, limit)
 

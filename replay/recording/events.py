@@ -53,7 +53,6 @@ class Kind(IntEnum):
     EXIT = 19
     LOCK = 20
     SITE = 21
-    BLOB = 22
     NAME = 23
     EFFECT = 24
     TAKEN = 25
@@ -109,7 +108,6 @@ TABLE: Final[tuple[Row, ...]] = (
         "[site, path, line, qualname, coroutine]",
         "introduces a place that makes tasks, and what they run",
     ),
-    Row(Kind.BLOB, "bytes", "introduces a piece of file content; numbered by occurrence"),
     Row(Kind.NAME, "[task, name]", "a task got this name; fd part 1: when it was created"),
     Row(Kind.EFFECT, "[key, checksum]", "the request of that key is about to go out; its result follows"),
     Row(Kind.TAKEN, "[stream, n]", "the n-th item that a thread put into a queue was taken from it"),

@@ -21,6 +21,7 @@ from replay.recording.redaction import Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.contents import Read
 from replay.runtime.hot import hot
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
@@ -71,6 +72,7 @@ class LiveStream:
         "last_ns",
         "number",
         "puts",
+        "read",
         "site",
     )
 
@@ -84,6 +86,7 @@ class LiveStream:
         self.puts = 0
         self.elided = 0
         self.site = 0
+        self.read = Read()
 
 
 class LiveWorld:
@@ -332,7 +335,7 @@ class LiveWorld:
         effect, captured = door.effect, door.captured
         may_block = door.blocking if callable(door.blocking) else None
         always_blocks = door.blocking is True
-        unchecked = request is nothing
+        unchecked, has_content = request is nothing, door.has_content
         flush, turn, failed = self.flush, self.turn, self.failed
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -367,6 +370,8 @@ class LiveWorld:
                     result = function(*args, **kwargs)
                 try:
                     value = encode(result if captured is None else captured(result, args, kwargs))
+                    if has_content:
+                        value = stream.read.encode(args[0], value)
                 except Unrecordable as problem:
                     value = unrecorded(problem)
             except Delivered as outer:

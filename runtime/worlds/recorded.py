@@ -22,6 +22,7 @@ from replay.recording.describe import describe_event
 from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.contents import Reread
 from replay.runtime.divergence import Divergence, Ended, Position, place_of, same_output
 from replay.runtime.ending import Ending
 from replay.runtime.order import SPREAD, TASK_STEP
@@ -40,7 +41,7 @@ _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _SKIPPED: Final = frozenset(
-    (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS))
+    (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS))
 )
 
 
@@ -59,6 +60,7 @@ class RecordedStream:
         "passed",
         "pos",
         "puts",
+        "reread",
         "world",
     )
 
@@ -72,6 +74,7 @@ class RecordedStream:
         self.more: list[list[Any]] = []
         self.clock_ns = 0
         self.puts = 0
+        self.reread = Reread()
         self.elided = 0
         self.ident: int | None = None
         self.native_id = 0
@@ -320,7 +323,7 @@ class RecordedWorld:
         """Return what takes the place of ``function``: answer from the recording."""
         bare = -tag
         request, decode, fd_of, effect = door.request, door.decode, door.fd, door.effect
-        replayed = door.replayed
+        has_content, replayed = door.has_content, door.replayed
         unchecked = request is nothing
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -363,7 +366,7 @@ class RecordedWorld:
                     stream.pos += 2
                     signals.deliver(stream.items[stream.pos - 1])
                 try:
-                    result = decode(value)
+                    result = decode(stream.reread.decode(value) if has_content else value)
                 except Malformed as problem:
                     self._stop(Ended(f"{door.name}: the recording holds {problem}", damaged=True))
                 return result if replayed is None else replayed(result, args, kwargs)
