@@ -1,4 +1,4 @@
-"""What is read again is recorded once, within a window; what is too much is marked, not left out in silence."""
+"""What is read again is recorded once, within a window; what is too much is marked, not left out."""
 
 from __future__ import annotations
 
