@@ -37,15 +37,14 @@ class Read:
         size = len(data)
         if size < MIN_BYTES:
             return data
-        if size <= MAX_BYTES:
-            digest = blake2b(data, digest_size=16).digest()
-            number = self._numbers.get(digest)
-            if number is not None:
-                return ["content", number]
+        digest = blake2b(data, digest_size=16).digest() if size <= MAX_BYTES else b""
+        number = self._numbers.get(digest)
+        if number is not None:
+            return ["content", number]
         if self._bytes + size > LIMIT_BYTES and _is_regular(fd):
             return unrecorded(Unrecordable(f"more than {LIMIT_BYTES >> 20} MB were read from files"))
         self._bytes += size
-        if size > MAX_BYTES:
+        if not digest:
             return data
         self._numbers[digest] = self._count
         self._count += 1

@@ -9,9 +9,9 @@ finds the running thread's stream first.
 
 from __future__ import annotations
 
-from asyncio import Task
+from asyncio import Task, events, tasks
 from collections.abc import Callable
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, CoroutineType, MethodType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -19,13 +19,13 @@ from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.order import SPREAD, TASK_STEP
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
 
 if TYPE_CHECKING:
     from replay.runtime.worlds.live import LiveStream, LiveWorld
 
 _SHORT_KEY = -Kind.SHORT
 _END_KEY = -Kind.END
-_SPAWN_KEY = -Kind.SPAWN
 
 CLOCK_BATCH_S = 0.001
 """A program that does nothing but read clocks writes its batch out this often: bounds memory."""
@@ -145,7 +145,6 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
     popleft = ready.popleft
     append = stream.append
     now = real.monotonic_ns
-    is_done = Task.done
     last = stream.last_ns
     timed = loop._run_timed if loop._debug else None
     try:
@@ -169,8 +168,9 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                         handle._context.run(callback, *handle._args)
                     else:
                         timed(handle)
-                    if is_done(owner):
-                        if owner._exception is None and not owner.cancelled():
+                    state = owner._state
+                    if state != "PENDING":
+                        if state == "FINISHED" and owner._exception is None:
                             append(_END_KEY)
                             append(owner._replay_id)  # type: ignore[attr-defined]
                         else:
@@ -197,8 +197,8 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
     Only the caller's frame is looked at: each frame that is, has to be made an object first.
     """
     getframe = real.getframe
-    sites = world.sites
-    site_of = world.site
+    sites = world.spawn_keys
+    site_of = world.spawn_key
     main = world.main
     hidden = world.hidden_codes
 
@@ -212,20 +212,61 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
                 # Ids and default names come from counters of the whole process.
                 world.meet_turn(stream)
         frame: Any = getframe(1)
-        while id(frame.f_code) in hidden and frame.f_back is not None:
-            frame = frame.f_back
         # By address: the hash of a code object goes through all its constants.
-        runs = getattr(coro, "cr_code", None)
-        site = sites.get((id(frame.f_code), frame.f_lasti, id(runs)))
-        stream.site = site_of(stream, frame, coro) if site is None else site
+        place = id(frame.f_code)
+        while place in hidden and frame.f_back is not None:
+            frame = frame.f_back
+            place = id(frame.f_code)
+        runs = coro.cr_code if type(coro) is CoroutineType else None
+        key = sites.get((place, frame.f_lasti, id(runs)))
+        stream.spawn_key = site_of(stream, frame, coro) if key is None else key
+        is_plain = name is None and context is None and not kwargs and runs is not None
+        if is_plain and self._task_factory is None and not self._debug and not self._closed:
+            return tasks.Task(coro, loop=self)  # what `create` comes to
+        try:
+            task = create(self, coro, name=name, context=context, **kwargs)
+        except BaseException as error:
+            strip(error)
+            raise
         if name is None:
-            if context is None and not kwargs:
-                return create(self, coro)
-            return create(self, coro, context=context, **kwargs)
-        task = create(self, coro, name=name, context=context, **kwargs)
+            return task
         world.task_named(stream, task, name)
         return task
 
+    return create_task
+
+
+def create_task_now(
+    world: LiveWorld, loop_type: type, of_loop: Callable[..., Any], create: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return ``asyncio.create_task``: in the usual case the loop's own, without going through it."""
+    getframe = real.getframe
+    running_loop = events._get_running_loop
+    sites = world.spawn_keys
+    site_of = world.spawn_key
+    main = world.main
+    hidden = world.hidden_codes
+
+    def create_task(coro: Any, *, name: Any = None, context: Any = None) -> Any:
+        if hot.append is not None and name is None and context is None and type(coro) is CoroutineType:
+            loop: Any = running_loop()
+            if loop.__class__ is loop_type and loop._task_factory is None and not loop._debug:
+                method = loop.create_task
+                if type(method) is MethodType and method.__func__ is of_loop:
+                    frame = getframe(1)
+                    place = id(frame.f_code)
+                    if place not in hidden:
+                        key = sites.get((place, frame.f_lasti, id(coro.cr_code)))
+                        main.spawn_key = site_of(main, frame, coro) if key is None else key
+                        return tasks.Task(coro, loop=loop)
+        try:
+            return create(coro, name=name, context=context)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    create_task.__qualname__, create_task.__module__ = create.__qualname__, create.__module__
+    create_task.__doc__ = create.__doc__
     return create_task
 
 
@@ -238,7 +279,7 @@ def task_hash(world: LiveWorld) -> Callable[[Any], int]:
     main = world.main
 
     def task_hash(task: Any) -> int:
-        number: int = getattr(task, "_replay_id", 0)
+        number: int = task._replay_id
         if not number:
             number = task._replay_id = next_id()
             append = hot.append
@@ -248,13 +289,13 @@ def task_hash(world: LiveWorld) -> Callable[[Any], int]:
                 if stream is None:
                     return number * SPREAD
                 append = stream.append
-            site = stream.site
-            if site:
-                stream.site = 0
+            key = stream.spawn_key
+            if key:
+                stream.spawn_key = 0
             else:  # made without the loop's create_task
-                site = world.site(stream, real.getframe(1), task.get_coro())
-            append(_SPAWN_KEY)
-            append([number, site])
+                key = world.spawn_key(stream, real.getframe(1), task.get_coro())
+            append(key)
+            append(number)
         return number * SPREAD
 
     task_hash.__name__ = task_hash.__qualname__ = "__hash__"

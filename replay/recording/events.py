@@ -77,7 +77,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.CLOCK, "ns since the last CLOCK", "the loop read its clock"),
     Row(Kind.ARRIVALS, "[[stream, n], ...]", "callbacks from other threads, taken in this order"),
     Row(Kind.OUTPUT, "[order, bytes]", "the program wrote these bytes to descriptor 1 or 2"),
-    Row(Kind.SPAWN, "[task, site]", "a task was created at that site by the running step"),
+    Row(Kind.SPAWN, "task", "the running step created a task; fd part: the site where it did, or 0"),
     Row(Kind.END, "[task, outcome]", "a task ended: 0 returned, 1 cancelled, else [type, message]"),
     Row(Kind.EAGER, "task, or 0", "the eager first step of a task begins inside its parent's; 0: it ends"),
     Row(Kind.LOOP, "1 or 0", "a loop begins to run, or stops"),

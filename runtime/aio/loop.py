@@ -25,7 +25,7 @@ from replay.runtime.garbage import garbage
 from replay.runtime.hot import run_ready
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
-from replay.runtime.tracebacks import strip
+from replay.runtime.tracebacks import strip, unseen
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -203,7 +203,11 @@ class EventLoop(asyncio.SelectorEventLoop):
         """Return a new task that runs ``coro``."""
         if self._world is not None and self._world.threads_started and current.stream is not None:
             self._world.meet_turn(current.stream)
-        task = super().create_task(coro, **kwargs)
+        try:
+            task = super().create_task(coro, **kwargs)
+        except BaseException as error:
+            strip(error)
+            raise
         if self._debug:
             _forget_own_frames(task)
         return task
@@ -241,6 +245,7 @@ class EventLoop(asyncio.SelectorEventLoop):
             except OSError:  # closed meanwhile by its own thread
                 pass
 
+    @unseen
     def call_soon_threadsafe(
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> events.Handle:
@@ -261,6 +266,7 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     # -- signals --------------------------------------------------------------------------------
 
+    @unseen
     def add_signal_handler(self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
         """Call ``callback(*args)`` in this loop when the signal comes in."""
         if self._world is None:
@@ -270,6 +276,7 @@ class EventLoop(asyncio.SelectorEventLoop):
 
         set_loop_handler(self, sig, callback, args)
 
+    @unseen
     def remove_signal_handler(self, sig: int) -> bool:
         """Give the signal back; whether there was a handler."""
         if self._world is None:
@@ -280,6 +287,7 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     # -- running --------------------------------------------------------------------------------
 
+    @unseen
     def run_forever(self) -> None:
         """Run until stopped."""
         world, stream = self._world, current.stream
@@ -319,12 +327,16 @@ class EventLoop(asyncio.SelectorEventLoop):
                 handle._scheduled = False
                 self._ready.append(handle)
             handle = None  # its callback may hold what is to end with its step
-        if world.is_replay:
-            world.run_ready(self, stream)
-            return
-        if real.gc_get_count()[0] > GARBAGE_YOUNG and garbage.is_enabled:
-            self._collect(stream)
-        run_ready(self, stream, signals.pending)
+        try:
+            if world.is_replay:
+                world.run_ready(self, stream)
+                return
+            if real.gc_get_count()[0] > GARBAGE_YOUNG and garbage.is_enabled:
+                self._collect(stream)
+            run_ready(self, stream, signals.pending)
+        except BaseException as error:
+            strip(error)
+            raise
 
     def _without_cancelled(self) -> list[Any]:
         """Drop timers that were cancelled; as ``asyncio.base_events`` does."""

@@ -73,7 +73,7 @@ class LiveStream:
         "number",
         "puts",
         "read",
-        "site",
+        "spawn_key",
     )
 
     def __init__(self, number: int) -> None:
@@ -85,7 +85,7 @@ class LiveStream:
         self.clock_ns = 0
         self.puts = 0
         self.elided = 0
-        self.site = 0
+        self.spawn_key = 0
         self.read = Read()
 
 
@@ -103,7 +103,7 @@ class LiveWorld:
         self._streams = itertools.count(1)
         self._tasks = itertools.count(1)
         self.next_task = self._tasks.__next__
-        self.sites: dict[tuple[int, int, int], int] = {}
+        self.spawn_keys: dict[tuple[int, int, int], int] = {}
         self.hidden_codes: set[int] = set()
         self._codes: list[CodeType | None] = []
         self.is_abandoned = False
@@ -559,16 +559,17 @@ class LiveWorld:
         stream.append(_END_KEY)
         stream.append(outcome_of(task))
 
-    def site(self, stream: LiveStream, frame: FrameType, coro: Any) -> int:
-        """Return the number of the place outside asyncio that is about to run ``coro`` as a task."""
+    def spawn_key(self, stream: LiveStream, frame: FrameType, coro: Any) -> int:
+        """Return the key of the event that ``coro`` became a task, at a place outside asyncio."""
         place = frame
         while place.f_back is not None and self._is_hidden(place):
             place = place.f_back
         code, runs = place.f_code, getattr(coro, "cr_code", None)
         key = (id(code), place.f_lasti, id(runs))
-        number = self.sites.get(key)
-        if number is None:
-            number = self.sites[key] = len(self.sites) + 1
+        spawn_key = self.spawn_keys.get(key)
+        if spawn_key is None:
+            number = len(self.spawn_keys) + 1
+            spawn_key = self.spawn_keys[key] = -(Kind.SPAWN | number << TAG_BITS)
             self._codes += [code, runs]  # an address stands for it as long as it lives
             stream.append(_SITE_KEY)
             stream.append(
@@ -580,7 +581,7 @@ class LiveWorld:
                     None if runs is None else runs.co_qualname,
                 ]
             )
-        return number
+        return spawn_key
 
     def _is_hidden(self, frame: FrameType) -> bool:
         code = frame.f_code

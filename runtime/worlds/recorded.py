@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Malformed, checksum, pack_request, unpack_error
 from replay.recording.describe import describe_event
-from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
+from replay.recording.events import FIRST_DOOR, TAG_BITS, TAG_MASK, Kind
 from replay.runtime import real
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Reread
@@ -39,6 +39,7 @@ _POLL_KEY: Final = -Kind.POLL
 _CLOCK_KEY: Final = -Kind.CLOCK
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
+_SPAWN_KEY: Final = -Kind.SPAWN
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _SKIPPED: Final = frozenset(
     (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS))
@@ -170,6 +171,14 @@ class RecordedStream:
                 self.pos += 2
                 raise self.world.decoded_error(form)
         self.world.differ(self, key, describe)
+
+    def take_spawn(self) -> int:
+        """Return the number of the task that is created here; where, is not compared."""
+        key = self.peek()
+        if key is None or key >= 0 or -key & TAG_MASK != Kind.SPAWN:
+            key = _SPAWN_KEY
+        number: int = self.take(key)
+        return number
 
 
 class RecordedWorld:
@@ -495,10 +504,12 @@ class RecordedWorld:
                 stream.pos = pos + 2
             else:
                 self.take_step(stream, task, handle)
-            if timed is None:
-                handle._run()
-            else:
+            if timed is not None:
                 timed(handle)
+            elif task:
+                handle._context.run(callback, *handle._args)  # as when recording
+            else:
+                handle._run()
             if task and is_done(owner):  # type: ignore[arg-type]
                 self.event(stream, _END_KEY, outcome_of(owner))
             callback = owner = None
@@ -528,11 +539,11 @@ class RecordedWorld:
         """Return the hash of tasks: of their ids, which are in the recording."""
 
         def task_hash(task: Any) -> int:
-            number: int = getattr(task, "_replay_id", 0)
+            number: int = task._replay_id
             if not number:
                 stream = current.stream
                 if stream is not None:
-                    number = task._replay_id = stream.take(-Kind.SPAWN)[0]
+                    number = task._replay_id = stream.take_spawn()
             return number * SPREAD
 
         task_hash.__name__ = task_hash.__qualname__ = "__hash__"

@@ -290,7 +290,7 @@ def test_json(folder: Path) -> None:
 
 
 def test_a_run_that_was_fine(tmp_path: Path) -> None:
-    path = write(tmp_path / "run.rec", -Kind.SPAWN, [1, 0], 1, 5, -Kind.END, 1, -Kind.EXIT, ["exit", 0])
+    path = write(tmp_path / "run.rec", -Kind.SPAWN, 1, 1, 5, -Kind.END, 1, -Kind.EXIT, ["exit", 0])
     assert read("info", path).startswith("outcome      exit code 0\nprogram      unknown\n")
     path = write(tmp_path / "two.rec", 1, 5, -Kind.EXIT, ["signal", 15, {"cost_ns": 2500, "version": "x"}])
     out = read("info", path)
@@ -330,7 +330,7 @@ def test_what_was_redacted_and_left_out(tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a recording of 1000 tasks that take ten steps each."""
-    spawned = [item for number in range(1, 1001) for item in (-Kind.SPAWN, [number, 0])]
+    spawned = [item for number in range(1, 1001) for item in (-Kind.SPAWN, number)]
     steps = [item for _ in range(10) for number in range(1, 1001) for item in (number, 1000)]
     ends = [item for number in range(1, 1000) for item in (-Kind.END, number)]
     path = tmp_path_factory.mktemp("long") / "run.rec"
@@ -438,7 +438,7 @@ def test_what_is_no_recording(command: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_cut_recording_is_read_and_called_cut(command: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "run.rec", -Kind.SPAWN, [1, 0], 1, 5, is_closed=False)
+    path = write(tmp_path / "run.rec", -Kind.SPAWN, 1, 1, 5, is_closed=False)
     code, out, err = said(command, path)
     assert code == 0
     assert out
