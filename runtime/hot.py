@@ -18,7 +18,9 @@ from zlib import crc32
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.order import SPREAD, TASK_STEP
+from replay.runtime.signals import signals
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
 
 if TYPE_CHECKING:
     from replay.runtime.worlds.live import LiveStream, LiveWorld
@@ -28,7 +30,8 @@ _END_KEY = -Kind.END
 _SPAWN_KEY = -Kind.SPAWN
 
 CLOCK_BATCH_S = 0.001
-"""A program that does nothing but read clocks writes its batch out this often: bounds memory."""
+"""A program that does nothing but read clocks writes its batch out this often, which bounds memory, and
+has the handlers of its signals run: it may be waiting for one of them."""
 
 
 class Hot:
@@ -48,6 +51,7 @@ def clock(
 ) -> Callable[[], float]:
     """Return the door of a clock that counts seconds and never goes far back."""
     flush = world.flush_main
+    pending = signals.pending
     due = 0.0
 
     def clock() -> float:
@@ -55,12 +59,20 @@ def clock(
         append = hot.append
         if append is None:
             return general()
-        append(key)
         value = read()
-        append(value)
         if value > due:
             due = value + CLOCK_BATCH_S
             flush()
+            if pending:
+                # Before the event, so that a replay meets them without looking for them after each reading.
+                try:
+                    world.deliver_signals(world.main)
+                except BaseException as error:
+                    strip(error)
+                    raise
+                return clock()  # a handler may have started a thread
+        append(key)
+        append(value)
         return value
 
     return clock

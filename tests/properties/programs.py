@@ -199,10 +199,10 @@ def filled(draw: Draw, template: str, place: Place) -> str:
 
 
 def usable(templates: tuple[T, ...], place: Place) -> tuple[T, ...]:
-    """Leave out what would start a worker where no more are to be started."""
+    """Leave out what would start a worker, or a job that starts one, where no more are to be started."""
     if place.above < WORKERS - 1:
         return templates
-    return tuple(one for one in templates if "{w}" not in str(one))
+    return tuple(one for one in templates if "{w}" not in str(one) and "{j}" not in str(one))
 
 
 def statement(draw: Draw, place: Place, depth: int) -> Lines:
