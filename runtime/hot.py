@@ -30,8 +30,7 @@ _END_KEY = -Kind.END
 _SPAWN_KEY = -Kind.SPAWN
 
 CLOCK_BATCH_S = 0.001
-"""A program that does nothing but read clocks writes its batch out this often, which bounds memory, and
-has the handlers of its signals run: it may be waiting for one of them."""
+"""A program that does nothing but read clocks writes its batch out this often: bounds memory."""
 
 
 class Hot:
@@ -50,9 +49,12 @@ def clock(
     world: LiveWorld, key: int, read: Callable[[], float], general: Callable[[], float]
 ) -> Callable[[], float]:
     """Return the door of a clock that counts seconds and never goes far back."""
-    flush = world.flush_main
-    pending = signals.pending
     due = 0.0
+
+    def catch_up() -> None:
+        world.flush_main()
+        if signals.pending:
+            world.deliver_signals(world.main)
 
     def clock() -> float:
         nonlocal due
@@ -61,20 +63,22 @@ def clock(
             return general()
         value = read()
         if value > due:
+            # Before the event is there: a replay then meets signals where it has to look for a next event.
             due = value + CLOCK_BATCH_S
-            flush()
-            if pending:
-                # Before the event, so that a replay meets them without looking for them after each reading.
-                try:
-                    world.deliver_signals(world.main)
-                except BaseException as error:
-                    strip(error)
-                    raise
-                return clock()  # a handler may have started a thread
+            try:
+                catch_up()
+            except BaseException as error:
+                strip(error)
+                raise
         append(key)
         append(value)
         return value
 
+    def make_due() -> None:
+        nonlocal due
+        due = 0.0
+
+    signals.on_catch.append(make_due)  # the program may be waiting for the handler, and only read this clock
     return clock
 
 
