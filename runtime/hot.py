@@ -18,6 +18,7 @@ from zlib import crc32
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.order import SPREAD, TASK_STEP
+from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
@@ -47,22 +48,36 @@ def clock(
     world: LiveWorld, key: int, read: Callable[[], float], general: Callable[[], float]
 ) -> Callable[[], float]:
     """Return the door of a clock that counts seconds and never goes far back."""
-    flush = world.flush_main
     due = 0.0
+
+    def catch_up() -> None:
+        world.flush_main()
+        if signals.pending:
+            world.deliver_signals(world.main)
 
     def clock() -> float:
         nonlocal due
         append = hot.append
         if append is None:
             return general()
-        append(key)
         value = read()
-        append(value)
         if value > due:
+            # Before the event is there: a replay then meets signals where it has to look for a next event.
             due = value + CLOCK_BATCH_S
-            flush()
+            try:
+                catch_up()
+            except BaseException as error:
+                strip(error)
+                raise
+        append(key)
+        append(value)
         return value
 
+    def make_due() -> None:
+        nonlocal due
+        due = 0.0
+
+    signals.on_catch.append(make_due)  # the program may be waiting for the handler, and only read this clock
     return clock
 
 

@@ -148,6 +148,14 @@ class RecordedStream:
                 return self.world.decoded_error(form)
         return None
 
+    def deliver_signals_after(self) -> None:
+        """Run the handlers that ran right after the event that was taken last."""
+        while self.pos < len(self.items) or self.fill():
+            if self.items[self.pos] != _SIGNAL_AFTER_KEY:
+                return
+            self.pos += 2
+            signals.deliver(self.items[self.pos - 1])
+
     def take(  # noqa: RET503 - `differ` does not return
         self, key: int, describe: Callable[[], str] | None = None, asked: int | None = None
     ) -> Any:
@@ -369,11 +377,7 @@ class RecordedWorld:
                     if recorded != asked:
                         stream.pos -= 2
                         self.differ(stream, key, describe)
-                if stream.pos >= len(stream.items):
-                    stream.fill()
-                while stream.pos < len(stream.items) and stream.items[stream.pos] == _SIGNAL_AFTER_KEY:
-                    stream.pos += 2
-                    signals.deliver(stream.items[stream.pos - 1])
+                stream.deliver_signals_after()
                 try:
                     result = decode(stream.reread.decode(value) if has_content else value)
                 except Malformed as problem:
@@ -396,11 +400,20 @@ class RecordedWorld:
                 return real.monotonic()
             pos = stream.pos
             items = stream.items
+            value: float
             if pos < len(items) and items[pos] == key:
-                stream.pos = pos + 2
-                value: float = items[pos + 1]
-                return value
-            return stream.take(key)  # type: ignore[no-any-return]
+                value = items[pos + 1]
+                stream.pos = pos = pos + 2
+                if pos < len(items) and items[pos] != _SIGNAL_AFTER_KEY:
+                    return value
+            else:
+                value = stream.take(key)
+            try:
+                stream.deliver_signals_after()
+            except BaseException as error:
+                strip(error)
+                raise
+            return value
 
         return clock
 
