@@ -41,7 +41,7 @@ class RecordOptions:
       redact: regular expressions; each match becomes a placeholder before anything is written.
       redact_env: names of environment variables whose values are redacted.
       target: how ``argv[0]`` names the program.
-      argv: the script, module or command as given, and the program's arguments.
+      argv: the script or module as given, or the path of the command's script; and the program's arguments.
     """
 
     output: str

@@ -65,7 +65,8 @@ def _task() -> str | None:
     return f"T{getattr(task, '_replay_id', '?')} {task.get_name()}"
 
 
-def _is_users(frame: FrameType) -> bool:
+def is_users(frame: FrameType) -> bool:
+    """Whether the frame is of the program itself: not of Python, of an installed library, or of ours."""
     name = frame.f_globals.get("__name__", "")
     path = frame.f_code.co_filename
     return not (str(name).startswith("replay.") or path.startswith((sys.base_prefix, sys.prefix, "<frozen")))
@@ -83,7 +84,7 @@ def _where(frame: FrameType | None = None) -> str | None:
         frame = real.getframe(1)
     other: FrameType | None = None
     while frame is not None:
-        if _is_users(frame):
+        if is_users(frame):
             return _place(frame)
         if other is None and not str(frame.f_globals.get("__name__", "")).startswith("replay."):
             other = frame

@@ -37,7 +37,8 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     # First: what is put into a set keeps the place of the hash it had then.
     _tasks(world)
     boundary = Installer(world, Names(recorded_doors))
-    children.install(boundary, system.install(boundary), header)
+    boundary.outputs = system.install(boundary)
+    children.install(boundary, boundary.outputs, header)
     for kind in (clocks, entropy, files, sockets, tls, readiness, threads, leaving, garbage):
         kind.install(boundary)
     signals.install(boundary, header["signals"])
@@ -73,6 +74,9 @@ def _set_name(world: Any) -> Any:
 
 class _UnixSelectorEventLoop(EventLoop):
     """Ours, under the name that loops print."""
+
+
+_UnixSelectorEventLoop.__module__ = "asyncio.unix_events"
 
 
 def _loops(world: Any) -> None:

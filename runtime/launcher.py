@@ -50,6 +50,7 @@ _MODULES: Final = (
     "replay.runtime.redaction",
     "replay.runtime.report",
     "replay.runtime.sources",
+    "replay.runtime.unrecorded",
     "replay.runtime.worlds.live",
     "replay.runtime.worlds.recorded",
 )
@@ -59,13 +60,13 @@ def launch_record(options: RecordOptions) -> NoReturn:
     """Become the recorded program.
 
     Raises:
-      UsageError: the program cannot be recorded; nothing was started.
+      UsageError: a pattern cannot be used; nothing was started.
     """
     seed = os.environ.get("PYTHONHASHSEED", "random")
     if seed == "random":
         seed = str(secrets.randbelow(2**32 - 1) + 1)
     _check_patterns(options.redact)
-    name = _locate(options.target, options.argv[0])
+    name = options.argv[0]
     _start(
         {
             "mode": "record",
@@ -75,7 +76,7 @@ def launch_record(options: RecordOptions) -> NoReturn:
             "redact": options.redact,
             "redact_env": options.redact_env,
             "target": options.target,
-            "argv": [name, *options.argv[1:]],
+            "argv": list(options.argv),
             "first_path": _first_path(options.target, name),
             "script": _script(options.target, name),
             "own_seed": os.environ.get("PYTHONHASHSEED"),
@@ -159,7 +160,7 @@ def _hide_files() -> None:
 def _record(job: dict[str, Any]) -> NoReturn:
     from replay.recording import distributions
     from replay.recording.writer import RecordingWriter
-    from replay.runtime import environment, redaction, sources
+    from replay.runtime import environment, redaction, sources, unrecorded
     from replay.runtime.boundary import output, signals
     from replay.runtime.ending import Ender
     from replay.runtime.install import install
@@ -197,6 +198,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
     world = LiveWorld()
     boundary = install(world, None, header)
     read_script = sources.record(boundary)
+    unrecorded.install(boundary)
     environment.record(boundary, redacted, secrets_.learn)
     header["doors"] = list(boundary.names.tags)
     part = f"{job['output']}.part" if job["on_failure"] else job["output"]
@@ -214,7 +216,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     from replay.recording import drift
     from replay.recording.reader import RecordingFile
     from replay.recording.sources import Sources
-    from replay.runtime import environment, redaction, sources
+    from replay.runtime import environment, redaction, sources, unrecorded
     from replay.runtime.divergence import Reporter
     from replay.runtime.ending import Ending, watch_replay
     from replay.runtime.install import install
@@ -236,6 +238,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     world = RecordedWorld(iter(chunks), names, ending, reporter.stop)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
+    unrecorded.install(boundary)
     environment.replay(boundary, header)
     redaction.replay(boundary, header)
     _restore_paths(header)
@@ -290,26 +293,6 @@ def _check_patterns(patterns: tuple[str, ...]) -> None:
             re.compile(pattern.encode())
         except re.error as error:
             raise UsageError(f"--redact {pattern!r} cannot be matched with bytes: {error.msg}") from None
-
-
-def _locate(target: str, name: str) -> str:
-    """Return the path of a command; scripts and modules stay as named."""
-    if target != "command":
-        return name
-    import shutil
-
-    beside = os.path.join(os.path.dirname(sys.executable), name)
-    found = beside if os.path.isfile(beside) else shutil.which(name)
-    if found is None:
-        raise UsageError(f"no such command: {name}")
-    with open(found, "rb") as file:
-        first = file.readline(200)
-    if not first.startswith(b"#!") or b"python" not in first:
-        raise UsageError(
-            f"{name} ({found}) is not a Python program; only programs of this Python can be recorded",
-            hint="`replay record app.py` or `replay record -m MODULE`",
-        )
-    return found
 
 
 def _first_path(target: str, name: str) -> str | None:

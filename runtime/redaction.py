@@ -17,6 +17,7 @@ from replay.recording import codec
 from replay.recording.describe import event_name
 from replay.recording.events import TAG_BITS, Kind
 from replay.recording.redaction import Redactor, can_be_kept
+from replay.recording.sources import REDACTED_NOTE
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
 from replay.runtime.boundary import sockets
@@ -174,7 +175,7 @@ class Redaction:
         places = ", ".join(f"{name} {count}" for name, count in counts.most_common())
         secrets = self.redactor.secrets_count
         where = f" in {places}" if places else ", found nowhere"
-        return f"redacted {secrets} secret{'s' if secrets != 1 else ''}{where}"
+        return f"{REDACTED_NOTE}{secrets} secret{'s' if secrets != 1 else ''}{where}"
 
 
 def replay(boundary: Installer, header: dict[str, Any]) -> None:

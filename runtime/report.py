@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from replay.runtime import real
+
+untold: Final[list[str]] = []
+"""What could not be said when it happened, for descriptor 2 was the program's own then."""
 
 
 def tell(text: str) -> None:
@@ -57,6 +60,8 @@ class Report:
             except OSError as problem:
                 tell(f"the recording cannot be renamed ({problem.strerror})")
                 name = self._part
+        while untold:
+            tell(untold.pop(0))
         self._tell_redacted()
         world = self._world
         took = _seconds(real.monotonic() - self._started)

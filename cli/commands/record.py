@@ -2,7 +2,8 @@
 
     replay record app.py ARGS          a script, or a folder or zip file with a __main__.py
     replay record -m MODULE ARGS       a module, as `python -m`
-    replay record -- COMMAND ARGS      an installed command written in Python, such as pytest
+    replay record -- COMMAND ARGS      an installed command written in Python, such as pytest or uvicorn;
+                                       `-- python app.py` is this Python
 
 Options of `record` stand before the program; everything after it is the program's own. The exit code is
 the program's; 92 means that `record` was called wrongly.
@@ -15,6 +16,7 @@ import os
 import re
 from typing import Final
 
+from replay.cli import installed
 from replay.cli.arguments import Parser
 from replay.errors import UsageError
 from replay.options import RecordOptions, Target
@@ -96,18 +98,21 @@ def program_of(program: tuple[str, ...]) -> tuple[Target, tuple[str, ...]]:
     if first == "--":
         if not rest:
             raise UsageError("no command after `--`", hint="`replay record -- pytest`")
-        check_command(rest[0])
-        return "command", tuple(rest)
+        target, argv = installed.resolve(rest, installed.this_interpreter(), os.environ)
+        if target == "script":
+            check_script(argv[0])
+        return target, argv
     if first.startswith("-m"):
-        argv = [first[2:], *rest] if first != "-m" else rest
-        if not argv or not argv[0]:
+        words = [first[2:], *rest] if first != "-m" else rest
+        if not words or not words[0]:
             raise UsageError("no module after `-m`", hint="`replay record -m package.module`")
-        if argv[0].endswith(".py"):
+        if words[0].endswith(".py"):
             raise UsageError(
-                f"`-m` takes the name of a module, not of a file: {argv[0]}",
-                hint=f"`replay record {argv[0]}`",
+                f"`-m` takes the name of a module, not of a file: {words[0]}",
+                hint=f"`replay record {words[0]}`",
             )
-        return "module", tuple(argv)
+        installed.check_module(words[0], words[1:], os.environ)
+        return "module", tuple(words)
     check_script(first)
     return "script", program
 
@@ -156,15 +161,6 @@ def _instead_of(path: str) -> str | None:
     if os.path.isfile(path.replace(".", os.sep) + ".py"):
         return f"a module is recorded with `replay record -m {path}`"
     return None
-
-
-def check_command(name: str) -> None:
-    """Refuse a command that is not there."""
-    import shutil
-
-    if shutil.which(name) is None:
-        hint = f"a script is recorded with `replay record {name}`" if os.path.isfile(name) else None
-        raise UsageError(f"no such command: {name}", hint=hint)
 
 
 def check_pattern(pattern: str) -> None:

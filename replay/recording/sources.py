@@ -27,6 +27,12 @@ ENVIRONMENT_NOTE: Final = (
     "os.environ was read as a whole: what was not read by name is a placeholder at replay"
 )
 
+REDACTED_NOTE: Final = "redacted "
+"""How the remark begins that says how much was redacted, and where."""
+
+_MAX_SUSPECTS: Final = 8
+"""More would hide what the message is about."""
+
 FOLDER: Final = "folder"
 EXTENSION: Final = "extension"
 ARCHIVE: Final = "archive"
@@ -127,7 +133,7 @@ class Sources:
       cached: loads of files whose code came from a cache, not from the compiler: ``(path, loads before)``.
       distributions: the installed distributions that were imported, with their versions.
       is_redacted: whether anything was redacted while the program ran.
-      is_environment_copied: whether the program read all environment variables at once.
+      notes: what could not be recorded, or was changed, in words.
     """
 
     files: dict[str, list[Source]] = field(default_factory=dict)
@@ -138,7 +144,7 @@ class Sources:
     cached: set[tuple[str, int]] = field(default_factory=set)
     distributions: dict[str, str] = field(default_factory=dict)
     is_redacted: bool = False
-    is_environment_copied: bool = False
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def of_frames(cls, frames: Iterable[tuple[int, list[Any]]]) -> Sources:
@@ -158,8 +164,10 @@ class Sources:
                         found.files.setdefault(source.path, []).append(source)
                     elif key == _FOUND_KEY:
                         found.add(value)
-            if _NOTE_KEY in keys and ENVIRONMENT_NOTE in items:
-                found.is_environment_copied = True
+            if _NOTE_KEY in keys:
+                found.notes += [
+                    str(value) for key, value in zip(keys, items[1::2], strict=True) if key == _NOTE_KEY
+                ]
         return found
 
     def add(self, value: Any) -> None:
@@ -196,9 +204,8 @@ class Sources:
             found.append(
                 "secrets were redacted: the program may have looked into one, or made another out of it"
             )
-        if self.is_environment_copied:
-            found.append(ENVIRONMENT_NOTE)
-        return found
+        found += [note for note in dict.fromkeys(self.notes) if not note.startswith(REDACTED_NOTE)]
+        return found[:_MAX_SUSPECTS]
 
     @property
     def modules(self) -> dict[str, Source]:

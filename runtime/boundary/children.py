@@ -15,13 +15,14 @@ import os
 import pty
 import struct
 import subprocess
+import sys
 import termios
 import tty
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from replay.recording.events import TAG_BITS, Kind
-from replay.runtime import real
+from replay.runtime import real, unrecorded
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.system import Outputs
 from replay.runtime.boundary.table import Door, Request, plain_argument
@@ -51,6 +52,7 @@ class Pump:
         self._number = number
         self._target = target
         self._source = source
+        self._is_over = False
         self._ended = real.allocate_lock()
         self._ended.acquire()
         _set_blocking(source, False)
@@ -63,12 +65,14 @@ class Pump:
             poller.poll()
             if not self.drain():
                 break
+        # Here and nowhere else: its number may be another's at once, which nobody must wait for.
+        _close(self._source)
         self._ended.release()
 
     def drain(self) -> bool:
         """Pass on what there is; whether there may be more later."""
         with self._world.output_lock:
-            while self._source >= 0:
+            while not self._is_over:
                 try:
                     data = real.read(self._source, _READ_BYTES)
                 except BlockingIOError:
@@ -76,9 +80,8 @@ class Pump:
                 except OSError:  # the other end of a terminal is gone
                     data = b""
                 if not data:
-                    _close(self._source)
-                    self._source = -1
-                    return False
+                    self._is_over = True
+                    break
                 self._world.child_output(self._number, self._target, data)
         return False
 
@@ -142,6 +145,8 @@ def _live(world: Any, start: Callable[..., int], outputs: Outputs) -> Callable[.
         stream = current.stream
         if stream is None:
             return start(*args)
+        if sys._getframe(1).f_globals.get("__name__") == "multiprocessing.util":
+            unrecorded.say(unrecorded.MULTIPROCESSING)
         given = list(args)
         opened: list[int] = []
         try:

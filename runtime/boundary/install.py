@@ -45,6 +45,8 @@ class Installer:
         self.world = world
         self.names = names
         self.replacements = Replacements()
+        self.outputs: Any = None
+        """Knows which descriptors are the program's output (``system.Outputs``)."""
         self._at_start: list[Callable[[], object]] = []
 
     @property

@@ -468,6 +468,17 @@ class Handle:
         self._is_done = True
 
 
+# What a program may see of them, and trio asserts.
+for _kind, _name, _module in (
+    (LiveLock, "lock", "_thread"),
+    (RecordedLock, "lock", "_thread"),
+    (RLock, "RLock", "_thread"),
+    (SimpleQueue, "SimpleQueue", "_queue"),
+):
+    _kind.__name__ = _kind.__qualname__ = _name
+    _kind.__module__ = _module
+
+
 def install(boundary: Installer) -> None:
     """Put the doors between threads in place."""
     world = _Shared.world = boundary.world

@@ -1,0 +1,268 @@
+"""What is not recorded is named: once on stderr while recording, in `info`, and where a replay diverges."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from replay.runtime import unrecorded
+from tests.conftest import ROOT
+
+RUN_LIMIT_S = 15.0
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an empty folder the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "replay", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=RUN_LIMIT_S,
+        check=False,
+    )
+
+
+def remarks(source: str, *args: str, code: int = 0) -> list[str]:
+    """Record a program; return what was said of it, which must also be what `info` says."""
+    Path("app.py").write_text(source)
+    ran = run("record", "app.py", *args)
+    assert ran.returncode == code, ran.stderr
+    lines = [line.removeprefix("replay: ") for line in ran.stderr.splitlines() if line.startswith("replay: ")]
+    assert [line.split()[0] for line in lines[-2:]] == ["recorded", "next:"]
+    info = json.loads(run("info", "--json", "run.rec").stdout)
+    notes = [note["text"] for note in info["notes"]]
+    # The tracker that multiprocessing starts ends after the program: that is said in the recording alone.
+    assert [text for text in notes if not text.startswith("a child process outlived")] == lines[:-2]
+    return lines[:-2]
+
+
+def replayed() -> subprocess.CompletedProcess[str]:
+    Path("app.py").unlink()
+    return run("play", "run.rec")
+
+
+SQLITE = "sqlite3: its files, its own clock (`datetime('now')`) and its own `random()` are not recorded"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import sqlite3", []),
+        ("import sqlite3\nfor _ in range(3): sqlite3.connect(':memory:').close()", [SQLITE]),
+        ("import os\nif not os.fork(): os._exit(0)\nos.wait()", [unrecorded.FORK]),
+        ("import os\nos.system('true')\nos.system('true')", [unrecorded.CHILD.format("system")]),
+        (
+            "import os\npid = os.posix_spawn('/bin/true', ['true'], {})\nos.waitpid(pid, 0)",
+            [unrecorded.CHILD.format("posix_spawn")],
+        ),
+        ("import multiprocessing, concurrent.futures.process", []),
+        ("import ctypes, uuid", []),
+        ("import ctypes\nprint(ctypes.CDLL(None).abs(-3), ctypes.CDLL(None).abs(-4))", [unrecorded.CTYPES]),
+        ("import subprocess\nsubprocess.run(['true'], check=True)", []),
+        ("import asyncio, ssl, threading, logging, http.client", []),
+        ("import trio", []),
+    ],
+)
+def test_it_is_named_once_when_it_is_used(source: str, said: list[str]) -> None:
+    assert remarks(source) == said
+
+
+MULTIPROCESSING_APP = """
+import multiprocessing, sys
+
+def work(): pass
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    for _ in range(2):
+        process = context.Process(target=work)
+        process.start()
+        process.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_multiprocessing_is_named_by_its_own_name(method: str) -> None:
+    assert remarks(MULTIPROCESSING_APP, method) == [unrecorded.MULTIPROCESSING]
+
+
+def test_trio_is_named_when_it_runs() -> None:
+    source = "import trio\nasync def main(): print('in trio')\ntrio.run(main)\ntrio.run(main)"
+    assert "trio: its scheduling is not recorded yet; asyncio's is" in remarks(source)
+
+
+def fake(module: str, text: str = "") -> None:
+    """Put a module where the program finds it, in the place of an extension that is not installed here."""
+    *parents, name = module.split(".")
+    folder = Path()
+    for parent in parents:
+        folder /= parent
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").touch()
+    (folder / f"{name}.py").write_text(text)
+
+
+def watched_at_import() -> list[unrecorded.Row]:
+    installed = {"sqlite3", "trio", "subinterpreters"}
+    return [row for row in unrecorded.TABLE if row.name not in installed and not row.use]
+
+
+def test_each_extension_is_named_when_it_is_imported() -> None:
+    rows = watched_at_import()
+    for row in rows:
+        fake(row.module)
+    names = [row.module for row in rows]
+    assert remarks(f"import importlib.util\nfor name in {names}: importlib.util.find_spec(name)") == []
+    found = remarks(f"import importlib\nfor name in {names} * 2: importlib.import_module(name)")
+    assert found == list(dict.fromkeys(f"{row.name}: {row.text}" for row in rows))
+    assert replayed().returncode == 0
+
+
+def test_a_class_is_named_when_an_object_of_it_is_made() -> None:
+    fake(
+        "pycares",
+        "class Channel:\n    def __init__(self, servers):\n        1 / servers",
+    )
+    assert remarks("import pycares\nclass Ours(pycares.Channel): pass") == []
+    source = "import pycares\nprint(isinstance(pycares.Channel(1), pycares.Channel))\npycares.Channel(0)"
+    assert remarks(source, code=1) == ["pycares (aiodns): its look-ups of names are not recorded"]
+    assert "unrecorded.py" not in run("record", "app.py").stderr
+
+
+def test_a_module_that_cannot_be_imported_is_not_named() -> None:
+    fake("plyvel", "raise ImportError('no leveldb')")
+    source = "import traceback\ntry: import plyvel\nexcept ImportError: traceback.print_exc()"
+    assert remarks(source) == []
+    assert "runtime" not in run("record", "app.py").stderr
+
+
+def test_a_line_does_not_go_into_what_the_program_made_of_its_stderr(folder: Path) -> None:
+    source = """
+import os, sqlite3
+kept = os.dup(2)
+os.dup2(os.open("log", os.O_CREAT | os.O_WRONLY), 2)
+sqlite3.connect(":memory:")
+os.write(2, b"mine")
+os.dup2(kept, 2)
+"""
+    assert remarks(source) == [SQLITE]
+    assert (folder / "log").read_text() == "mine"
+
+
+def test_a_divergence_names_what_was_not_recorded() -> None:
+    source = """
+import sqlite3
+database = sqlite3.connect(":memory:")
+print(*database.execute("select random(), random()"))
+"""
+    assert remarks(source) == [SQLITE]
+    ran = replayed()
+    assert ran.returncode == 93
+    assert f"  or        {SQLITE}\n" in ran.stderr
+
+
+# -- uvloop, the real one -----------------------------------------------------------------------------------
+
+UVLOOP_APP = """
+import asyncio, random, sys, warnings
+warnings.simplefilter("ignore")
+import uvloop
+
+async def answer(reader, writer):
+    writer.write(await reader.readline())
+    writer.close()
+
+async def main():
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"%r\\n" % random.random())
+    print(port, await reader.readline(), isinstance(asyncio.get_running_loop(), uvloop.Loop))
+    writer.close()
+    server.close()
+
+match sys.argv[1]:
+    case "install":
+        uvloop.install()
+        asyncio.run(main())
+    case "run":
+        uvloop.run(main())
+    case "new_event_loop":
+        loop = uvloop.new_event_loop()
+        loop.run_until_complete(main())
+        loop.close()
+    case "policy":
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.run(main())
+    case "runner":
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main())
+    case "class":
+        loop = uvloop.Loop()
+        loop.run_until_complete(main())
+        loop.close()
+"""
+
+
+@pytest.mark.parametrize("way", ["install", "run", "new_event_loop", "policy", "runner", "class"])
+def test_uvloop_is_replaced_by_our_loop(way: str) -> None:
+    pytest.importorskip("uvloop")
+    assert remarks(UVLOOP_APP, way) == [unrecorded.UVLOOP]
+    first = run("record", "app.py", way)
+    assert first.stdout.endswith(" True\n")
+    again = replayed()
+    assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
+
+
+def test_uvloop_that_nobody_asks_for_is_not_named() -> None:
+    pytest.importorskip("uvloop")
+    assert remarks("import asyncio\nasync def main(): pass\nasyncio.run(main())") == []
+    assert remarks("import uvloop, asyncio\nasync def main(): pass\nasyncio.run(main())") == []
+
+
+def test_without_uvloop_the_import_fails_as_it_does() -> None:
+    source = (
+        "import sys\nsys.path[:] = [one for one in sys.path if 'site-packages' not in one]\nimport uvloop"
+    )
+    assert remarks(source, code=1) == []
+    assert "ModuleNotFoundError: No module named 'uvloop'\n" in run("record", "app.py").stderr
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "auto"])
+def test_uvicorn_with_uvloop(loop: str) -> None:
+    pytest.importorskip("uvloop")
+    pytest.importorskip("uvicorn")
+    Path("site_.py").write_text(
+        """
+import os, signal
+
+async def app(scope, receive, send):
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": kind + ".complete"})
+        if kind == "lifespan.startup":
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            return
+"""
+    )
+    ran = run("record", "--", "uvicorn", "site_:app", "--loop", loop, "--port", "0")
+    lines = ran.stderr.splitlines()
+    assert lines.count(f"replay: {unrecorded.UVLOOP}") == 1
+    assert "INFO:     Application shutdown complete." in lines
+    again = run("play", "run.rec")
+    assert again.returncode == ran.returncode
+    assert again.stderr.splitlines() == [line for line in lines if not line.startswith("replay: ")]
