@@ -252,7 +252,7 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
 
 
 def create_task_now(
-    world: LiveWorld, loop_type: type, of_loop: Callable[..., Any], create: Callable[..., Any]
+    world: LiveWorld, loop_type: Any, of_loop: Callable[..., Any], create: Callable[..., Any]
 ) -> Callable[..., Any]:
     """Return ``asyncio.create_task``: in the usual case the loop's own, without going through it."""
     getframe = real.getframe
@@ -265,7 +265,7 @@ def create_task_now(
     def create_task(coro: Any, *, name: Any = None, context: Any = None) -> Any:
         if hot.append is not None and name is None and context is None and type(coro) is CoroutineType:
             loop: Any = running_loop()
-            if loop.__class__ is loop_type and loop._task_factory is None and not loop._debug:
+            if type(loop) is loop_type and loop._task_factory is None and not loop._debug:
                 method = loop.create_task
                 if type(method) is MethodType and method.__func__ is of_loop:
                     frame = getframe(1)
