@@ -104,10 +104,6 @@ class RecordedStream:
                 self.world.wait_turn(self, number)
             elif key in _SKIPPED:
                 self.pos += 2
-            elif key == -Kind.GC:
-                generation = self.items[self.pos + 1]
-                self.pos += 2
-                real.gc_collect(generation)
             elif key in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
                 number = self.items[self.pos + 1]
                 self.pos += 2
@@ -490,6 +486,18 @@ class RecordedWorld:
                         )
                     loop._ready.append(handle)
         return batch
+
+    def collect_garbage(self, stream: RecordedStream) -> None:
+        """Collect if it was done here: before the handles of a turn are counted, for it may add some."""
+        while stream.pos < len(stream.items) or stream.fill():
+            key = stream.items[stream.pos]
+            if key == -Kind.GC:
+                stream.pos += 2
+                real.gc_collect(stream.items[stream.pos - 1])
+            elif key in _SKIPPED:
+                stream.pos += 2
+            else:
+                return
 
     def post(self, loop: Any, handle: Any) -> None:
         """Keep a callback for a loop of another thread until its recorded arrival."""
