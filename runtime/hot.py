@@ -17,6 +17,7 @@ from zlib import crc32
 
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
+from replay.runtime.aio import eager
 from replay.runtime.order import SPREAD, TASK_STEP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
@@ -235,14 +236,23 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
         runs = coro.cr_code if type(coro) is CoroutineType else None
         key = sites.get((place, frame.f_lasti, id(runs)))
         stream.spawn_key = site_of(stream, frame, coro) if key is None else key
-        is_plain = name is None and context is None and not kwargs and runs is not None
-        if is_plain and self._task_factory is None and not self._debug and not self._closed:
+        if self._task_factory is not None:
+            stream.spawn_key = -stream.spawn_key  # tells `task_hash` so
+            task = eager.create(world, stream, create, self, coro, name=name, context=context, **kwargs)
+        elif (
+            name is None
+            and context is None
+            and not kwargs
+            and runs is not None
+            and not (self._debug or self._closed)
+        ):
             return tasks.Task(coro, loop=self)  # what `create` comes to
-        try:
-            task = create(self, coro, name=name, context=context, **kwargs)
-        except BaseException as error:
-            strip(error)
-            raise
+        else:
+            try:
+                task = create(self, coro, name=name, context=context, **kwargs)
+            except BaseException as error:
+                strip(error)
+                raise
         if name is None:
             return task
         world.task_named(stream, task, name)
@@ -305,12 +315,12 @@ def task_hash(world: LiveWorld) -> Callable[[Any], int]:
                     return number * SPREAD
                 append = stream.append
             key = stream.spawn_key
-            if key:
+            if key < 0:
                 stream.spawn_key = 0
-            else:  # made without the loop's create_task
-                key = world.spawn_key(stream, real.getframe(1), task.get_coro())
-            append(key)
-            append(number)
+                append(key)
+                append(number)
+            else:
+                world.spawned(stream, task, real.getframe(1))
         return number * SPREAD
 
     task_hash.__name__ = task_hash.__qualname__ = "__hash__"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 from replay.recording.events import Kind
 from replay.runtime import real
+from replay.runtime.aio import eager
 from replay.runtime.garbage import garbage
 from replay.runtime.hot import run_ready
 from replay.runtime.signals import signals
@@ -173,6 +174,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         _selector: Any
         _ssock: Any
         _stopping: bool
+        _task_factory: Any
         _thread_id: int | None
         _timer_cancelled_count: int
 
@@ -201,10 +203,18 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         """Return a new task that runs ``coro``."""
-        if self._world is not None and self._world.threads_started and current.stream is not None:
-            self._world.meet_turn(current.stream)
+        world, stream = self._world, current.stream
         try:
-            task = super().create_task(coro, **kwargs)
+            if world is None or stream is None:
+                task = super().create_task(coro, **kwargs)
+            else:
+                if world.threads_started:
+                    world.meet_turn(stream)
+                if self._task_factory is None:
+                    task = super().create_task(coro, **kwargs)
+                else:
+                    stream.is_in_factory = True
+                    task = eager.create(world, stream, super().create_task, coro, **kwargs)
         except BaseException as error:
             strip(error)
             raise

@@ -20,6 +20,7 @@ from replay.recording.events import TAG_BITS, Kind
 from replay.recording.redaction import Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
+from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Read
 from replay.runtime.hot import hot
@@ -66,6 +67,7 @@ class LiveStream:
     __slots__ = (
         "append",
         "clock_ns",
+        "eager",
         "elided",
         "is_main",
         "items",
@@ -85,6 +87,7 @@ class LiveStream:
         self.clock_ns = 0
         self.puts = 0
         self.elided = 0
+        self.eager: list[int] = []
         self.spawn_key = 0
         self.read = Read()
 
@@ -553,6 +556,15 @@ class LiveWorld:
         """Write down the name that a task was given when it was made."""
         stream.append(_NAME_KEY if at_creation else -Kind.NAME)
         stream.append([task._replay_id, str(name)])
+
+    def spawned(self, stream: LiveStream, task: Any, frame: FrameType) -> None:
+        """Write down that a task was made: by a task factory, or without the loop's ``create_task``."""
+        key = -stream.spawn_key
+        stream.spawn_key = 0
+        stream.append(key or self.spawn_key(stream, frame, task.get_coro()))
+        stream.append(task._replay_id)
+        if key:
+            eager.began(self, stream, task)
 
     def task_ended(self, stream: LiveStream, task: Any) -> None:
         """Write down how a task ended."""

@@ -21,6 +21,7 @@ from replay.recording.codec import Malformed, checksum, pack_request, unpack_err
 from replay.recording.describe import describe_event
 from replay.recording.events import FIRST_DOOR, TAG_BITS, TAG_MASK, Kind
 from replay.runtime import real
+from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Reread
 from replay.runtime.divergence import Divergence, Ended, Position, place_of, same_output
@@ -51,8 +52,10 @@ class RecordedStream:
 
     __slots__ = (
         "clock_ns",
+        "eager",
         "elided",
         "ident",
+        "is_in_factory",
         "is_main",
         "items",
         "more",
@@ -75,6 +78,8 @@ class RecordedStream:
         self.more: list[list[Any]] = []
         self.clock_ns = 0
         self.puts = 0
+        self.eager: list[int] = []
+        self.is_in_factory = False
         self.reread = Reread()
         self.elided = 0
         self.ident: int | None = None
@@ -532,7 +537,7 @@ class RecordedWorld:
             else:
                 handle._run()
             if task and is_done(owner):  # type: ignore[arg-type]
-                self.event(stream, _END_KEY, outcome_of(owner))
+                self.task_ended(stream, owner)
             callback = owner = None
         handle = None
 
@@ -565,10 +570,17 @@ class RecordedWorld:
                 stream = current.stream
                 if stream is not None:
                     number = task._replay_id = stream.take_spawn()
+                    if stream.is_in_factory:
+                        stream.is_in_factory = False
+                        eager.began(self, stream, task)
             return number * SPREAD
 
         task_hash.__name__ = task_hash.__qualname__ = "__hash__"
         return task_hash
+
+    def task_ended(self, stream: RecordedStream, task: Any) -> None:
+        """Compare how a task ended."""
+        self.event(stream, _END_KEY, outcome_of(task))
 
     def task_named(self, stream: Any, task: Any, name: str, *, at_creation: bool = True) -> None:
         """Names are derived."""

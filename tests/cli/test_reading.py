@@ -570,3 +570,49 @@ def test_quantities() -> None:
     assert found == ["0 ns", "999 ns", "1.00 us", "12.3 us", "123 ms", "1.50 s", "1 min 1 s"]
     assert shorten("abcdefgh", 6) == "abc..."
     assert width(shorten("\u732b" * 10, 8)) <= 8
+
+
+EAGER = """\
+import asyncio
+
+
+async def work(way):
+    if way == "fails":
+        raise ValueError("at once")
+    if way == "waits":
+        await asyncio.sleep(0)
+    return way
+
+
+async def main():
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    tasks = [asyncio.create_task(work(way)) for way in ("returns", "fails", "waits")]
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+asyncio.run(main())
+"""
+
+
+@named
+def test_tasks_that_begin_and_end_inside_the_one_that_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("eager.py").write_text(EAGER)
+    subprocess.run(
+        [sys.executable, "-m", "replay", "record", "eager.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        timeout=RECORD_LIMIT_S,
+    )
+    tasks = [task for task in read_json("tasks", "run.rec")["tasks"] if task["coroutine"] == "work"]
+    assert [(task["state"], task["steps"], task["parent"]) for task in tasks] == [
+        ("returned", 0, "T1"),
+        ("failed", 0, "T1"),
+        ("returned", 1, "T1"),
+    ]
+    assert tasks[1]["error"] == {"type": "builtins.ValueError", "message": "at once"}
+    events = read_json("events", "run.rec", "--kind", "eager")["events"]
+    assert [event["task"] for event in events] == ["T2", "T1", "T3", "T1", "T4", "T4"]
