@@ -9,23 +9,25 @@ finds the running thread's stream first.
 
 from __future__ import annotations
 
-from asyncio import Task
+from asyncio import Task, events, tasks
 from collections.abc import Callable
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, CoroutineType, MethodType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
+from replay.runtime.aio import eager
 from replay.runtime.order import SPREAD, TASK_STEP
+from replay.runtime.signals import signals
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
 
 if TYPE_CHECKING:
     from replay.runtime.worlds.live import LiveStream, LiveWorld
 
 _SHORT_KEY = -Kind.SHORT
 _END_KEY = -Kind.END
-_SPAWN_KEY = -Kind.SPAWN
 
 CLOCK_BATCH_S = 0.001
 """A program that does nothing but read clocks writes its batch out this often: bounds memory."""
@@ -47,22 +49,36 @@ def clock(
     world: LiveWorld, key: int, read: Callable[[], float], general: Callable[[], float]
 ) -> Callable[[], float]:
     """Return the door of a clock that counts seconds and never goes far back."""
-    flush = world.flush_main
     due = 0.0
+
+    def catch_up() -> None:
+        world.flush_main()
+        if signals.pending:
+            world.deliver_signals(world.main)
 
     def clock() -> float:
         nonlocal due
         append = hot.append
         if append is None:
             return general()
-        append(key)
         value = read()
-        append(value)
         if value > due:
+            # Before the event is there: a replay then meets signals where it has to look for a next event.
             due = value + CLOCK_BATCH_S
-            flush()
+            try:
+                catch_up()
+            except BaseException as error:
+                strip(error)
+                raise
+        append(key)
+        append(value)
         return value
 
+    def make_due() -> None:
+        nonlocal due
+        due = 0.0
+
+    signals.on_catch.append(make_due)  # the program may be waiting for the handler, and only read this clock
     return clock
 
 
@@ -145,7 +161,6 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
     popleft = ready.popleft
     append = stream.append
     now = real.monotonic_ns
-    is_done = Task.done
     last = stream.last_ns
     timed = loop._run_timed if loop._debug else None
     try:
@@ -169,8 +184,9 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                         handle._context.run(callback, *handle._args)
                     else:
                         timed(handle)
-                    if is_done(owner):
-                        if owner._exception is None and not owner.cancelled():
+                    state = owner._state
+                    if state != "PENDING":
+                        if state == "FINISHED" and owner._exception is None:
                             append(_END_KEY)
                             append(owner._replay_id)  # type: ignore[attr-defined]
                         else:
@@ -197,8 +213,8 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
     Only the caller's frame is looked at: each frame that is, has to be made an object first.
     """
     getframe = real.getframe
-    sites = world.sites
-    site_of = world.site
+    sites = world.spawn_keys
+    site_of = world.spawn_key
     main = world.main
     hidden = world.hidden_codes
 
@@ -212,20 +228,70 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
                 # Ids and default names come from counters of the whole process.
                 world.meet_turn(stream)
         frame: Any = getframe(1)
-        while id(frame.f_code) in hidden and frame.f_back is not None:
-            frame = frame.f_back
         # By address: the hash of a code object goes through all its constants.
-        runs = getattr(coro, "cr_code", None)
-        site = sites.get((id(frame.f_code), frame.f_lasti, id(runs)))
-        stream.site = site_of(stream, frame, coro) if site is None else site
+        place = id(frame.f_code)
+        while place in hidden and frame.f_back is not None:
+            frame = frame.f_back
+            place = id(frame.f_code)
+        runs = coro.cr_code if type(coro) is CoroutineType else None
+        key = sites.get((place, frame.f_lasti, id(runs)))
+        stream.spawn_key = site_of(stream, frame, coro) if key is None else key
+        if self._task_factory is not None:
+            stream.spawn_key = -stream.spawn_key  # tells `task_hash` so
+            task = eager.create(world, stream, create, self, coro, name=name, context=context, **kwargs)
+        elif (
+            name is None
+            and context is None
+            and not kwargs
+            and runs is not None
+            and not (self._debug or self._closed)
+        ):
+            return tasks.Task(coro, loop=self)  # what `create` comes to
+        else:
+            try:
+                task = create(self, coro, name=name, context=context, **kwargs)
+            except BaseException as error:
+                strip(error)
+                raise
         if name is None:
-            if context is None and not kwargs:
-                return create(self, coro)
-            return create(self, coro, context=context, **kwargs)
-        task = create(self, coro, name=name, context=context, **kwargs)
+            return task
         world.task_named(stream, task, name)
         return task
 
+    return create_task
+
+
+def create_task_now(
+    world: LiveWorld, loop_type: Any, of_loop: Callable[..., Any], create: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return ``asyncio.create_task``: in the usual case the loop's own, without going through it."""
+    getframe = real.getframe
+    running_loop = events._get_running_loop
+    sites = world.spawn_keys
+    site_of = world.spawn_key
+    main = world.main
+    hidden = world.hidden_codes
+
+    def create_task(coro: Any, *, name: Any = None, context: Any = None) -> Any:
+        if hot.append is not None and name is None and context is None and type(coro) is CoroutineType:
+            loop: Any = running_loop()
+            if type(loop) is loop_type and loop._task_factory is None and not loop._debug:
+                method = loop.create_task
+                if type(method) is MethodType and method.__func__ is of_loop:
+                    frame = getframe(1)
+                    place = id(frame.f_code)
+                    if place not in hidden:
+                        key = sites.get((place, frame.f_lasti, id(coro.cr_code)))
+                        main.spawn_key = site_of(main, frame, coro) if key is None else key
+                        return tasks.Task(coro, loop=loop)
+        try:
+            return create(coro, name=name, context=context)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    create_task.__qualname__, create_task.__module__ = create.__qualname__, create.__module__
+    create_task.__doc__ = create.__doc__
     return create_task
 
 
@@ -238,7 +304,7 @@ def task_hash(world: LiveWorld) -> Callable[[Any], int]:
     main = world.main
 
     def task_hash(task: Any) -> int:
-        number: int = getattr(task, "_replay_id", 0)
+        number: int = task._replay_id
         if not number:
             number = task._replay_id = next_id()
             append = hot.append
@@ -248,13 +314,13 @@ def task_hash(world: LiveWorld) -> Callable[[Any], int]:
                 if stream is None:
                     return number * SPREAD
                 append = stream.append
-            site = stream.site
-            if site:
-                stream.site = 0
-            else:  # made without the loop's create_task
-                site = world.site(stream, real.getframe(1), task.get_coro())
-            append(_SPAWN_KEY)
-            append([number, site])
+            key = stream.spawn_key
+            if key < 0:
+                stream.spawn_key = 0
+                append(key)
+                append(number)
+            else:
+                world.spawned(stream, task, real.getframe(1))
         return number * SPREAD
 
     task_hash.__name__ = task_hash.__qualname__ = "__hash__"

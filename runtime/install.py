@@ -84,7 +84,10 @@ def _loops(world: Any) -> None:
     loop = _UnixSelectorEventLoop
     order.keep_address_hash(loop)
     if not world.is_replay:
-        loop.create_task = hot.create_task(world, base_events.BaseEventLoop.create_task)  # type: ignore[method-assign]
+        create = hot.create_task(world, base_events.BaseEventLoop.create_task)
+        loop.create_task = create  # type: ignore[method-assign]
+        now = hot.create_task_now(world, loop, create, asyncio.tasks.create_task)
+        asyncio.create_task = asyncio.tasks.create_task = now
     asyncio.SelectorEventLoop = unix_events.SelectorEventLoop = loop
     unix_events._UnixSelectorEventLoop = loop  # type: ignore[misc]
     unix_events._UnixDefaultEventLoopPolicy._loop_factory = loop  # type: ignore[attr-defined]

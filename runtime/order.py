@@ -36,9 +36,10 @@ from replay.runtime.streams import current
 _HASH_SLOT: Final = 15 * ctypes.sizeof(ctypes.c_void_p)
 """Offset of ``tp_hash`` in a type object of CPython 3.11 to 3.13, without tracing of references."""
 
-SPREAD: Final = 0x9E3779B1
+SPREAD: Final = 0x278DDE6D
 """Ordinals in order would make sets look as if they kept order, and hide bugs: each is multiplied by
-this odd number (2**32 divided by the golden ratio), which spreads neighbours over the low bits."""
+this odd number (2**30 divided by the golden ratio), which spreads neighbours over the low bits. It is one
+digit of Python's integers: they multiply those fastest."""
 
 _STREAM_SHIFT: Final = 40
 _MODULUS: Final = (1 << 61) - 1
@@ -180,6 +181,7 @@ def install(task_hash: Callable[[Any], int], ordinals: Ordinals) -> None:
     _namespace(object)["__hash__"] = object_hash
     _changed(object)
 
+    _namespace(asyncio.Task)["_replay_id"] = 0  # before its first hashing
     for cls in C_TYPES:
         _namespace(cls)["__hash__"] = task_hash if cls is asyncio.Task else object_hash
         _changed(cls)

@@ -29,6 +29,7 @@ process_time_ns = time.process_time_ns
 
 write = os.write
 read = os.read
+fstat = os.fstat
 close = os.close
 getpid = os.getpid
 eventfd = getattr(os, "eventfd", None)

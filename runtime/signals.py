@@ -47,6 +47,7 @@ class Signals:
 
     Attributes:
       pending: numbers of signals whose handlers are to be run.
+      on_catch: called for each signal that came in, at once: must do next to nothing.
       handlers: what the program set, by number.
       is_plain: nothing is recorded any more: handlers run at once.
       on_repeat: ends the replayable part, because of a signal; whether it could, from a frame.
@@ -56,6 +57,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.pending: list[int] = []
+        self.on_catch: list[Callable[[], None]] = []
         self.handlers: dict[int, Handler] = {}
         self.is_plain = False
         self.on_repeat: Callable[[int, FrameType | None], bool] | None = None
@@ -76,6 +78,8 @@ class Signals:
         ):
             self.is_plain = True
         self.pending.append(number)
+        for action in self.on_catch:
+            action()
         is_waiting, self._is_waiting = self._is_waiting, False
         if self.is_plain:
             waiting = self.pending[:]

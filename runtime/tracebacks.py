@@ -7,13 +7,17 @@ So a door that takes its own entries off and raises again leaves no trace of its
 
 from __future__ import annotations
 
+import functools
 import linecache
 import sys
 import traceback as traceback_module
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _OUR_FOLDER = __file__.rpartition("/")[0] + "/"
 
@@ -88,6 +92,20 @@ def strip(error: BaseException) -> None:
     while traceback is not None and is_ours(traceback):
         traceback = traceback.tb_next
     error.__traceback__ = traceback
+
+
+def unseen(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Return the function such that what it raises shows none of our frames at the head of its traceback."""
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    return call
 
 
 def strip_all(error: BaseException) -> None:

@@ -80,9 +80,14 @@ def describe_value(key: int, value: Any, limit: int | None = _TEXT_LIMIT) -> str
 def _value(key: int, value: Any, limit: int | None) -> str:
     if key >= 0:
         return f"T{key}" if key else "a callback"
-    tag, _fd = split_key(key)
+    tag, about = split_key(key)
     if tag >= FIRST_DOOR:
-        return f"-> {show(_unpacked(_result(value)), limit)}"
+        match result := _result(value):
+            case ["content", bytes() as data]:
+                return f"-> {show(data, limit)}"
+            case ["content", int() as number]:
+                return f"-> content {number} again"
+        return f"-> {show(_unpacked(result), limit)}"
     match tag, value:
         case Kind.ERROR, [int(), *_]:
             return f"raises {_error(value)}"
@@ -94,8 +99,8 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return " ".join(_readiness(pair) for pair in value[:64]) + (" ..." if len(value) > 64 else "")
         case Kind.POLL, 0:
             return "nothing"
-        case Kind.SPAWN, [int() as task, *rest]:
-            return f"T{task} at site {show(rest[0])}" if rest else f"T{task}"
+        case Kind.SPAWN, int():
+            return f"T{value} at site {about}" if about else f"T{value}"
         case Kind.END, _:
             return _outcome(value)
         case Kind.NAME, [int() as task, name, *_]:
@@ -124,8 +129,6 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return f"{what} {' '.join(item if isinstance(item, str) else show(item, limit) for item in rest)}"
         case Kind.REDACTED, list():
             return f"{len(value)} secrets"
-        case Kind.BLOB, bytes():
-            return show(value, limit)
         case _:
             return show(value, limit)
 
@@ -169,8 +172,8 @@ def error_name(name: object) -> str:
 def _named(key: int, names: Mapping[int, str]) -> str:
     if key >= 0:
         return "step"
-    fd = split_key(key)[1]
-    return f"{event_name(key, names)}{f' fd={fd}' if fd else ''}"
+    tag, fd = split_key(key)
+    return f"{event_name(key, names)}{f' fd={fd}' if fd and tag != Kind.SPAWN else ''}"
 
 
 def _error(value: Any) -> str:

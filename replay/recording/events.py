@@ -53,7 +53,6 @@ class Kind(IntEnum):
     EXIT = 19
     LOCK = 20
     SITE = 21
-    BLOB = 22
     NAME = 23
     EFFECT = 24
     TAKEN = 25
@@ -78,7 +77,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.CLOCK, "ns since the last CLOCK", "the loop read its clock"),
     Row(Kind.ARRIVALS, "[[stream, n], ...]", "callbacks from other threads, taken in this order"),
     Row(Kind.OUTPUT, "[order, bytes]", "the program wrote these bytes to descriptor 1 or 2"),
-    Row(Kind.SPAWN, "[task, site]", "a task was created at that site by the running step"),
+    Row(Kind.SPAWN, "task", "the running step created a task; fd part: the site where it did, or 0"),
     Row(Kind.END, "[task, outcome]", "a task ended: 0 returned, 1 cancelled, else [type, message]"),
     Row(Kind.EAGER, "task, or 0", "the eager first step of a task begins inside its parent's; 0: it ends"),
     Row(Kind.LOOP, "1 or 0", "a loop begins to run, or stops"),
@@ -109,7 +108,6 @@ TABLE: Final[tuple[Row, ...]] = (
         "[site, path, line, qualname, coroutine]",
         "introduces a place that makes tasks, and what they run",
     ),
-    Row(Kind.BLOB, "bytes", "introduces a piece of file content; numbered by occurrence"),
     Row(Kind.NAME, "[task, name]", "a task got this name; fd part 1: when it was created"),
     Row(Kind.EFFECT, "[key, checksum]", "the request of that key is about to go out; its result follows"),
     Row(Kind.TAKEN, "[stream, n]", "the n-th item that a thread put into a queue was taken from it"),

@@ -559,10 +559,10 @@ class _Tally:
         if tag >= FIRST_DOOR:
             return
         match tag, value:
-            case Kind.SPAWN, [int() as number, int() as site]:
-                draft = self._draft(number)
-                draft.site = site
-                draft.coroutine = self.coroutines.get(site)
+            case Kind.SPAWN, int():
+                draft = self._draft(value)
+                draft.site = about
+                draft.coroutine = self.coroutines.get(about)
                 draft.spawned_at = Position(event.step)
                 draft.parent = owner.task if owner.kind == "task" else None
             case Kind.SITE, [int() as number, str() as path, int() as line, str() as qualname, coroutine]:

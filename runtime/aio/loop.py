@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 
 from replay.recording.events import Kind
 from replay.runtime import real
+from replay.runtime.aio import eager
 from replay.runtime.boundary.signals import remove_loop_handler, set_loop_handler
 from replay.runtime.garbage import garbage
 from replay.runtime.hot import run_ready
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
-from replay.runtime.tracebacks import strip
+from replay.runtime.tracebacks import strip, unseen
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -174,6 +175,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         _selector: Any
         _ssock: Any
         _stopping: bool
+        _task_factory: Any
         _thread_id: int | None
         _timer_cancelled_count: int
 
@@ -202,9 +204,21 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         """Return a new task that runs ``coro``."""
-        if self._world is not None and self._world.threads_started and current.stream is not None:
-            self._world.meet_turn(current.stream)
-        task = super().create_task(coro, **kwargs)
+        world, stream = self._world, current.stream
+        try:
+            if world is None or stream is None:
+                task = super().create_task(coro, **kwargs)
+            else:
+                if world.threads_started:
+                    world.meet_turn(stream)
+                if self._task_factory is None:
+                    task = super().create_task(coro, **kwargs)
+                else:
+                    stream.is_in_factory = True
+                    task = eager.create(world, stream, super().create_task, coro, **kwargs)
+        except BaseException as error:
+            strip(error)
+            raise
         if self._debug:
             _forget_own_frames(task)
         return task
@@ -242,6 +256,7 @@ class EventLoop(asyncio.SelectorEventLoop):
             except OSError:  # closed meanwhile by its own thread
                 pass
 
+    @unseen
     def call_soon_threadsafe(
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> events.Handle:
@@ -262,6 +277,7 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     # -- signals --------------------------------------------------------------------------------
 
+    @unseen
     def add_signal_handler(self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
         """Call ``callback(*args)`` in this loop when the signal comes in."""
         if self._world is None:
@@ -269,6 +285,7 @@ class EventLoop(asyncio.SelectorEventLoop):
             return
         set_loop_handler(self, sig, callback, args)
 
+    @unseen
     def remove_signal_handler(self, sig: int) -> bool:
         """Give the signal back; whether there was a handler."""
         if self._world is None:
@@ -277,6 +294,7 @@ class EventLoop(asyncio.SelectorEventLoop):
 
     # -- running --------------------------------------------------------------------------------
 
+    @unseen
     def run_forever(self) -> None:
         """Run until stopped."""
         world, stream = self._world, current.stream
@@ -316,12 +334,17 @@ class EventLoop(asyncio.SelectorEventLoop):
                 handle._scheduled = False
                 self._ready.append(handle)
             handle = None  # its callback may hold what is to end with its step
-        if world.is_replay:
-            world.run_ready(self, stream)
-            return
-        if real.gc_get_count()[0] > GARBAGE_YOUNG and garbage.is_enabled:
-            self._collect(stream)
-        run_ready(self, stream, signals.pending)
+        try:
+            if world.is_replay:
+                world.collect_garbage(stream)
+                world.run_ready(self, stream)
+                return
+            if real.gc_get_count()[0] > GARBAGE_YOUNG and garbage.is_enabled:
+                self._collect(stream)
+            run_ready(self, stream, signals.pending)
+        except BaseException as error:
+            strip(error)
+            raise
 
     def _without_cancelled(self) -> list[Any]:
         """Drop timers that were cancelled; as ``asyncio.base_events`` does."""

@@ -86,6 +86,7 @@ def install(boundary: Installer) -> Outputs:
                 fd=_first,
                 request=lambda args, kwargs: plain_request(args[1:], kwargs),
                 blocking=True,
+                has_content=True,
             ),
             os,
             name,

@@ -20,7 +20,9 @@ from replay.recording.events import TAG_BITS, Kind
 from replay.recording.redaction import Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
+from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.contents import Read
 from replay.runtime.hot import hot
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
@@ -66,13 +68,15 @@ class LiveStream:
     __slots__ = (
         "append",
         "clock_ns",
+        "eager",
         "elided",
         "is_main",
         "items",
         "last_ns",
         "number",
         "puts",
-        "site",
+        "read",
+        "spawn_key",
     )
 
     def __init__(self, number: int) -> None:
@@ -84,7 +88,9 @@ class LiveStream:
         self.clock_ns = 0
         self.puts = 0
         self.elided = 0
-        self.site = 0
+        self.eager: list[int] = []
+        self.spawn_key = 0
+        self.read = Read()
 
 
 class LiveWorld:
@@ -101,7 +107,7 @@ class LiveWorld:
         self._streams = itertools.count(1)
         self._tasks = itertools.count(1)
         self.next_task = self._tasks.__next__
-        self.sites: dict[tuple[int, int, int], int] = {}
+        self.spawn_keys: dict[tuple[int, int, int], int] = {}
         self.hidden_codes: set[int] = set()
         self._codes: list[CodeType | None] = []
         self.is_abandoned = False
@@ -348,7 +354,7 @@ class LiveWorld:
         effect, captured = door.effect, door.captured
         may_block = door.blocking if callable(door.blocking) else None
         always_blocks = door.blocking is True
-        unchecked = request is nothing
+        unchecked, has_content = request is nothing, door.has_content
         flush, turn, failed = self.flush, self.turn, self.failed
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -383,6 +389,8 @@ class LiveWorld:
                     result = function(*args, **kwargs)
                 try:
                     value = encode(result if captured is None else captured(result, args, kwargs))
+                    if has_content:
+                        value = stream.read.encode(args[0], value)
                 except Unrecordable as problem:
                     value = unrecorded(problem)
             except Delivered as outer:
@@ -565,21 +573,31 @@ class LiveWorld:
         stream.append(_NAME_KEY if at_creation else -Kind.NAME)
         stream.append([task._replay_id, str(name)])
 
+    def spawned(self, stream: LiveStream, task: Any, frame: FrameType) -> None:
+        """Write down that a task was made: by a task factory, or without the loop's ``create_task``."""
+        key = -stream.spawn_key
+        stream.spawn_key = 0
+        stream.append(key or self.spawn_key(stream, frame, task.get_coro()))
+        stream.append(task._replay_id)
+        if key:
+            eager.began(self, stream, task)
+
     def task_ended(self, stream: LiveStream, task: Any) -> None:
         """Write down how a task ended."""
         stream.append(_END_KEY)
         stream.append(outcome_of(task))
 
-    def site(self, stream: LiveStream, frame: FrameType, coro: Any) -> int:
-        """Return the number of the place outside asyncio that is about to run ``coro`` as a task."""
+    def spawn_key(self, stream: LiveStream, frame: FrameType, coro: Any) -> int:
+        """Return the key of the event that ``coro`` became a task, at a place outside asyncio."""
         place = frame
         while place.f_back is not None and self._is_hidden(place):
             place = place.f_back
         code, runs = place.f_code, getattr(coro, "cr_code", None)
         key = (id(code), place.f_lasti, id(runs))
-        number = self.sites.get(key)
-        if number is None:
-            number = self.sites[key] = len(self.sites) + 1
+        spawn_key = self.spawn_keys.get(key)
+        if spawn_key is None:
+            number = len(self.spawn_keys) + 1
+            spawn_key = self.spawn_keys[key] = -(Kind.SPAWN | number << TAG_BITS)
             self._codes += [code, runs]  # an address stands for it as long as it lives
             stream.append(_SITE_KEY)
             stream.append(
@@ -591,7 +609,7 @@ class LiveWorld:
                     None if runs is None else runs.co_qualname,
                 ]
             )
-        return number
+        return spawn_key
 
     def _is_hidden(self, frame: FrameType) -> bool:
         code = frame.f_code

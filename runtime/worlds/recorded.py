@@ -19,9 +19,11 @@ from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Malformed, checksum, pack_request, unpack_error
 from replay.recording.describe import describe_event
-from replay.recording.events import FIRST_DOOR, TAG_BITS, Kind
+from replay.recording.events import FIRST_DOOR, TAG_BITS, TAG_MASK, Kind
 from replay.runtime import real
+from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.contents import Reread
 from replay.runtime.divergence import Divergence, Ended, Position, place_of, same_output
 from replay.runtime.ending import Ending
 from replay.runtime.order import SPREAD, TASK_STEP
@@ -38,9 +40,10 @@ _POLL_KEY: Final = -Kind.POLL
 _CLOCK_KEY: Final = -Kind.CLOCK
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
+_SPAWN_KEY: Final = -Kind.SPAWN
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _SKIPPED: Final = frozenset(
-    (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.BLOB, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS))
+    (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS))
 )
 
 
@@ -49,8 +52,10 @@ class RecordedStream:
 
     __slots__ = (
         "clock_ns",
+        "eager",
         "elided",
         "ident",
+        "is_in_factory",
         "is_main",
         "items",
         "more",
@@ -59,6 +64,7 @@ class RecordedStream:
         "passed",
         "pos",
         "puts",
+        "reread",
         "world",
     )
 
@@ -72,6 +78,9 @@ class RecordedStream:
         self.more: list[list[Any]] = []
         self.clock_ns = 0
         self.puts = 0
+        self.eager: list[int] = []
+        self.is_in_factory = False
+        self.reread = Reread()
         self.elided = 0
         self.ident: int | None = None
         self.native_id = 0
@@ -100,10 +109,6 @@ class RecordedStream:
                 self.world.wait_turn(self, number)
             elif key in _SKIPPED:
                 self.pos += 2
-            elif key == -Kind.GC:
-                generation = self.items[self.pos + 1]
-                self.pos += 2
-                real.gc_collect(generation)
             elif key in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
                 number = self.items[self.pos + 1]
                 self.pos += 2
@@ -144,6 +149,14 @@ class RecordedStream:
                 return self.world.decoded_error(form)
         return None
 
+    def deliver_signals_after(self) -> None:
+        """Run the handlers that ran right after the event that was taken last."""
+        while self.pos < len(self.items) or self.fill():
+            if self.items[self.pos] != _SIGNAL_AFTER_KEY:
+                return
+            self.pos += 2
+            signals.deliver(self.items[self.pos - 1])
+
     def take(  # noqa: RET503 - `differ` does not return
         self, key: int, describe: Callable[[], str] | None = None, asked: int | None = None
     ) -> Any:
@@ -167,6 +180,14 @@ class RecordedStream:
                 self.pos += 2
                 raise self.world.decoded_error(form)
         self.world.differ(self, key, describe)
+
+    def take_spawn(self) -> int:
+        """Return the number of the task that is created here; where, is not compared."""
+        key = self.peek()
+        if key is None or key >= 0 or -key & TAG_MASK != Kind.SPAWN:
+            key = _SPAWN_KEY
+        number: int = self.take(key)
+        return number
 
 
 class RecordedWorld:
@@ -320,7 +341,7 @@ class RecordedWorld:
         """Return what takes the place of ``function``: answer from the recording."""
         bare = -tag
         request, decode, fd_of, effect = door.request, door.decode, door.fd, door.effect
-        replayed = door.replayed
+        has_content, replayed = door.has_content, door.replayed
         unchecked = request is nothing
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -357,13 +378,9 @@ class RecordedWorld:
                     if recorded != asked:
                         stream.pos -= 2
                         self.differ(stream, key, describe)
-                if stream.pos >= len(stream.items):
-                    stream.fill()
-                while stream.pos < len(stream.items) and stream.items[stream.pos] == _SIGNAL_AFTER_KEY:
-                    stream.pos += 2
-                    signals.deliver(stream.items[stream.pos - 1])
+                stream.deliver_signals_after()
                 try:
-                    result = decode(value)
+                    result = decode(stream.reread.decode(value) if has_content else value)
                 except Malformed as problem:
                     self._stop(Ended(f"{door.name}: the recording holds {problem}", damaged=True))
                 return result if replayed is None else replayed(result, args, kwargs)
@@ -384,11 +401,20 @@ class RecordedWorld:
                 return real.monotonic()
             pos = stream.pos
             items = stream.items
+            value: float
             if pos < len(items) and items[pos] == key:
-                stream.pos = pos + 2
-                value: float = items[pos + 1]
-                return value
-            return stream.take(key)  # type: ignore[no-any-return]
+                value = items[pos + 1]
+                stream.pos = pos = pos + 2
+                if pos < len(items) and items[pos] != _SIGNAL_AFTER_KEY:
+                    return value
+            else:
+                value = stream.take(key)
+            try:
+                stream.deliver_signals_after()
+            except BaseException as error:
+                strip(error)
+                raise
+            return value
 
         return clock
 
@@ -466,6 +492,18 @@ class RecordedWorld:
                     loop._ready.append(handle)
         return batch
 
+    def collect_garbage(self, stream: RecordedStream) -> None:
+        """Collect if it was done here: before the handles of a turn are counted, for it may add some."""
+        while stream.pos < len(stream.items) or stream.fill():
+            key = stream.items[stream.pos]
+            if key == -Kind.GC:
+                stream.pos += 2
+                real.gc_collect(stream.items[stream.pos - 1])
+            elif key in _SKIPPED:
+                stream.pos += 2
+            else:
+                return
+
     def post(self, loop: Any, handle: Any) -> None:
         """Keep a callback for a loop of another thread until its recorded arrival."""
         stream = current.stream
@@ -492,12 +530,14 @@ class RecordedWorld:
                 stream.pos = pos + 2
             else:
                 self.take_step(stream, task, handle)
-            if timed is None:
-                handle._run()
-            else:
+            if timed is not None:
                 timed(handle)
+            elif task:
+                handle._context.run(callback, *handle._args)  # as when recording
+            else:
+                handle._run()
             if task and is_done(owner):  # type: ignore[arg-type]
-                self.event(stream, _END_KEY, outcome_of(owner))
+                self.task_ended(stream, owner)
             callback = owner = None
         handle = None
 
@@ -525,15 +565,22 @@ class RecordedWorld:
         """Return the hash of tasks: of their ids, which are in the recording."""
 
         def task_hash(task: Any) -> int:
-            number: int = getattr(task, "_replay_id", 0)
+            number: int = task._replay_id
             if not number:
                 stream = current.stream
                 if stream is not None:
-                    number = task._replay_id = stream.take(-Kind.SPAWN)[0]
+                    number = task._replay_id = stream.take_spawn()
+                    if stream.is_in_factory:
+                        stream.is_in_factory = False
+                        eager.began(self, stream, task)
             return number * SPREAD
 
         task_hash.__name__ = task_hash.__qualname__ = "__hash__"
         return task_hash
+
+    def task_ended(self, stream: RecordedStream, task: Any) -> None:
+        """Compare how a task ended."""
+        self.event(stream, _END_KEY, outcome_of(task))
 
     def task_named(self, stream: Any, task: Any, name: str, *, at_creation: bool = True) -> None:
         """Names are derived."""

@@ -307,7 +307,7 @@ def test_json(folder: Path) -> None:
 
 
 def test_a_run_that_was_fine(tmp_path: Path) -> None:
-    path = write(tmp_path / "run.rec", -Kind.SPAWN, [1, 0], 1, 5, -Kind.END, 1, -Kind.EXIT, ["exit", 0])
+    path = write(tmp_path / "run.rec", -Kind.SPAWN, 1, 1, 5, -Kind.END, 1, -Kind.EXIT, ["exit", 0])
     assert read("info", path).startswith("outcome      exit code 0\nprogram      unknown\n")
     path = write(tmp_path / "two.rec", 1, 5, -Kind.EXIT, ["signal", 15, {"cost_ns": 2500, "version": "x"}])
     out = read("info", path)
@@ -383,7 +383,7 @@ def test_what_was_redacted_where(tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a recording of 1000 tasks that take ten steps each."""
-    spawned = [item for number in range(1, 1001) for item in (-Kind.SPAWN, [number, 0])]
+    spawned = [item for number in range(1, 1001) for item in (-Kind.SPAWN, number)]
     steps = [item for _ in range(10) for number in range(1, 1001) for item in (number, 1000)]
     ends = [item for number in range(1, 1000) for item in (-Kind.END, number)]
     path = tmp_path_factory.mktemp("long") / "run.rec"
@@ -491,7 +491,7 @@ def test_what_is_no_recording(command: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_cut_recording_is_read_and_called_cut(command: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "run.rec", -Kind.SPAWN, [1, 0], 1, 5, is_closed=False)
+    path = write(tmp_path / "run.rec", -Kind.SPAWN, 1, 1, 5, is_closed=False)
     code, out, err = said(command, path)
     assert code == 0
     assert out
@@ -623,3 +623,49 @@ def test_quantities() -> None:
     assert found == ["0 ns", "999 ns", "1.00 us", "12.3 us", "123 ms", "1.50 s", "1 min 1 s"]
     assert shorten("abcdefgh", 6) == "abc..."
     assert width(shorten("\u732b" * 10, 8)) <= 8
+
+
+EAGER = """\
+import asyncio
+
+
+async def work(way):
+    if way == "fails":
+        raise ValueError("at once")
+    if way == "waits":
+        await asyncio.sleep(0)
+    return way
+
+
+async def main():
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    tasks = [asyncio.create_task(work(way)) for way in ("returns", "fails", "waits")]
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+asyncio.run(main())
+"""
+
+
+@named
+def test_tasks_that_begin_and_end_inside_the_one_that_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("eager.py").write_text(EAGER)
+    subprocess.run(
+        [sys.executable, "-m", "replay", "record", "eager.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        timeout=RECORD_LIMIT_S,
+    )
+    tasks = [task for task in read_json("tasks", "run.rec")["tasks"] if task["coroutine"] == "work"]
+    assert [(task["state"], task["steps"], task["parent"]) for task in tasks] == [
+        ("returned", 0, "T1"),
+        ("failed", 0, "T1"),
+        ("returned", 1, "T1"),
+    ]
+    assert tasks[1]["error"] == {"type": "builtins.ValueError", "message": "at once"}
+    events = read_json("events", "run.rec", "--kind", "eager")["events"]
+    assert [event["task"] for event in events] == ["T2", "T1", "T3", "T1", "T4", "T4"]

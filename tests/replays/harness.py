@@ -104,6 +104,7 @@ def run(
     env: Mapping[str, str],
     stdin: str | None = None,
     signals: tuple[tuple[str, signal.Signals], ...] = (),
+    limit_s: float = RUN_LIMIT_S,
 ) -> Ran:
     """Run a child to its end, sending it the signals at the lines that were asked for.
 
@@ -126,12 +127,12 @@ def run(
             if number != signal.SIGKILL:
                 _let_fall_asleep(child.pid)
             child.send_signal(number)
-        stdout, stderr = child.communicate(stdin.encode() if stdin is not None else None, RUN_LIMIT_S)
+        stdout, stderr = child.communicate(stdin.encode() if stdin is not None else None, limit_s)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)  # its children too: they hold its pipes open
         stdout, stderr = child.communicate(timeout=RUN_LIMIT_S)
         pytest.fail(
-            f"hung, killed after {RUN_LIMIT_S:g} s: {' '.join(argv)}\n--- stdout\n"
+            f"hung, killed after {limit_s:g} s: {' '.join(argv)}\n--- stdout\n"
             f"{(seen + stdout)[-3000:].decode(errors='replace')}\n--- stderr\n"
             f"{stderr[-3000:].decode(errors='replace')}"
         )

@@ -63,9 +63,18 @@ def test_it_is_what_open_returns(make: Any, tmp_path: Path) -> None:
 
 def test_tasks(make: Any) -> None:
     recording = make(
-        *(SITE, [1, "/w/app.py", 9, "<module>", None], SPAWN, [1, 1], POLL, 0),
-        *(1, 10 * US, SITE, [2, "/w/app.py", 5, "main", "work"], SPAWN, [2, 2], NAMED, [2, "alice"]),
-        *(SPAWN, [3, 2], SPAWN, [4, 2], POLL, 0),
+        *(SITE, [1, "/w/app.py", 9, "<module>", None], key_of(Kind.SPAWN, 1), 1, POLL, 0),
+        *(
+            1,
+            10 * US,
+            SITE,
+            [2, "/w/app.py", 5, "main", "work"],
+            key_of(Kind.SPAWN, 2),
+            2,
+            NAMED,
+            [2, "alice"],
+        ),
+        *(key_of(Kind.SPAWN, 2), 3, key_of(Kind.SPAWN, 2), 4, POLL, 0),
         *(2, 5 * US, END, [2, "builtins.ValueError", "no"], 3, 2 * US, END, [3, 1], 0, US, POLL, 0),
         *(1, US, END, 1, 0, US, EXIT, ["exit", 0]),
     )
@@ -91,14 +100,14 @@ def test_tasks(make: Any) -> None:
 
 def test_names_on_311_count_with_every_task(make: Any) -> None:
     recording = make(
-        *(SPAWN, [1, 0], SPAWN, [2, 0], NAME, [2, "bob"], SPAWN, [3, 0], NAMED, [3, "eve"], SPAWN, [4, 0]),
+        *(SPAWN, 1, SPAWN, 2, NAME, [2, "bob"], SPAWN, 3, NAMED, [3, "eve"], SPAWN, 4),
         header={"python": "3.11.7"},
     )
     assert [task.name for task in recording.tasks()] == ["Task-1", "bob", "eve", "Task-4"]
 
 
 def test_a_later_name_does_not_change_how_others_are_counted(make: Any) -> None:
-    recording = make(SPAWN, [1, 0], NAME, [1, "bob"], SPAWN, [2, 0], NAMED, [3, "eve"], NAME, [3, "Eve"])
+    recording = make(SPAWN, 1, NAME, [1, "bob"], SPAWN, 2, NAMED, [3, "eve"], NAME, [3, "Eve"])
     assert [task.name for task in recording.tasks()] == ["bob", "Task-2", "Eve"]
 
 
@@ -126,8 +135,8 @@ def test_the_time_of_waiting_is_not_the_steps(make: Any) -> None:
 
 def test_whose_an_event_is(make: Any) -> None:
     recording = make(
-        *(-33, 1, SPAWN, [1, 0], POLL, 0, CLOCK, 5),
-        *(1, 10, SPAWN, [2, 0], EAGER, 2, SPAWN, [3, 0], EAGER, 0, SPAWN, [4, 0], END, 1, POLL, 0),
+        *(-33, 1, SPAWN, 1, POLL, 0, CLOCK, 5),
+        *(1, 10, SPAWN, 2, EAGER, 2, SPAWN, 3, EAGER, 0, SPAWN, 4, END, 1, POLL, 0),
         *(0, 10, -33, 2, EXIT, ["exit", 0]),
     )
     assert [(owner.kind, owner.task) for _, owner in recording.owned_events()] == [
@@ -170,8 +179,8 @@ def test_steps_of_two_threads_come_in_their_order(make: Any) -> None:
 def test_what_failed_is_found_behind_groups_and_parents(make: Any) -> None:
     group = "builtins.ExceptionGroup"
     recording = make(
-        *(SPAWN, [1, 0], 1, 1, SPAWN, [2, 0], SPAWN, [3, 0], SPAWN, [4, 0]),
-        *(4, 1, SPAWN, [5, 0], END, [4, group, "g"], 5, 1, END, [5, "x.Late", ""]),
+        *(SPAWN, 1, 1, 1, SPAWN, 2, SPAWN, 3, SPAWN, 4),
+        *(4, 1, SPAWN, 5, END, [4, group, "g"], 5, 1, END, [5, "x.Late", ""]),
         *(2, 1, END, [2, "builtins.KeyError", "'k'"], 1, 1, END, [1, group, "all"], EXIT, ["exit", 1]),
     )
     assert [task.id for task in recording.failures()] == [5, 4, 1]
@@ -181,7 +190,7 @@ def test_what_failed_is_found_behind_groups_and_parents(make: Any) -> None:
 
 def test_the_same_exception_is_followed_to_where_it_came_from(make: Any) -> None:
     recording = make(
-        *(SPAWN, [1, 0], 1, 1, SPAWN, [2, 0], SPAWN, [3, 0], 3, 1, END, [3, "builtins.OSError", "handled"]),
+        *(SPAWN, 1, 1, 1, SPAWN, 2, SPAWN, 3, 3, 1, END, [3, "builtins.OSError", "handled"]),
         *(2, 1, END, [2, "builtins.ValueError", "no"], 1, 1, END, [1, "builtins.ValueError", "no"]),
         *(EXIT, ["signal", 9]),
     )
@@ -207,8 +216,8 @@ def test_outcomes(make: Any, items: list[Any], how: str, is_failure: bool, extra
 
 def test_find_task(make: Any) -> None:
     tasks = make(
-        *(SPAWN, [1, 0], SPAWN, [2, 0], NAMED, [2, "alice"], SPAWN, [3, 0], NAMED, [3, "alina"]),
-        *(SPAWN, [4, 0], NAMED, [4, "al"]),
+        *(SPAWN, 1, SPAWN, 2, NAMED, [2, "alice"], SPAWN, 3, NAMED, [3, "alina"]),
+        *(SPAWN, 4, NAMED, [4, "al"]),
     ).tasks()
     for word, number in (("T3", 3), ("3", 3), ("alic", 2), ("al", 4), ("Task-1", 1), ("Ta", 1)):
         assert find_task(tasks, word).id == number
