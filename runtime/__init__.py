@@ -6,6 +6,7 @@ In reading order:
 * ``boundary``: the table of doors through which anything enters the program;
 * ``worlds``: where the answers come from: live, recorded;
 * ``aio``: the asyncio event loop;
+* ``unrecorded``: what goes past all of this, and is named;
 * ``order``: deterministic hashes, and collection of garbage at fixed points.
 """
 
