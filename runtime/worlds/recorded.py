@@ -505,10 +505,13 @@ class RecordedWorld:
                 stream.pos = pos + 2
             else:
                 self.take_step(stream, task, handle)
-            if timed is None:
-                handle._run()
-            else:
+            if timed is not None:
                 timed(handle)
+            elif task:
+                # Not by `handle._run`: the program sees how deep its stack is, and `hot` does it in this way.
+                handle._context.run(callback, *handle._args)
+            else:
+                handle._run()
             if task and is_done(owner):  # type: ignore[arg-type]
                 self.event(stream, _END_KEY, outcome_of(owner))
             callback = owner = None
