@@ -31,6 +31,7 @@ write = os.write
 read = os.read
 fstat = os.fstat
 close = os.close
+pipe2 = getattr(os, "pipe2", None)
 getpid = os.getpid
 eventfd = getattr(os, "eventfd", None)
 eventfd_write = getattr(os, "eventfd_write", None)
@@ -50,6 +51,7 @@ epoll = getattr(select, "epoll", None)
 set_handler = signal.signal
 get_handler = signal.getsignal
 signal_mask = signal.pthread_sigmask
+set_wakeup_fd = signal.set_wakeup_fd
 
 gc_collect = gc.collect
 gc_get_count = gc.get_count

@@ -48,6 +48,7 @@ class Signals:
     Attributes:
       pending: numbers of signals whose handlers are to be run.
       on_catch: called for each signal that came in, at once: must do next to nothing.
+      wake_fd: where the interpreter writes a byte for each signal, which ends a loop's wait; or -1.
       handlers: what the program set, by number.
       is_plain: nothing is recorded any more: handlers run at once.
       on_repeat: ends the replayable part, because of a signal; whether it could, from a frame.
@@ -58,6 +59,7 @@ class Signals:
     def __init__(self) -> None:
         self.pending: list[int] = []
         self.on_catch: list[Callable[[], None]] = []
+        self.wake_fd = -1
         self.handlers: dict[int, Handler] = {}
         self.is_plain = False
         self.on_repeat: Callable[[int, FrameType | None], bool] | None = None
@@ -80,6 +82,11 @@ class Signals:
         self.pending.append(number)
         for action in self.on_catch:
             action()
+        if self.wake_fd >= 0:
+            try:
+                real.read(self.wake_fd, 4096)
+            except OSError:  # empty
+                pass
         is_waiting, self._is_waiting = self._is_waiting, False
         if self.is_plain:
             waiting = self.pending[:]

@@ -8,8 +8,10 @@ So a door that takes its own entries off and raises again leaves no trace of its
 from __future__ import annotations
 
 import functools
+import inspect
 import linecache
 import sys
+import threading
 import traceback as traceback_module
 import warnings
 from collections.abc import Callable, Iterator
@@ -34,7 +36,7 @@ def is_ours(traceback: TracebackType) -> bool:
 
 
 def install() -> None:
-    """Make ``traceback`` pass over our frames, in stacks (``print_stack``) and where any are left."""
+    """Make ``traceback`` and ``inspect`` pass over our frames, in stacks and where any are left."""
     walk_stack, walk_tb = traceback_module.walk_stack, traceback_module.walk_tb
 
     def walk_visible_stack(f: FrameType | None) -> Iterator[tuple[FrameType, int]]:
@@ -43,12 +45,41 @@ def install() -> None:
     def walk_visible_tb(tb: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
         return (one for one in walk_tb(tb) if not is_our_frame(one[0]))
 
+    def getouterframes(frame: Any, context: int = 1) -> list[inspect.FrameInfo]:
+        found = []
+        for one, _ in walk_visible_stack(frame):
+            info = inspect.getframeinfo(one, context)
+            found.append(inspect.FrameInfo(one, *info, positions=info.positions))
+        return found
+
+    inspect.getouterframes = getouterframes
     # The interpreter tells where a coroutine was created as bare file names, and looks up their lines.
     warnings._warn_unawaited_coroutine = _warn_unawaited_coroutine  # type: ignore[attr-defined]
     # The interpreter's own reads source files through real descriptors.
     sys.unraisablehook = sys.__unraisablehook__ = _unraisablehook
     walk_visible_stack.__name__, walk_visible_tb.__name__ = "walk_stack", "walk_tb"
     traceback_module.walk_stack, traceback_module.walk_tb = walk_visible_stack, walk_visible_tb
+
+
+def guard_lines() -> None:
+    """Make looking at source lines a hand-off; for when a second thread is started.
+
+    ``linecache`` keeps them in a dictionary of the whole process and asks the system only for what is in
+    there, or is not: which thread comes first is the outside's decision.
+    """
+    lock = threading.RLock()
+
+    def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with lock:
+                return function(*args, **kwargs)
+
+        call.__name__ = call.__qualname__ = function.__name__
+        call.__doc__ = function.__doc__
+        return call
+
+    for name in ("checkcache", "clearcache", "getlines", "lazycache", "updatecache"):
+        setattr(linecache, name, guarded(getattr(linecache, name)))
 
 
 def _unraisablehook(unraisable: Any, /) -> None:

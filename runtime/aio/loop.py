@@ -11,6 +11,7 @@ import asyncio
 import collections
 import heapq
 import math
+import os
 import select
 import selectors
 import threading
@@ -143,12 +144,13 @@ class Own:
       arrived: the same at replay, until their recorded arrival.
     """
 
-    __slots__ = ("arrived", "collections_count", "full_due", "inbox", "wake_fd")
+    __slots__ = ("arrived", "collections_count", "full_due", "inbox", "signal_fds", "wake_fd")
 
     def __init__(self) -> None:
         self.inbox: collections.deque[tuple[list[int] | None, Any]] = collections.deque()
         self.arrived: dict[tuple[int, int], Any] = {}
         self.wake_fd = -1
+        self.signal_fds: tuple[int, int] | None = None
         self.collections_count = 0
         self.full_due = 100
 
@@ -246,6 +248,33 @@ class EventLoop(asyncio.SelectorEventLoop):
             self._selector._selector.unregister(self._own.wake_fd)
             real.close(self._own.wake_fd)
             self._own.wake_fd = -1
+        if self._own.signal_fds is not None:
+            inner, outer = self._own.signal_fds
+            self._own.signal_fds = None
+            self._selector._selector.unregister(inner)
+            if signals.wake_fd == inner:
+                signals.wake_fd = -1
+                real.set_wakeup_fd(-1)
+            real.close(inner)
+            real.close(outer)
+
+    def _wake_by_signals(self) -> None:
+        """Let signals end the wait of this loop, even those that come just before it.
+
+        A Python handler is not called between the interpreter's last look for signals and the system call
+        that waits; only what the interpreter writes to a descriptor is seen there.
+        """
+        own = self._own
+        if own.wake_fd < 0:
+            return
+        if own.signal_fds is None:
+            assert real.pipe2 is not None
+            own.signal_fds = real.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            # Edge-triggered, so that a byte nobody has read yet is no reason to turn again and again.
+            self._selector._selector.register(own.signal_fds[0], select.EPOLLIN | select.EPOLLET)
+        inner, outer = own.signal_fds
+        real.set_wakeup_fd(outer, warn_on_full_buffer=False)
+        signals.wake_fd = inner
 
     def _write_to_self(self) -> None:
         if self._world is None:

@@ -180,6 +180,7 @@ def set_loop_handler(loop: Any, sig: int, callback: Any, args: tuple[Any, ...]) 
         if error.errno == 22:
             raise RuntimeError(f"sig {sig} cannot be caught") from None
         raise
+    loop._wake_by_signals()
 
 
 def remove_loop_handler(loop: Any, sig: int) -> bool:

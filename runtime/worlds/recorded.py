@@ -533,7 +533,8 @@ class RecordedWorld:
             if timed is not None:
                 timed(handle)
             elif task:
-                handle._context.run(callback, *handle._args)  # as when recording
+                # Not by `handle._run`: the program sees how deep its stack is, and `hot` does it in this way.
+                handle._context.run(callback, *handle._args)
             else:
                 handle._run()
             if task and is_done(owner):  # type: ignore[arg-type]
