@@ -40,6 +40,7 @@ class RecordOptions:
       timeout_s: stop the program after so many seconds, or None.
       redact: regular expressions; each match becomes a placeholder before anything is written.
       redact_env: names of environment variables whose values are redacted.
+      keep_env: names of environment variables whose values are kept, also where all are read; with wildcards.
       target: how ``argv[0]`` names the program.
       argv: the script or module as given, or the path of the command's script; and the program's arguments.
     """
@@ -49,6 +50,7 @@ class RecordOptions:
     timeout_s: float | None
     redact: tuple[str, ...]
     redact_env: tuple[str, ...]
+    keep_env: tuple[str, ...]
     target: Target
     argv: tuple[str, ...]
 

@@ -10,6 +10,7 @@ placeholder at replay. A value whose name looks like a secret's never enters the
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import sys
@@ -35,7 +36,7 @@ ENVIRONMENT: Final = frozenset(
     PYTHONTRACEMALLOC PYTHONUNBUFFERED PYTHONUTF8 PYTHONWARNDEFAULTENCODING PYTHONWARNINGS
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
-"""Variables whose values are kept in every recording."""
+"""Variables whose values are kept in every recording, if nobody says otherwise."""
 
 _STARTUP: Final = re.compile("LANG|LANGUAGE|LC_[A-Z]+|PYTHON[A-Z]+|TZ")
 _NEEDED_TO_START: Final = frozenset(("PYTHONHOME", "PYTHONPATH", "PYTHONHASHSEED"))
@@ -74,16 +75,26 @@ def secrets_in(texts: Iterable[str]) -> list[str]:
     ]
 
 
-def describe(redacted: frozenset[str]) -> dict[str, Any]:
-    """Return what the header says of the environment.
+def kept(patterns: Iterable[str], redacted: frozenset[str]) -> frozenset[str]:
+    """Return the names of the variables whose values are kept.
 
     Args:
+      patterns: further names, or with wildcards for all that match and do not look like a secret's.
       redacted: names whose values are not kept in any case.
     """
+    further = {
+        name
+        for pattern in patterns
+        for name in fnmatch.filter(os.environ, pattern)
+        if name == pattern or not looks_secret(name)
+    }
+    return (ENVIRONMENT | further) - redacted
+
+
+def describe(kept: frozenset[str]) -> dict[str, Any]:
+    """Return what the header says of the environment: of the variables in ``kept``, their values."""
     return {
-        "environment": {
-            name: value for name, value in os.environ.items() if name in ENVIRONMENT and name not in redacted
-        },
+        "environment": {name: value for name, value in os.environ.items() if name in kept},
         "environment_lengths": {name: len(os.fsencode(value)) for name, value in os.environ.items()},
         "timezone": _zone(),
     }
@@ -249,10 +260,13 @@ def _put_in_place(
         iteration.watch(environ)
 
 
-def record(boundary: Installer, redacted: frozenset[str], learn: Callable[[str], Redactor]) -> None:
+def record(
+    boundary: Installer, kept: frozenset[str], redacted: frozenset[str], learn: Callable[[str], Redactor]
+) -> None:
     """Record what the program reads of the environment from now on.
 
     Args:
+      kept: names whose values are in the header.
       redacted: names whose values are not kept in any case.
       learn: turns redaction on for a secret, if it is not on, and returns the redactor.
     """
@@ -270,7 +284,7 @@ def record(boundary: Installer, redacted: frozenset[str], learn: Callable[[str],
     def on_iteration() -> None:
         world.note(ENVIRONMENT_NOTE)
 
-    _put_in_place(set(os.environ) - (ENVIRONMENT - redacted), read, on_iteration)
+    _put_in_place(set(os.environ) - kept, read, on_iteration)
 
 
 def restore(header: Mapping[str, Any]) -> None:

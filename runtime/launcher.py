@@ -76,6 +76,7 @@ def launch_record(options: RecordOptions) -> NoReturn:
             "timeout_s": options.timeout_s,
             "redact": options.redact,
             "redact_env": options.redact_env,
+            "keep_env": options.keep_env,
             "target": options.target,
             "argv": list(options.argv),
             "first_path": first_path,
@@ -184,6 +185,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
     if job["own_seed"] is not None:
         os.environ["PYTHONHASHSEED"] = job["own_seed"]
     redacted = frozenset(job["redact_env"])
+    kept = environment.kept(job["keep_env"], redacted)
     values = [os.environ[name] for name in redacted if os.environ.get(name)]
     secrets_ = redaction.Redaction(job["redact"], values + environment.secrets_in(job["argv"]))
     header: dict[str, Any] = {
@@ -203,7 +205,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
         "executable": sys.executable,
         "cwd": os.getcwd(),
         "prefix": sys.prefix,
-        **environment.describe(redacted),
+        **environment.describe(kept),
         "redaction": redaction.describe(job["redact"], sorted(redacted)),
         "started": time.time(),
         "streams": output.describe_streams(),
@@ -213,7 +215,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
     boundary = install(world, None, header)
     read_script = sources.record(boundary)
     unrecorded.install(boundary)
-    environment.record(boundary, redacted, secrets_.learn)
+    environment.record(boundary, kept, redacted, secrets_.learn)
     header["doors"] = list(boundary.names.tags)
     part = f"{job['output']}.part" if job["on_failure"] else job["output"]
     try:

@@ -33,6 +33,7 @@ from replay.runtime.tracebacks import strip
 _OWN_SOCKETS: Final = "its connections are made by C code, past the recorder, and are not recorded"
 _OWN_THREADS: Final = "threads and connections of its own, past the interpreter, are not recorded"
 _OWN_FILES: Final = "its files are read and written by C code, and are not recorded"
+_OWN_ENTROPY: Final = "the keys, signatures and paddings that it makes at random are not recorded"
 _OWN_LOOP: Final = "its event loop is not recorded yet; asyncio's is"
 
 
@@ -83,6 +84,9 @@ TABLE: Final = (
     Row("plyvel", "plyvel", _OWN_FILES),
     Row("rocksdict", "rocksdict", _OWN_FILES),
     Row("duckdb", "duckdb", "its files, threads, clock and random numbers are not recorded", use="connect"),
+    Row("cryptography.hazmat.bindings._rust", "cryptography", _OWN_ENTROPY),
+    Row("nacl._sodium", "PyNaCl", _OWN_ENTROPY),
+    Row("torch._C", "torch", "its threads and its random numbers are not recorded"),
     Row("_interpreters", "subinterpreters", "what runs in them is not recorded"),
     Row("_xxsubinterpreters", "subinterpreters", "what runs in them is not recorded"),
 )

@@ -54,6 +54,14 @@ def configure(parser: Parser) -> None:
         default=[],
         help="replace the value of this environment variable likewise; may be repeated",
     )
+    parser.add_argument(
+        "--keep-env",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="keep the value of this environment variable even if it is only read as one of all; `*` stands "
+        "for anything, but not in names that look like a secret's; may be repeated",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,15 +84,17 @@ def options_of(args: argparse.Namespace) -> RecordOptions:
         raise UsageError(f"--timeout must be a number of seconds above 0, not {timeout_s:g}")
     for pattern in args.redact:
         check_pattern(pattern)
-    for name in args.redact_env:
-        if not name or "=" in name or "\0" in name:
-            raise UsageError(f"--redact-env takes the name of an environment variable, not {name!r}")
+    for option, names in (("--redact-env", args.redact_env), ("--keep-env", args.keep_env)):
+        for name in names:
+            if not name or "=" in name or "\0" in name:
+                raise UsageError(f"{option} takes the name of an environment variable, not {name!r}")
     return RecordOptions(
         output=writable(args.output),
         on_failure=args.on_failure,
         timeout_s=timeout_s,
         redact=tuple(args.redact),
         redact_env=tuple(args.redact_env),
+        keep_env=tuple(args.keep_env),
         target=target,
         argv=argv,
     )

@@ -24,7 +24,8 @@ _REDACTED_KEY: Final = -Kind.REDACTED
 _NOTE_KEY: Final = -Kind.NOTE
 
 ENVIRONMENT_NOTE: Final = (
-    "os.environ was read as a whole: what was not read by name is a placeholder at replay"
+    "os.environ was read as a whole: what was not read by name is a placeholder at replay "
+    "(`replay record --keep-env NAME` keeps it)"
 )
 
 REDACTED_NOTE: Final = "redacted "

@@ -46,6 +46,7 @@ def test_a_script_with_defaults(folder: Path) -> None:
         timeout_s=None,
         redact=(),
         redact_env=(),
+        keep_env=(),
         target="script",
         argv=("app.py",),
     )
@@ -53,12 +54,14 @@ def test_a_script_with_defaults(folder: Path) -> None:
 
 def test_all_options(folder: Path) -> None:
     ours = "-o x.rec --on-failure --timeout 2.5 --redact a+ --redact=b --redact-env KEY --redact-env=TOKEN"
+    ours += " --keep-env A --keep-env=B_*"
     assert parse(*ours.split(), "app.py") == RecordOptions(
         output=str(folder / "x.rec"),
         on_failure=True,
         timeout_s=2.5,
         redact=("a+", "b"),
         redact_env=("KEY", "TOKEN"),
+        keep_env=("A", "B_*"),
         target="script",
         argv=("app.py",),
     )
@@ -125,6 +128,7 @@ def test_what_is_refused(folder: Path) -> None:
         " missing ), unterminated subpattern at character 0",
         "--redact a* app.py": "--redact 'a*' matches the empty string, so it says nothing about a secret",
         "--redact-env A=b app.py": "--redact-env takes the name of an environment variable, not 'A=b'",
+        "--keep-env A=b app.py": "--keep-env takes the name of an environment variable, not 'A=b'",
         "-o no/x.rec app.py": f"no such folder: {folder}/no | `mkdir -p {folder}/no`",
         "-o old.rec app.py": "the recording needs the name of a file, not of a folder: old.rec",
         "-o pipe app.py": f"the recording would replace something that is no file: {folder}/pipe",

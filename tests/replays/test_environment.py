@@ -83,6 +83,22 @@ def test_a_program_that_goes_by_a_value_it_read_with_all(tmp_path: Path) -> None
     assert b"os.environ was read as a whole" in replayed.stderr
 
 
+def test_values_that_are_to_be_kept(tmp_path: Path) -> None:
+    text = """
+import os
+lower = {name.lower(): value for name, value in os.environ.items()}
+print(lower["app_mode"], lower["app_url"], len(lower["app_token"]), lower["other_password"])
+"""
+    env = HIDDEN | {"APP_TOKEN": "looks like a secret", "OTHER_PASSWORD": "named, so meant"}
+    project = Project.of(tmp_path, {"app.py": text})
+    options = ("--keep-env", "APP_*", "--keep-env", "OTHER_PASSWORD")
+    recorded = project.record("app.py", env=env, options=options)
+    assert recorded.exit_code == 0, show(recorded)
+    assert b"looks like a secret" not in project.content()
+    project.remove()
+    must_agree(recorded, project.play())
+
+
 def test_variables_that_threads_read(tmp_path: Path) -> None:
     text = """
 import os, threading
