@@ -162,24 +162,27 @@ def _watch_imports(actions: dict[str, Callable[[Any], None]]) -> None:
             raise
         action = actions.get(fullname)
         if action is not None and spec is not None and spec.loader is not None:
-            _after_loading(spec.loader, action)
+            _after_loading(spec.loader, fullname, action)
         return spec
 
     PathFinder.find_spec = classmethod(find_spec)  # type: ignore[method-assign, assignment]
 
 
-def _after_loading(loader: Any, action: Callable[[Any], None]) -> None:
+def _after_loading(loader: Any, name: str, action: Callable[[Any], None]) -> None:
     """Do ``action(module)`` when this loader has run the module; looking for a module is not loading it."""
     load = loader.exec_module
 
     def exec_module(module: Any) -> None:
-        del loader.exec_module
+        is_it = module.__name__ == name  # a zip file has one loader for all of its modules
+        if is_it:
+            vars(loader).pop("exec_module", None)
         try:
             load(module)
         except BaseException as error:
             strip(error)
             raise
-        action(module)
+        if is_it:
+            action(module)
 
     loader.exec_module = exec_module
 

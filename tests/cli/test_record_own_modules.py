@@ -116,15 +116,11 @@ def test_it_may_fail_as_it_does(folder: Path) -> None:
     (folder / "app.py").write_text("import replay\nreplay.again()")
     recorded = run("record", "work/app.py")
     assert recorded.returncode == 1
-    assert recorded.stderr.splitlines()[1:-2] == [
-        "Traceback (most recent call last):",
-        f'  File "{folder}/app.py", line 2, in <module>',
-        "    replay.again()",
-        f'  File "{folder}/replay.py", line 1, in again',
-        "    def again(): raise ValueError('mine')",
-        "                 ^^^^^^^^^^^^^^^^^^^^^^^^",
-        "ValueError: mine",
-    ]
+    plain = subprocess.run(
+        [sys.executable, "work/app.py"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert "ValueError: mine" in plain.stderr
+    assert recorded.stderr.splitlines()[1:-2] == plain.stderr.splitlines()
 
 
 @pytest.mark.parametrize("what", ["a folder of data", "nothing of the kind"])

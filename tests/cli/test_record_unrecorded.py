@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,18 @@ def test_a_module_that_cannot_be_imported_is_not_named() -> None:
     source = "import traceback\ntry: import plyvel\nexcept ImportError: traceback.print_exc()"
     assert remarks(source) == []
     assert "runtime" not in run("record", "app.py").stderr
+
+
+def test_modules_of_one_zip_file_are_told_apart() -> None:
+    with zipfile.ZipFile("modules.zip", "w") as archive:
+        archive.writestr("plyvel.py", "")
+        archive.writestr("other.py", "")
+    start = (
+        "import sys, importlib.util\nsys.path.insert(0, 'modules.zip')\nimportlib.util.find_spec('plyvel')\n"
+    )
+    assert remarks(start + "import other") == []
+    said = ["plyvel: its files are read and written by C code, and are not recorded"]
+    assert remarks(start + "import other, plyvel") == said
 
 
 def test_a_line_does_not_go_into_what_the_program_made_of_its_stderr(folder: Path) -> None:
