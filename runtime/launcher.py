@@ -30,8 +30,10 @@ _KEPT_BYTES: Final = 8_000_000
 
 _BOOT: Final = (
     "import sys; __name__ = 'replay.runtime.boot'; sys.flags.safe_path or sys.path.pop(0); "
-    "from replay.runtime.launcher import main; main(sys.argv[1])"
+    "sys.path.append(sys.argv[2]); from replay.runtime.launcher import main; main(sys.argv[1])"
 )
+_ROOT: Final = __file__.rsplit("/", 3)[0]
+"""Where the package `replay` lies; in a checkout that may be on nobody's path."""
 
 _MODULES: Final = (
     "encodings.idna",
@@ -115,7 +117,7 @@ def _start(job: dict[str, Any], flags: list[str], environment: dict[str, str]) -
     sys.stderr.flush()
     os.execve(
         sys.executable,
-        [sys.executable, *flags, "-c", _BOOT, json.dumps({**job, "flags": flags})],
+        [sys.executable, *flags, "-c", _BOOT, json.dumps({**job, "flags": flags}), _ROOT],
         environment,
     )
 
@@ -124,6 +126,7 @@ def main(job_text: str) -> NoReturn:
     """Run the job in this clean interpreter, and end it."""
     job: dict[str, Any] = json.loads(job_text)
     _load_modules()
+    sys.path.pop()
     try:
         if job["mode"] == "record":
             _record(job)

@@ -426,10 +426,10 @@ class RecordedWorld:
         if stream is None:
             return len(data)
         key = -(Kind.OUTPUT | target << TAG_BITS)
-        order, recorded = stream.take(key, lambda: f"output to {target}: {data!r:.300}")
+        order, recorded = stream.take(key, lambda: f"{self.describe(key, None)}: {data!r:.300}")
         if recorded != data and not same_output(recorded, data):
             stream.pos -= 2
-            self.differ(stream, key, lambda: f"output to {target}: {data!r:.300}")
+            self.differ(stream, key, lambda: f"{self.describe(key, None)}: {data!r:.300}")
         count = len(data)
         following = stream.items[stream.pos] if stream.pos < len(stream.items) or stream.fill() else None
         if following == -Kind.SHORT:
