@@ -39,7 +39,7 @@ class World(LiveWorld):
 header = {"streams": output.describe_streams(), "signals": signals.initial_dispositions()}
 boundary = install(World(), None, {**environment.describe(frozenset()), **header})
 unrecorded.install(boundary)
-environment.record(boundary, frozenset(), lambda *given: None)
+environment.record(boundary, frozenset(), frozenset(), lambda *given: None)
 for name in boundary.names.tags:
     rows.setdefault(name, None)
 write(1, json.dumps(rows).encode())
