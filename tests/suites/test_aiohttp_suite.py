@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -59,7 +59,7 @@ def folder_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words_in(report: Path) -> Words:
     """Return how each test of a report in JUnit's form ended."""
     words: Words = {}
-    for case in ElementTree.parse(report).iter("testcase"):
+    for case in ET.parse(report).iter("testcase"):
         kinds = {child.tag for child in case}
         word = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "ok"
         words[f"{case.get('classname')}.{case.get('name')}"] = word
