@@ -267,12 +267,13 @@ class EventLoop(asyncio.SelectorEventLoop):
         own = self._own
         if own.wake_fd < 0:
             return
-        if own.signal_fds is None:
+        fds = own.signal_fds
+        if fds is None:
             assert real.pipe2 is not None
-            own.signal_fds = real.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            fds = own.signal_fds = real.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             # Edge-triggered, so that a byte nobody has read yet is no reason to turn again and again.
-            self._selector._selector.register(own.signal_fds[0], select.EPOLLIN | select.EPOLLET)
-        inner, outer = own.signal_fds
+            self._selector._selector.register(fds[0], select.EPOLLIN | select.EPOLLET)
+        inner, outer = fds
         real.set_wakeup_fd(outer, warn_on_full_buffer=False)
         signals.wake_fd = inner
 

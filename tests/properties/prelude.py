@@ -1,6 +1,7 @@
 """The beginning of every generated program: what its statements use. It imports nothing of ours."""
 
 import asyncio
+import contextlib
 import contextvars
 import datetime
 import gc
@@ -8,10 +9,12 @@ import os
 import queue
 import random
 import secrets
+import signal
 import socket
 import sys
 import threading
 import time
+import traceback
 import uuid
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +31,11 @@ WORDS = {
     queue.Full: "full",
 }
 variable = contextvars.ContextVar("variable", default=0)
+
+
+signals = []
+for number in signal.SIGUSR2, signal.SIGALRM:
+    signal.signal(number, lambda number, frame: signals.append(number))
 
 
 def log(*things):
@@ -76,6 +84,17 @@ class Dropped:
         print("dropped", self.number)
 
 
+@contextlib.contextmanager
+def held(lock):
+    """Hold a lock of threads; one that is held already, by this thread perhaps, is not waited for long."""
+    if not lock.acquire(timeout=SHORT_S):
+        raise TimeoutError
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class World:
     """What the tasks and threads of one program share."""
 
@@ -110,9 +129,12 @@ class World:
         self.reader, _ = self.ends = await asyncio.open_connection(sock=one)
         _, self.writer = self.others = await asyncio.open_connection(sock=other)
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.loop.add_signal_handler(signal.SIGUSR1, log, "USR1")
         return self
 
     async def __aexit__(self, *exc):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         self.server.close()
         self.writer.close()
         self.ends[1].close()

@@ -43,6 +43,7 @@ VALUES = (
     "datetime.datetime.now()",
     "datetime.datetime.now(datetime.timezone.utc).isoformat()",
     "os.getpid()",
+    "len(traceback.format_stack())",
     "threading.get_ident()",
     "variable.get()",
     "[thing.number for thing in {Thing(number) for number in range(5)}]",
@@ -86,6 +87,10 @@ ASYNC = (
     "asyncio.current_task().set_name('renamed {n}')",
     "await w.ask('question {n}', {n} % 3)",
     "w.writer.write(b'message {n}\\n')",
+    "signal.raise_signal(signal.SIGUSR1)",
+    "os.kill(os.getpid(), signal.SIGUSR2)",
+    "signal.setitimer(signal.ITIMER_REAL, {d})",
+    "log('signals', signals)",
     "log(await w.reader.readline())",
     "await w.loop.sock_sendall(w.left, b'x' * {n})",
     "log(await w.loop.sock_recv(w.right, 3))",
@@ -153,10 +158,10 @@ ASYNC_BLOCKS = (
     ("async with w.condition:", "    await w.condition.wait()"),
 )
 SYNC_BLOCKS = (
-    ("with w.thread_lock:",),
-    ("with w.thread_lock:",),
+    ("with held(w.thread_lock):",),
+    ("with held(w.thread_lock):",),
     ("with w.thread_rlock:",),
-    ("with w.thread_semaphore:",),
+    ("with held(w.thread_semaphore):",),
     ("with w.thread_condition:", "    w.thread_condition.notify_all()"),
     ("with w.thread_condition:", "    log(w.thread_condition.wait(SHORT_S))"),
 )
