@@ -55,6 +55,14 @@ class Ended:
     ending: Ending = field(default_factory=Ending)
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Whoever looks on has had enough of it (Ctrl-C)."""
+
+    position: Position
+    where: str | None
+
+
 def _task() -> str | None:
     try:
         task = asyncio.current_task()
@@ -125,8 +133,13 @@ class Reporter:
         self._path = path
         self._suspects = suspects
 
-    def stop(self, reason: Divergence | Ended) -> NoReturn:
+    def stop(self, reason: Divergence | Ended | Interrupted) -> NoReturn:
         """Print the reason and end the process."""
+        if isinstance(reason, Interrupted):
+            index, step = self._place(reason.position)
+            where = f"\n  at        {reason.where}" if reason.where else ""
+            self._tell(f"replay: interrupted at event {index}, step {step}; as recorded so far{where}\n")
+            real.exit_now(ExitCode.INTERRUPTED)
         if isinstance(reason, Ended):
             # What a stopped program had in its buffers, nobody has seen.
             self._tell(self._ended(reason))

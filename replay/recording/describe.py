@@ -51,7 +51,7 @@ def describe_event(key: int, value: Any, names: Mapping[int, str]) -> str:
         return f"step of T{key}" if key else "step of a callback"
     tag, fd = split_key(key)
     if tag == Kind.OUTPUT:
-        text = describe_value(key, value)
+        text = "" if value is None else describe_value(key, value)
         return f"output to {'stdout' if fd == 1 else 'stderr'}{f': {text}' if text else ''}"
     if tag == Kind.EXIT:
         return f"the end of the program: {describe_value(key, value)}"

@@ -50,7 +50,9 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
         signals.handlers[int(number)] = signal.Handlers(disposition)
     if str(int(signal.SIGINT)) not in initial:
         signals.handlers[signal.SIGINT] = signal.default_int_handler
-    if not boundary.is_replay:
+    if boundary.is_replay:
+        real.set_handler(signal.SIGINT, boundary.world.interrupt)
+    else:
         if signals.handlers[signal.SIGINT] is signal.default_int_handler:
             real.set_handler(signal.SIGINT, signals.catch)
         os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_be_forked)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from asyncio import Task
 from collections.abc import Callable, Iterator, Sequence
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, FrameType
 from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Malformed, checksum, pack_request, unpack_error
@@ -24,7 +24,7 @@ from replay.runtime import real
 from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Reread
-from replay.runtime.divergence import Divergence, Ended, Position, place_of, same_output
+from replay.runtime.divergence import Divergence, Ended, Interrupted, Position, place_of, same_output
 from replay.runtime.ending import Ending
 from replay.runtime.order import SPREAD, TASK_STEP
 from replay.runtime.signals import signals
@@ -200,13 +200,14 @@ class RecordedWorld:
         chunks: Iterator[list[tuple[int, list[Any]]]],
         doors: Sequence[str],
         ending: Ending,
-        stop: Callable[[Divergence | Ended], NoReturn],
+        stop: Callable[[Divergence | Ended | Interrupted], NoReturn],
     ) -> None:
         self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
         self._stop = stop
         self.ending = ending
         self.is_closed = False
+        self.is_stopped = False
         self._main_ident = real.get_ident()
         self.streams: dict[int, RecordedStream] = {}
         self.main = self.holder = self.stream(0)
@@ -298,7 +299,15 @@ class RecordedWorld:
         self, stream: RecordedStream, expected: str, observed: str, cause: str | None = None
     ) -> NoReturn:
         """Stop the replay: this is not the recorded run."""
-        self._stop(Divergence.here(self.position(stream), expected, observed, cause))
+        reason = Divergence.here(self.position(stream), expected, observed, cause)
+        current.stream = None
+        self.is_stopped = True
+        self._stop(reason)
+
+    def interrupt(self, number: int, frame: FrameType | None) -> NoReturn:
+        """Stop: a real Ctrl-C came, which is none of the program's business; a handler."""
+        self.is_stopped = True
+        self._stop(Interrupted(self.position(self.holder), place_of(self._main_ident)))
 
     def position(self, stream: RecordedStream) -> Position:
         """Return where the replay of ``stream`` stands."""
@@ -424,6 +433,8 @@ class RecordedWorld:
         """Compare what the program writes with what it wrote, and show it."""
         stream = current.stream
         if stream is None:
+            if self.is_stopped:  # what the program had in its buffers
+                self.show(target, data)
             return len(data)
         key = -(Kind.OUTPUT | target << TAG_BITS)
         order, recorded = stream.take(key, lambda: f"{self.describe(key, None)}: {data!r:.300}")
@@ -641,13 +652,11 @@ class RecordedWorld:
             return
         if not self.ending.is_orderly:
             self.end()
-        self._stop(
-            Divergence.here(
-                self.position(stream),
-                f"hand-off {self._next_turn} between threads",
-                "no thread is there",
-                "the threads went another way than when recorded",
-            )
+        self.diverge(
+            stream,
+            f"hand-off {self._next_turn} between threads",
+            "no thread is there",
+            "the threads went another way than when recorded",
         )
 
     # -- the end --------------------------------------------------------------------------------

@@ -395,3 +395,30 @@ def test_leaving_in_another_way_than_recorded_is_a_divergence() -> None:
     assert replayed.code == 93
     assert "  expected  os._exit" in replayed.stderr
     assert "  observed  os._exit(2)" in replayed.stderr
+
+
+def test_ctrl_c_ends_a_replay_and_says_where() -> None:
+    source = """
+import threading, time
+seen = False
+def look():
+    global seen
+    time.sleep(0.05)
+    seen = True
+print("READY", flush=True)
+threading.Thread(target=look).start()
+while not seen:  # no hand-off: at replay nobody else runs
+    pass
+"""
+    assert record(source).code == 0
+    child = start("play", "run.rec")
+    assert child.stdout is not None
+    assert child.stdout.readline() == "READY\n"
+    child.send_signal(signal.SIGINT)
+    replayed = finish(child)
+    assert (replayed.code, replayed.stdout) == (130, "")
+    assert re.fullmatch(
+        r"replay: interrupted at event #\d+, step @0; as recorded so far\n"
+        r"  at        .*app.py:\d+ in <module>\n",
+        replayed.stderr,
+    )

@@ -83,6 +83,21 @@ def test_a_program_that_goes_by_a_value_it_read_with_all(tmp_path: Path) -> None
     assert b"os.environ was read as a whole" in replayed.stderr
 
 
+def test_what_was_still_in_a_buffer_is_shown_before_the_divergence(tmp_path: Path) -> None:
+    text = """
+import os
+print("still in a buffer")
+os.path.exists({name: value for name, value in os.environ.items()}["APP_MODE"])
+print("not reached")
+"""
+    project = Project.of(tmp_path, {"app.py": text})
+    project.record("app.py", env=HIDDEN)
+    replayed = project.play()
+    assert (replayed.exit_code, replayed.stdout) == (93, b"still in a buffer\n")
+    assert replayed.stderr.count(b"replay: divergence") == 1
+    assert b"observed  os.stat ['xxxx']" in replayed.stderr
+
+
 def test_values_that_are_to_be_kept(tmp_path: Path) -> None:
     text = """
 import os
