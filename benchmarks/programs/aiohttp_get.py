@@ -1,11 +1,11 @@
-"""2,400 GET requests over 8 kept connections, aiohttp server and client in this process."""
+"""6,000 GET requests over 8 kept connections, aiohttp server and client in this process."""
 
 import asyncio
 
 import aiohttp
 from aiohttp import web
 
-REQUESTS = 2_400
+REQUESTS = 6_000
 CLIENTS = 8
 
 
