@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_OUR_FOLDER = __file__.rpartition("/")[0] + "/"
+OUR_FOLDER = __file__.rpartition("/")[0] + "/"
 
 
 def is_our_frame(frame: FrameType) -> bool:
@@ -109,7 +109,7 @@ def _warn_unawaited_coroutine(coro: Any) -> None:
         places = [
             (filename, lineno, name, linecache.getline(filename, lineno))
             for filename, lineno, name in reversed(coro.cr_origin)
-            if not filename.startswith(_OUR_FOLDER)
+            if not filename.startswith(OUR_FOLDER)
         ]
         text += "Coroutine created at (most recent call last)\n" + "".join(
             traceback_module.format_list(places)

@@ -28,7 +28,7 @@ from replay.runtime.garbage import garbage
 from replay.runtime.hot import run_ready
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
-from replay.runtime.tracebacks import strip, unseen
+from replay.runtime.tracebacks import OUR_FOLDER, strip, unseen
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -40,16 +40,15 @@ _MAXIMUM_TIMEOUT_S: Final[float] = base_events.MAXIMUM_SELECT_TIMEOUT  # type: i
 _MIN_TIMERS: Final[int] = base_events._MIN_SCHEDULED_TIMER_HANDLES  # type: ignore[attr-defined]
 _MIN_CANCELLED: Final[float] = base_events._MIN_CANCELLED_TIMER_HANDLES_FRACTION  # type: ignore[attr-defined]
 
-_FILE: Final = __file__
 GARBAGE_YOUNG: Final = 2000
 """So many objects more than at the last collection, and the youngest generation is collected."""
 
 
 def _forget_own_frames(made: Any) -> None:
-    """Take this file from where a task or a handle says that it was made, in debug mode."""
+    """Take our frames from where a task or a handle says that it was made, in debug mode."""
     places = getattr(made, "_source_traceback", None)
     if places:
-        places[:] = [place for place in places if place.filename != _FILE]
+        places[:] = [place for place in places if not place.filename.startswith(OUR_FOLDER)]
 
 
 class LiveEpoll:
