@@ -9,6 +9,7 @@ arguments, and ``run(args) -> int``, which returns the exit code.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -82,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = _BY_NAME.get(arguments[0]) if arguments else None
+    # A stream that was closed (`>&-`) is none at all; what is said there is said to nobody.
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
     try:
         # Names of tasks and paths may hold what the terminal's encoding does not.
         for stream in (sys.stdout, sys.stderr):
@@ -99,6 +102,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # tried again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FINE
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        tell_error(ReplayError(f"the output cannot be written: {os.strerror(error.errno)}"))
+        return ExitCode.USAGE
     return code
 
 

@@ -17,7 +17,7 @@ from replay.recording.reader import RecordingFile
 from replay.runtime import real
 from replay.runtime.ending import Ending
 
-_ADDRESS: Final = re.compile(rb" at 0x([0-9a-f]+)")
+_ADDRESS: Final = re.compile(rb" at 0x([0-9a-f]{6,16})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,16 @@ def _task() -> str | None:
     return f"T{getattr(task, '_replay_id', '?')} {task.get_name()}"
 
 
+def is_installed(path: str) -> bool:
+    """Whether a file is of Python or of an installed library."""
+    return path.startswith((sys.base_prefix, sys.prefix, "<frozen"))
+
+
 def is_users(frame: FrameType) -> bool:
     """Whether the frame is of the program itself: not of Python, of an installed library, or of ours."""
     name = frame.f_globals.get("__name__", "")
     path = frame.f_code.co_filename
-    return not (
-        str(name).startswith("replay.runtime.") or path.startswith((sys.base_prefix, sys.prefix, "<frozen"))
-    )
+    return not (str(name).startswith("replay.runtime.") or is_installed(path))
 
 
 def place_of(ident: int) -> str | None:

@@ -82,7 +82,9 @@ class Ending:
             case "signal", int() as number:
                 return f"{_signal_name(number)} ended the program"
             case "interrupted", int() as number:
-                return f"a second {_signal_name(number)} ended it; what the program did then is not in it"
+                return (
+                    f"{_signal_name(number)} came while the program was busy; what it did then is not in it"
+                )
             case "exit", code:
                 return f"another thread ended the program with {code}"
             case "exec", [str() as name, *_]:
@@ -173,7 +175,7 @@ class Ender:
         world = self._world
         if world.is_writing(frame) or not world.stop("interrupted", int(number), for_good=False):
             return False
-        tell(f"a second {_signal_name(number)}: recording stops here, the program goes on")
+        tell(f"{_signal_name(number)} while the program is busy: recording stops here, the program goes on")
         return True
 
     def _watch(self, timeout_s: float) -> None:

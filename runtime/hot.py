@@ -13,8 +13,8 @@ from asyncio import Task, events, tasks
 from collections.abc import Callable
 from types import BuiltinFunctionType, CoroutineType, MethodType
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
+from replay.recording.codec import bytes_checksum
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.aio import eager
@@ -135,7 +135,7 @@ def send(
         if key > 0:
             key = -tag
         append(key)
-        append(crc32(data, size))
+        append(bytes_checksum(data))
         flush(stream)
         try:
             count = send(self, data, flags)
@@ -172,7 +172,7 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                 loop._world.deliver_signals(stream)
             callback = handle._callback
             kind = type(callback)
-            if kind is TASK_STEP or kind is BuiltinFunctionType:
+            if kind is TASK_STEP or (kind is BuiltinFunctionType and callback.__name__ == "task_wakeup"):
                 owner = callback.__self__
                 if type(owner) is Task:
                     append(owner._replay_id)  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     signals.install(boundary, header["signals"])
     output.install(boundary, header["streams"])
     tracebacks.install()
-    world.at_first_thread.append(tracebacks.guard_lines)
+    world.at_first_thread.append(tracebacks.guard_caches)
     _loops(world)
     boundary.finish()
     return boundary

@@ -295,7 +295,7 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: Report | No
     world.begin()
     threads.begin_main(world)
     boundary.start()
-    how, detail = program.run(target, argv[0], header["script"], source)
+    how, detail = program.run(target, argv[0], header["script"], source, world.deliver_late_signals)
     if report is not None:
         report.note()
     world.close(how, detail)

@@ -13,6 +13,7 @@ from importlib.machinery import SourceFileLoader
 from typing import Any
 
 from replay.options import Target
+from replay.runtime.divergence import is_installed
 from replay.runtime.tracebacks import strip_all
 
 
@@ -24,7 +25,13 @@ def prepare(target: Target, argv: list[str], first_path: str | None) -> None:
     sys.orig_argv[:] = [sys.executable, *(["-m"] if target == "module" else []), *argv]
 
 
-def run(target: Target, name: str, script: str | None, source: Callable[[str], bytes]) -> tuple[str, object]:
+def run(
+    target: Target,
+    name: str,
+    script: str | None,
+    source: Callable[[str], bytes],
+    deliver_signals: Callable[[], None],
+) -> tuple[str, object]:
     """Run the program to its end; return how it ended.
 
     Args:
@@ -32,6 +39,7 @@ def run(target: Target, name: str, script: str | None, source: Callable[[str], b
       name: its module, if it is a module.
       script: the absolute path of its script; None if the import system finds what to run.
       source: reads the text of a script.
+      deliver_signals: runs the handlers of signals that came in and found no door to be delivered at.
 
     Returns:
       ``("exit", code)``, or ``("signal", number)`` if it ends as by a signal.
@@ -45,6 +53,7 @@ def run(target: Target, name: str, script: str | None, source: Callable[[str], b
             runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
         else:
             _run_script(script, source)
+        deliver_signals()
         ended: tuple[str, object] = ("exit", 0)
     except SystemExit as error:
         ended = ("exit", _exit_code(error))
@@ -108,7 +117,9 @@ def _finish(ended: tuple[str, object]) -> tuple[str, object]:
         _report(error)
     atexit._run_exitfuncs()
     flushed = _flush()
+    gc.collect()  # while there still are the globals that finalizers look at
     _clear_main()
+    _clear_modules()
     gc.collect()
     if not (_flush() and flushed) and ended == ("exit", 0):
         return ("exit", 120)
@@ -128,12 +139,23 @@ def _flush() -> bool:
 
 def _clear_main() -> None:
     """Let go of the program's globals, so that finalizers of what they hold run while recorded."""
-    module = sys.modules.get("__main__")
-    if module is None:
-        return
     for attribute in ("last_type", "last_value", "last_traceback", "last_exc"):
         if hasattr(sys, attribute):
             setattr(sys, attribute, None)
+    module = sys.modules.get("__main__")
+    if module is not None:
+        _clear(module)
+
+
+def _clear_modules() -> None:
+    """Let go of the globals of the program's own modules likewise, the last imported first."""
+    for module in reversed([*sys.modules.values()]):
+        path = getattr(module, "__file__", None)
+        if type(module) is types.ModuleType and type(path) is str and not is_installed(path):
+            _clear(module)
+
+
+def _clear(module: types.ModuleType) -> None:
     namespace: dict[str, Any] = vars(module)
     for name in list(namespace):
         if name.startswith("_") and not name.startswith("__"):

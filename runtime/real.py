@@ -25,6 +25,7 @@ start_new_thread = _thread.start_new_thread
 monotonic = time.monotonic
 monotonic_ns = time.monotonic_ns
 sleep = time.sleep
+pthread_kill = signal.pthread_kill
 process_time_ns = time.process_time_ns
 
 write = os.write

@@ -8,7 +8,6 @@ exchanged in the modules that use them.
 from __future__ import annotations
 
 import sys
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
@@ -44,7 +43,7 @@ def describe(patterns: list[str], names: list[str]) -> dict[str, Any]:
     }
 
 
-def _exchange(checksum: Callable[[Any], int], crc32: Callable[..., int]) -> None:
+def _exchange(checksum: Callable[[Any], int], bytes_checksum: Callable[[Any], int]) -> None:
     """Compute checksums of redacted data from now on, wherever the boundary computes them."""
     for name, module in list(sys.modules.items()):
         if name.startswith("replay.runtime."):
@@ -52,8 +51,8 @@ def _exchange(checksum: Callable[[Any], int], crc32: Callable[..., int]) -> None
             for key, value in list(namespace.items()):
                 if value is codec.checksum:
                     namespace[key] = checksum
-                elif value is zlib.crc32:
-                    namespace[key] = crc32
+                elif value is codec.bytes_checksum:
+                    namespace[key] = bytes_checksum
 
 
 class _RedactingWriter:
@@ -123,7 +122,7 @@ class Redaction:
         writer = _RedactingWriter(world._writer, redactor, self._counts)
         world._writer = writer
         world.redactor = redactor
-        checksum, crc32 = codec.checksum, zlib.crc32
+        checksum, bytes_checksum = codec.checksum, codec.bytes_checksum
 
         def of_plain(plain: Any) -> int:
             known = redactor.secrets_count
@@ -132,12 +131,12 @@ class Redaction:
                 self._announce(known)
             return checksum(redacted)
 
-        def of_bytes(data: Any, start: int = 0) -> int:
+        def of_bytes(data: Any) -> int:
             known = redactor.secrets_count
             redacted = redactor.data(bytes(data))
             if redactor.secrets_count > known:
                 self._announce(known)
-            return crc32(redacted, start)
+            return bytes_checksum(redacted)
 
         _exchange(of_plain, of_bytes)
         door = Door(
@@ -203,10 +202,10 @@ def replay(boundary: Installer, header: dict[str, Any]) -> None:
         return None
 
     redactor.number = number
-    checksum, crc32 = codec.checksum, zlib.crc32
+    checksum, bytes_checksum = codec.checksum, codec.bytes_checksum
     _exchange(
         lambda plain: checksum(redactor.plain(plain)),
-        lambda data, start=0: crc32(redactor.data(bytes(data)), start),
+        lambda data: bytes_checksum(redactor.data(bytes(data))),
     )
     output, event = world.output, world.event
 

@@ -6,8 +6,9 @@ of ours is what Python calls: it notes the number, and if the main thread is ins
 begun again, throws it out of there. The handler itself runs at the next turn of a loop, between
 steps, or at the next door.
 
-A second Ctrl-C that finds the first still waiting means that the program is busy in code without any
-door: the replayable part ends there, and the handler runs at once, as it would plainly.
+A program that is busy in code without any door for longer than a second, or that gets a second Ctrl-C
+while the first still waits: there the replayable part ends, and the handler runs at once, as it would
+plainly.
 
 Signals that would end the process at once, since the program has no handler for them, end the
 recording first (``runtime.ending``).
@@ -42,6 +43,10 @@ PATIENCE_S: Final = 0.25
 """A second signal that comes sooner after the first tells nothing of whether the program is busy."""
 
 
+OVERDUE_S: Final = 1.0
+"""So long may a handler have to wait for the program to come to a door."""
+
+
 class Signals:
     """The program's handlers, and what came in.
 
@@ -67,19 +72,25 @@ class Signals:
         self.end: Callable[[int, FrameType | None], None] | None = None
         self._waiting_since: dict[int, float] = {}
         self._is_waiting = False
+        self._overdue = 0
+        self._is_watched = False
+        self._main_ident = real.get_ident()
 
     def catch(self, number: int, frame: FrameType | None) -> None:
         """What Python calls when a signal came in."""
         if number not in self.pending:
             self._waiting_since[number] = real.monotonic()
         elif (
-            number in IMPATIENT
+            (number in IMPATIENT or number == self._overdue)
             and self.on_repeat is not None
             and real.monotonic() - self._waiting_since[number] > PATIENCE_S
             and self.on_repeat(number, frame)
         ):
             self.is_plain = True
-        self.pending.append(number)
+        if number == self._overdue:
+            self._overdue = 0
+        else:
+            self.pending.append(number)
         for action in self.on_catch:
             action()
         if self.wake_fd >= 0:
@@ -97,6 +108,19 @@ class Signals:
                     handler(one, frame)
         if is_waiting:
             raise Interrupted
+        if self.pending and not self._is_watched:
+            self._is_watched = True
+            real.start_new_thread(self._watch, ())
+
+    def _watch(self) -> None:
+        """Send a signal again whose handler has to wait for too long."""
+        real.sleep(OVERDUE_S)
+        self._is_watched = False
+        now = real.monotonic()
+        for number in self.pending[:1]:
+            if now - self._waiting_since.get(number, now) >= OVERDUE_S:
+                self._overdue = number
+                real.pthread_kill(self._main_ident, number)
 
     def end_process(self, number: int, frame: FrameType | None) -> None:
         """What Python calls when a signal came in that the program leaves at its default."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
+import logging
 import sys
 import threading
 import traceback as traceback_module
@@ -55,31 +56,57 @@ def install() -> None:
     inspect.getouterframes = getouterframes
     # The interpreter tells where a coroutine was created as bare file names, and looks up their lines.
     warnings._warn_unawaited_coroutine = _warn_unawaited_coroutine  # type: ignore[attr-defined]
-    # The interpreter's own reads source files through real descriptors.
+    # The interpreter's own read source files through real descriptors.
     sys.unraisablehook = sys.__unraisablehook__ = _unraisablehook
+    if sys.version_info < (3, 13):
+        sys.excepthook = sys.__excepthook__ = _excepthook
+        threading.excepthook = threading.__excepthook__ = _thread_excepthook
     walk_visible_stack.__name__, walk_visible_tb.__name__ = "walk_stack", "walk_tb"
     traceback_module.walk_stack, traceback_module.walk_tb = walk_visible_stack, walk_visible_tb
 
 
-def guard_lines() -> None:
-    """Make looking at source lines a hand-off; for when a second thread is started.
+def guard_caches() -> None:
+    """Make looking into caches of the standard library a hand-off; for when a second thread is started.
 
-    ``linecache`` keeps them in a dictionary of the whole process and asks the system only for what is in
-    there, or is not: which thread comes first is the outside's decision.
+    ``linecache`` keeps lines in a dictionary of the whole process and asks the system only for what is not in
+    there; a logger remembers its level, and takes a lock only to find it out. Which thread comes first is the
+    outside's decision.
     """
     lock = threading.RLock()
 
     def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             with lock:
                 return function(*args, **kwargs)
 
-        call.__name__ = call.__qualname__ = function.__name__
-        call.__doc__ = function.__doc__
         return call
 
     for name in ("checkcache", "clearcache", "getlines", "lazycache", "updatecache"):
         setattr(linecache, name, guarded(getattr(linecache, name)))
+    logging.Logger.isEnabledFor = guarded(logging.Logger.isEnabledFor)  # type: ignore[method-assign]
+
+
+def _excepthook(kind: type[BaseException], value: BaseException, traceback: TracebackType | None, /) -> None:
+    """Report what nobody caught; as the interpreter does."""
+    if sys.stderr is not None:
+        traceback_module.print_exception(kind, value, traceback)
+        sys.stderr.flush()
+
+
+def _thread_excepthook(args: Any, /) -> None:
+    """Report what nobody caught in a thread; as the interpreter does."""
+    stream = sys.stderr
+    if args.exc_type is SystemExit or stream is None:
+        return
+    name = threading.get_ident() if args.thread is None else args.thread.name
+    stream.write(f"Exception in thread {name}:\n")
+    traceback_module.print_exception(args.exc_type, args.exc_value, args.exc_traceback, file=stream)
+    stream.flush()
+
+
+_excepthook.__name__ = _excepthook.__qualname__ = "excepthook"
+_thread_excepthook.__name__ = _thread_excepthook.__qualname__ = "_excepthook"
 
 
 def _unraisablehook(unraisable: Any, /) -> None:

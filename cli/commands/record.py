@@ -198,7 +198,23 @@ def writable(output: str) -> str:
         )
     if os.path.lexists(path) and not os.path.isfile(path):
         raise UsageError(f"the recording would replace something that is no file: {path}")
+    if not _is_recording_or_empty(path):
+        raise UsageError(
+            f"the recording would replace a file that is no recording: {path}", hint="`-o FILE` names another"
+        )
     return path
+
+
+def _is_recording_or_empty(path: str) -> bool:
+    """Whether nothing but a recording is lost if this file is replaced."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(_recording_magic()))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return start in (b"", _recording_magic())
 
 
 def _recording_magic() -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import builtins
 import errno
 import os
+import re
 import signal
 import socket
 import ssl
@@ -262,6 +263,23 @@ def describe_error(form: Plain) -> str:
         return "an exception"
 
 
+_MARK: Final = b" at 0x"
+_ADDRESS: Final = re.compile(rb" at 0x[0-9a-f]{6,16}")
+
+
+def bytes_checksum(data: bytes | bytearray | memoryview) -> int:
+    """Return the CRC-32 of what goes out, as it is compared by: with its length, and without addresses.
+
+    Where an object lies (``<Order object at 0x7f...>``) differs from process to process, and the default
+    ``repr`` gets into messages, logs and failed assertions.
+    """
+    if type(data) is not bytes:
+        data = bytes(data)
+    if _MARK in data:
+        data = _ADDRESS.sub(_MARK, data)
+    return crc32(data, len(data))
+
+
 def checksum(plain: Plain) -> int:
-    """Return the CRC-32 of plain data, as every request is compared by."""
-    return crc32(_encode(plain))
+    """Return the checksum of plain data, as every request is compared by."""
+    return bytes_checksum(_encode(plain))

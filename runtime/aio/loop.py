@@ -141,9 +141,21 @@ class Own:
     Attributes:
       inbox: callbacks from other threads, with their tickets, while recording.
       arrived: the same at replay, until their recorded arrival.
+      gate: held by whoever needs to know, or changes, whether the loop runs; a lock of the program's kind, so
+        that who came first is recorded.
+      is_running: whether it does.
     """
 
-    __slots__ = ("arrived", "collections_count", "full_due", "inbox", "signal_fds", "wake_fd")
+    __slots__ = (
+        "arrived",
+        "collections_count",
+        "full_due",
+        "gate",
+        "inbox",
+        "is_running",
+        "signal_fds",
+        "wake_fd",
+    )
 
     def __init__(self) -> None:
         self.inbox: collections.deque[tuple[list[int] | None, Any]] = collections.deque()
@@ -152,6 +164,8 @@ class Own:
         self.signal_fds: tuple[int, int] | None = None
         self.collections_count = 0
         self.full_due = 100
+        self.gate = threading.Lock()
+        self.is_running = False
 
 
 class EventLoop(asyncio.SelectorEventLoop):
@@ -295,8 +309,11 @@ class EventLoop(asyncio.SelectorEventLoop):
             if self._debug:
                 _forget_own_frames(handle)
             return handle
-        if self._thread_id is None or self._thread_id == threading.get_ident():
+        if self._thread_id == threading.get_ident():
             return self.call_soon(callback, *args, context=context)
+        with self._own.gate:
+            if not self._own.is_running:
+                return self.call_soon(callback, *args, context=context)
         self._check_closed()  # type: ignore[attr-defined]
         if self._debug:
             self._check_callback(callback, "call_soon_threadsafe")  # type: ignore[attr-defined]
@@ -327,14 +344,20 @@ class EventLoop(asyncio.SelectorEventLoop):
     def run_forever(self) -> None:
         """Run until stopped."""
         world, stream = self._world, current.stream
-        if world is None or stream is None:
+        if world is None or self._thread_id is not None:
             super().run_forever()
             return
-        world.event(stream, _RUN_KEY, 1)
+        self._tell_running(world, stream, True)
         try:
             super().run_forever()
         finally:
-            world.event(stream, _RUN_KEY, 0)
+            self._tell_running(world, stream, False)
+
+    def _tell_running(self, world: Any, stream: Any, is_running: bool) -> None:
+        if stream is not None:
+            world.event(stream, _RUN_KEY, int(is_running))
+        with self._own.gate:
+            self._own.is_running = is_running
 
     # -- one turn -------------------------------------------------------------------------------
 
@@ -342,6 +365,9 @@ class EventLoop(asyncio.SelectorEventLoop):
         world = self._world
         stream = current.stream
         if world is None or stream is None:
+            inbox = self._own.inbox
+            while inbox:  # nothing is recorded any more
+                self._ready.append(inbox.popleft()[1])
             super()._run_once()  # type: ignore[misc]
             return
         scheduled = self._scheduled

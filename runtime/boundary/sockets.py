@@ -14,9 +14,8 @@ import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
-from zlib import crc32
 
-from replay.recording.codec import pack, unpack
+from replay.recording.codec import bytes_checksum, pack, unpack
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import hot
 from replay.runtime.boundary.install import Installer
@@ -273,7 +272,7 @@ def _recorded_send(
         pos = stream.pos
         items = stream.items
         # The common case: the same bytes, all of them taken, and something else comes next.
-        if pos + 2 < len(items) and items[pos] == key and items[pos + 1] == crc32(data, size):
+        if pos + 2 < len(items) and items[pos] == key and items[pos + 1] == bytes_checksum(data):
             following = items[pos + 2]
             if following not in (_SHORT_KEY, _ERROR_KEY):
                 stream.pos = pos + 2
@@ -293,12 +292,12 @@ def _compared_send(
     if stream.peek() == _EFFECT_KEY:
         return general(sock, data, flags)  # type: ignore[no-any-return]
     recorded = stream.take(key, lambda: f"socket.send fd={fd} {size} bytes {bytes(data)[:80]!r}")
-    if recorded != crc32(data, size):
+    if recorded != bytes_checksum(data):
         stream.pos -= 2
         world.diverge(
             stream,
             f"socket.send fd={fd} of other bytes (checksum {recorded:08x})",
-            f"socket.send fd={fd} of {size} bytes {bytes(data)[:80]!r} (checksum {crc32(data, size):08x})",
+            f"socket.send fd={fd} of {size} bytes {bytes(data)[:80]!r} (checksum {bytes_checksum(data):08x})",
             "the program sent something else than when it was recorded",
         )
     if stream.pos >= len(stream.items):

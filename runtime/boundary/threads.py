@@ -15,6 +15,7 @@ from __future__ import annotations
 import _queue
 import _thread
 import concurrent.futures.thread
+import ctypes
 import queue
 import sys
 import threading
@@ -353,9 +354,7 @@ class SimpleQueue:
             raise
 
     def _recorded_get(self, world: Any, stream: Any) -> Any:
-        if not world.threads_started:
-            if not self._items:
-                raise queue.Empty
+        if not world.threads_started and self._items:
             return self._items.pop(next(iter(self._items)))
         value = stream.take(_TAKEN_KEY)
         while value == _BROKEN_OFF:
@@ -371,7 +370,7 @@ class SimpleQueue:
         return self._items.pop(ticket)
 
     def _live_get(self, world: Any, stream: Any, block: bool, timeout: float | None) -> Any:
-        if not world.threads_started:
+        if not world.threads_started and not self._waiting.empty():
             return self._waiting.get(False)[1]
         try:
             try:
@@ -579,6 +578,7 @@ def _starter(world: Any) -> Callable[..., int]:
             except BaseException:
                 _unraisable(function)
             finally:
+                _drop_locals()
                 world.turn(child)
                 world.event(child, -Kind.FINISH, 0)
                 world.end_stream(child)
@@ -604,6 +604,7 @@ def _starter(world: Any) -> Callable[..., int]:
 
         def run() -> None:
             first.acquire()
+            world.ended_threads.discard(real.get_ident())
             world.thread_woken(child)
             current.stream = child
             child.ident, child.native_id = child.take(-Kind.BEGIN)
@@ -614,6 +615,7 @@ def _starter(world: Any) -> Callable[..., int]:
             except BaseException:
                 _unraisable(function)
             finally:
+                _drop_locals()
                 child.take(-Kind.FINISH)
                 current.stream = None
                 world.thread_over(child)
@@ -622,6 +624,25 @@ def _starter(world: Any) -> Callable[..., int]:
         return int(ident)
 
     return start_recorded if world.is_replay else start_live
+
+
+def _drop_locals() -> None:
+    """Let go of what ``threading.local`` keeps for this thread, while what its finalizers do is recorded.
+
+    The interpreter does so later, when nobody can know any more whose thread it was. From 3.13 on it keeps
+    them where they cannot be reached: there it is not recorded, and at replay not done.
+    """
+    address = _thread_state()
+    if address:
+        state = ctypes.cast(address, ctypes.py_object).value
+        own = f"{id(current):#x}"
+        for key in list(state):
+            if type(key) is str and key.startswith("thread.local.") and not key.endswith(own):
+                state.pop(key, None)
+
+
+_thread_state: Final = ctypes.pythonapi.PyThreadState_GetDict
+_thread_state.restype = ctypes.c_void_p
 
 
 def _unraisable(function: Callable[..., Any]) -> None:
@@ -656,6 +677,7 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
             try:
                 function(*args, **(kwargs or {}))
             finally:
+                _drop_locals()
                 lock = sentinels.pop(real.get_ident(), None)
                 if lock is not None and lock._is_held():
                     lock.release()

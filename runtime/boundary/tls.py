@@ -29,8 +29,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from zlib import crc32
 
+from replay.recording.codec import bytes_checksum
 from replay.recording.events import TAG_BITS
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, nothing, plain_argument, without_self
@@ -322,7 +322,7 @@ def _calls_over_socket(boundary: Installer) -> None:
 
 def _sum_of_bytes(args: tuple[Any, ...]) -> int:
     try:
-        return crc32(args[0])
+        return bytes_checksum(args[0])
     except (TypeError, ValueError, IndexError, BufferError):
         return 0  # the call itself refuses it, with a better message
 
@@ -424,7 +424,7 @@ def _live_calls(boundary: Installer) -> dict[str, Callable[..., Any]]:
     return {
         "do_handshake": door(tags["do_handshake"], _C.do_handshake, lambda result, args: None),
         "read": door(tags["read"], _C.read, read_bytes),
-        "write": door(tags["write"], _C.write, lambda result, args: [crc32(args[0]), result]),
+        "write": door(tags["write"], _C.write, lambda result, args: [bytes_checksum(args[0]), result]),
         "shutdown": door(tags["shutdown"], _C.shutdown, lambda result, args: None),
     }
 
@@ -488,7 +488,7 @@ def _replayed_calls(boundary: Installer) -> dict[str, Callable[..., Any]]:
 
     def write(stream: Any, value: Any, args: tuple[Any, ...]) -> Any:
         recorded, count = value
-        observed = crc32(args[0])
+        observed = bytes_checksum(args[0])
         if recorded != observed:
             stream.pos -= 2
             world.diverge(

@@ -638,6 +638,12 @@ class LiveWorld:
             self.flush(stream)
             signals.deliver(number)
 
+    def deliver_late_signals(self) -> None:
+        """Run the handlers of the signals that came in since the last door."""
+        stream = current.stream
+        if stream is not None and signals.pending:
+            self.deliver_signals(stream)
+
     def note(self, text: str) -> None:
         """Put a remark into the recording."""
         stream = current.stream or self.main

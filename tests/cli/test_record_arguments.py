@@ -129,6 +129,8 @@ def test_what_is_refused(folder: Path) -> None:
         "--redact a* app.py": "--redact 'a*' matches the empty string, so it says nothing about a secret",
         "--redact-env A=b app.py": "--redact-env takes the name of an environment variable, not 'A=b'",
         "--keep-env A=b app.py": "--keep-env takes the name of an environment variable, not 'A=b'",
+        "-o app.py app.py": f"the recording would replace a file that is no recording: {folder}/app.py"
+        " | `-o FILE` names another",
         "-o no/x.rec app.py": f"no such folder: {folder}/no | `mkdir -p {folder}/no`",
         "-o old.rec app.py": "the recording needs the name of a file, not of a folder: old.rec",
         "-o pipe app.py": f"the recording would replace something that is no file: {folder}/pipe",

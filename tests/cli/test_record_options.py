@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from replay.recording.container import MAGIC
 from replay.recording.recording import Outcome, Recording
 from tests.conftest import ROOT
 
@@ -115,6 +116,7 @@ def outcome(name: str = "run.rec") -> Outcome:
         return recording.outcome
 
 
+OLDER = MAGIC + b"an older one"
 RECORDED = ["replay: recorded run.rec  ...", "replay: next: replay play run.rec"]
 FAILED = ["replay: recorded run.rec  ...  FAILED", "replay: next: replay play run.rec"]
 
@@ -134,7 +136,7 @@ FAILED = ["replay: recorded run.rec  ...  FAILED", "replay: next: replay play ru
     ],
 )
 def test_a_failure_is_kept(source: str, code: int) -> None:
-    Path("run.rec").write_text("an older one")
+    Path("run.rec").write_bytes(OLDER)
     ran = record(source, options="--on-failure")
     assert (ran.code, ran.ours) == (code, FAILED)
     assert sorted(os.listdir()) == ["app.py", "run.rec"]
@@ -143,10 +145,10 @@ def test_a_failure_is_kept(source: str, code: int) -> None:
 
 @pytest.mark.parametrize("source", ["print('fine')", "import os; os._exit(0)", "raise SystemExit"])
 def test_a_success_leaves_an_older_recording_alone(source: str) -> None:
-    Path("run.rec").write_text("an older one")
+    Path("run.rec").write_bytes(OLDER)
     ran = record(source, options="--on-failure")
     assert (ran.code, ran.ours) == (0, [])
-    assert Path("run.rec").read_text() == "an older one"
+    assert Path("run.rec").read_bytes() == OLDER
     assert not Path("run.rec.part").exists()
 
 
@@ -314,7 +316,7 @@ def test_a_second_ctrl_c_ends_the_recording_and_reaches_the_program() -> None:
     ran = finish(child)
     assert (ran.code, ran.stdout.splitlines()[-1]) == (0, "interrupted")
     assert ran.ours == [
-        "replay: a second SIGINT: recording stops here, the program goes on",
+        "replay: SIGINT while the program is busy: recording stops here, the program goes on",
         *RECORDED,
     ]
     found = outcome()
@@ -322,7 +324,8 @@ def test_a_second_ctrl_c_ends_the_recording_and_reaches_the_program() -> None:
     replayed = play()
     assert (replayed.code, replayed.stdout) == (130, "READY\n")
     assert replayed.stderr.startswith(
-        "replay: the recording ends here: a second SIGINT ended it; what the program did then is not in it\n"
+        "replay: the recording ends here: SIGINT came while the program was busy;"
+        " what it did then is not in it\n"
     )
 
 
@@ -422,3 +425,21 @@ while not seen:  # no hand-off: at replay nobody else runs
         r"  at        .*app.py:\d+ in <module>\n",
         replayed.stderr,
     )
+
+
+def test_a_handler_does_not_wait_for_ever_for_a_busy_program() -> None:
+    source = """
+import signal
+seen = []
+signal.signal(signal.SIGALRM, lambda *given: seen.append(given[0]))
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+while not seen:  # no door in here
+    pass
+print("seen", seen)
+"""
+    ran = record(source)
+    assert (ran.code, ran.stdout) == (0, f"seen [{int(signal.SIGALRM)}]\n")
+    assert (
+        ran.ours[0] == "replay: SIGALRM while the program is busy: recording stops here, the program goes on"
+    )
+    assert (outcome().how, outcome().detail) == ("interrupted", signal.SIGALRM)

@@ -64,6 +64,7 @@ SETTINGS = "[server]\nport = 8080\nhost = localhost\n[paths]\nhome = ${server:ho
 LISTED = (
     # leaving
     Program("uncaught", exit_code=1),
+    Program("uncaught_with_files_open", exit_code=1),
     Program("tracebacks", exit_code=-signal.SIGINT),
     Program("failing_taskgroup", exit_code=1),
     Program("exit_codes", "3", args=("3",), exit_code=3),

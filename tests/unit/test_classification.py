@@ -87,7 +87,7 @@ HARMLESS: Final[dict[str, dict[str, str]]] = {
     "threading": {
         MADE_OF_OTHERS: """
             Barrier BoundedSemaphore Condition Event Semaphore Thread Timer activeCount
-            active_count currentThread current_thread enumerate excepthook main_thread
+            active_count currentThread current_thread enumerate excepthook>=3.13 main_thread
         """,
         OWN_STATE: """
             getprofile gettrace local setprofile setprofile_all_threads>=3.12 settrace
