@@ -16,7 +16,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from replay.errors import ReplayError, UnreadableRecording, UsageError
@@ -25,8 +25,8 @@ from replay.options import ExitCode, PlayOptions, RecordOptions
 if TYPE_CHECKING:
     from replay.runtime.report import Report
 
-_KEPT_BYTES: Final = 8_000_000
-"""A recording up to this size is read once; a larger one twice, for its sources come late in it."""
+_KEPT_BYTES: Final = 32_000_000
+"""Up to so many bytes of events are read once; more are read twice, for sources come late in a file."""
 
 _BOOT: Final = (
     "import sys; __name__ = 'replay.runtime.boot'; sys.flags.safe_path or sys.path.pop(0); "
@@ -246,17 +246,25 @@ def _play(job: dict[str, Any]) -> NoReturn:
     path = job["recording"]
     file = RecordingFile.open(path)
     header: dict[str, Any] = dict(file.header)
-    chunks: Iterable[list[Any]] = file.chunks(is_checked=False)
-    if file.size_bytes <= _KEPT_BYTES:
-        chunks = list(chunks)
+    kept: list[list[Any]] | None = []
+
+    def read() -> Iterator[Any]:
+        nonlocal kept
+        for chunk in file.chunks(is_checked=False):
+            if kept is not None:
+                kept.append(chunk)
+                if file.sizes.raw_bytes > _KEPT_BYTES:
+                    kept = None
+            yield from chunk
+
     ending = Ending()
-    found = Sources.of_frames(ending.watch(frame for chunk in chunks for frame in chunk))
-    chunks = chunks if isinstance(chunks, list) else file.chunks(is_checked=False)
+    found = Sources.of_frames(ending.watch(read()))
+    chunks = file.chunks(is_checked=False) if kept is None else iter(kept)
     drift.check(header, found, path, job["source"])
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
     names = [str(name) for name in header["doors"]]
-    world = RecordedWorld(iter(chunks), names, ending, reporter.stop)
+    world = RecordedWorld(chunks, names, ending, reporter.stop)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     unrecorded.install(boundary)

@@ -30,7 +30,7 @@ from replay.runtime.boundary.table import Door
 from replay.runtime.order import SPREAD
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
-from replay.runtime.tracebacks import strip
+from replay.runtime.tracebacks import strip, unseen
 
 _LOCK_KEY: Final = -Kind.LOCK
 _TAKEN_KEY: Final = -Kind.TAKEN
@@ -97,6 +97,16 @@ class Lock:
         return f"<{state} _thread.lock object at {id(self):#x}>"
 
 
+def _check_timeout(blocking: bool, timeout: float) -> None:
+    if not blocking:
+        raise ValueError("can't specify a timeout for a non-blocking call")
+    if timeout < 0:
+        what = "a non-negative number" if sys.version_info >= (3, 13) else "positive"
+        raise ValueError(f"timeout value must be {what}")
+    if timeout > threading.TIMEOUT_MAX:
+        raise OverflowError("timeout value is too large")
+
+
 class LiveLock(Lock):
     """A real lock, whose changes of hands are recorded."""
 
@@ -104,6 +114,12 @@ class LiveLock(Lock):
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, and write down if it changed hands."""
+        if timeout != -1:
+            try:
+                _check_timeout(blocking, timeout)
+            except BaseException as error:
+                strip(error)
+                raise
         stream = current.stream
         if stream is None:
             got = self._real.acquire(blocking, timeout)
@@ -111,15 +127,12 @@ class LiveLock(Lock):
                 self._last = _UNRECORDED
             return got
         got = self._real.acquire(False)
-        if not got:
-            if blocking and timeout != 0:
-                try:
-                    got = self._wait(stream, timeout)
-                except BaseException as error:
-                    strip(error)
-                    raise
-            elif not blocking and timeout != -1:
-                raise ValueError("can't specify a timeout for a non-blocking call")
+        if not got and blocking and timeout != 0:
+            try:
+                got = self._wait(stream, timeout)
+            except BaseException as error:
+                strip(error)
+                raise
         if not got:
             self._changed(stream, _NOT_TAKEN)
         elif self._last == stream.number:
@@ -140,8 +153,6 @@ class LiveLock(Lock):
         world.flush(stream)
         if not stream.is_main:
             return self._real.acquire(True, timeout)
-        if timeout < 0 and timeout != -1:
-            raise ValueError("timeout value must be a non-negative number")
         deadline = None if timeout < 0 else real.monotonic() + timeout
         while True:
             left = -1 if deadline is None else max(0.0, deadline - real.monotonic())
@@ -155,7 +166,11 @@ class LiveLock(Lock):
         """Give the lock back; the recording tells of it when somebody else takes it."""
         stream = current.stream
         self._last = _UNRECORDED if stream is None else stream.number
-        self._real.release()
+        try:
+            self._real.release()
+        except BaseException as error:
+            strip(error)
+            raise
 
     def locked(self) -> bool:
         """Whether somebody holds the lock; recorded once there are threads."""
@@ -179,12 +194,16 @@ class RecordedLock(Lock):
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock when the recording says that it was this thread's turn."""
+        if timeout != -1:
+            try:
+                _check_timeout(blocking, timeout)
+            except BaseException as error:
+                strip(error)
+                raise
         stream = current.stream
         if stream is None:  # before the run: one thread
             self._locked = True
             return True
-        if not blocking and timeout != -1:
-            raise ValueError("can't specify a timeout for a non-blocking call")
         if stream.lock_is_elided():
             if self._locked:
                 _Shared.world.end_if_over(stream)
@@ -218,6 +237,7 @@ class RecordedLock(Lock):
             )
         return int(outcome)
 
+    @unseen
     def release(self) -> None:
         """Give the lock back; who takes it next is in the recording."""
         stream = current.stream
@@ -265,6 +285,7 @@ class RLock:
             self._count = 1
         return got
 
+    @unseen
     def release(self) -> None:
         """Give the lock back once."""
         if self._owner != real.get_ident():
@@ -284,6 +305,7 @@ class RLock:
         self._block.acquire()
         self._count, self._owner = state
 
+    @unseen
     def _release_save(self) -> tuple[int, int | None]:
         if self._count == 0:
             raise RuntimeError("cannot release un-acquired lock")

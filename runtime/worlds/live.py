@@ -31,6 +31,9 @@ from replay.runtime.tracebacks import strip
 BATCH_ITEMS: Final = 1024
 """A list of this many items is written out even if nothing visible happens: bounds memory."""
 
+_LAST_WRITE_S: Final = 2.0
+"""So long may a thread that outlives the program take for what it is writing to its output."""
+
 _ERROR_KEY: Final = -Kind.ERROR
 _TURN_KEY: Final = -Kind.TURN
 _EFFECT_KEY: Final = -Kind.EFFECT
@@ -182,17 +185,19 @@ class LiveWorld:
         self.flush(stream)
         hot.append = None
         current.stream = None
-        with self._lock:
-            if not self.is_abandoned and not self._is_closed:
-                self._is_closed = True
-                try:
-                    self._put_streams()
-                    self._writer.seal()  # now, so that it counts
-                    self._writer.put(0, [_EXIT_KEY, [how, detail, self._cost()]])
-                    self.events_count += 1
-                    self._writer.close()
-                except Exception as problem:
-                    self.abandon(problem)
+        # For good: what other threads do from here on is in no recording, so they do nothing any more.
+        self.output_lock.acquire(True, _LAST_WRITE_S)
+        self._lock.acquire()
+        if not self.is_abandoned and not self._is_closed:
+            self._is_closed = True
+            try:
+                self._put_streams()
+                self._writer.seal()  # now, so that it counts
+                self._writer.put(0, [_EXIT_KEY, [how, detail, self._cost()]])
+                self.events_count += 1
+                self._writer.close()
+            except Exception as problem:
+                self.abandon(problem)
 
     def _cost(self) -> dict[str, int]:
         """Return what the recorder can say of its own cost, in time of the processor.
