@@ -27,6 +27,8 @@ FORMAT_VERSION: Final = 1
 TAG_BITS: Final = 9
 TAG_MASK: Final = (1 << TAG_BITS) - 1
 FIRST_DOOR: Final = 32
+NO_LOCK_MORE: Final = -1
+"""In the place of a lock's number: the thread outlived the program, and took no further one."""
 
 
 class Kind(IntEnum):
@@ -101,7 +103,8 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(
         Kind.LOCK,
         "[lock, outcome, passed]",
-        "a lock changed hands (1), was not to be had (0), or a signal broke the wait (2)",
+        "a lock changed hands (1), was not to be had (0), or a signal broke the wait (2);"
+        " lock -1: no further one",
     ),
     Row(
         Kind.SITE,

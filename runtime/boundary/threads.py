@@ -23,7 +23,7 @@ import types
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from replay.recording.events import Kind
+from replay.recording.events import NO_LOCK_MORE, Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door
@@ -229,6 +229,8 @@ class RecordedLock(Lock):
     def _outcome(self, stream: Any) -> int:
         """Return what the recording says of this lock's next hand-off."""
         number, outcome, _ = stream.take(_LOCK_KEY, lambda: f"lock {self._number}")
+        if number == NO_LOCK_MORE:
+            _Shared.world.ran_out(stream)
         stream.elided = 0
         if number != self._number:
             stream.pos -= 2

@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Unrecordable, checksum, pack_error, pack_request, unrecorded
-from replay.recording.events import TAG_BITS, Kind
+from replay.recording.events import NO_LOCK_MORE, TAG_BITS, Kind
 from replay.recording.redaction import Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
@@ -35,6 +35,7 @@ _LAST_WRITE_S: Final = 2.0
 """So long may a thread that outlives the program take for what it is writing to its output."""
 
 _ERROR_KEY: Final = -Kind.ERROR
+_LOCK_KEY: Final = -Kind.LOCK
 _TURN_KEY: Final = -Kind.TURN
 _EFFECT_KEY: Final = -Kind.EFFECT
 _POLL_KEY: Final = -Kind.POLL
@@ -269,6 +270,8 @@ class LiveWorld:
         for stream in list(self._live_streams):
             items = stream.items[:]
             del items[len(items) & ~1 :]  # a key whose value is still to come
+            if stream.elided and not stream.is_main:
+                items += (_LOCK_KEY, [NO_LOCK_MORE, 0, stream.elided])
             if items:
                 self._writer.put(stream.number, items)
                 self.events_count += len(items) >> 1

@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Malformed, checksum, pack_request, unpack_error
 from replay.recording.describe import describe_event
-from replay.recording.events import FIRST_DOOR, TAG_BITS, TAG_MASK, Kind
+from replay.recording.events import FIRST_DOOR, NO_LOCK_MORE, TAG_BITS, TAG_MASK, Kind
 from replay.runtime import real
 from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
@@ -124,7 +124,8 @@ class RecordedStream:
         """Whether the lock that this thread takes now was no hand-off when recorded."""
         while True:
             if self.pos >= len(self.items) and not self.fill():
-                return True
+                # It may be a lock that another thread holds, which has come to its end too.
+                self.world.ran_out(self)
             key = self.items[self.pos]
             if key in _SKIPPED:
                 self.pos += 2
@@ -288,7 +289,7 @@ class RecordedWorld:
         if stream.pos >= len(stream.items) and not stream.fill():
             self.ran_out(stream)
         found, value = stream.items[stream.pos], stream.items[stream.pos + 1]
-        if found == _STOPPED_KEY:
+        if found == _STOPPED_KEY or (found == _LOCK_KEY and value[0] == NO_LOCK_MORE):
             self.ran_out(stream)
         if found == -Kind.EXIT:
             expected = "the end of the program"
