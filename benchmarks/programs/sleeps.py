@@ -1,4 +1,4 @@
-"""Waiting: 100 tasks, each sleeping 40 times for up to 50 ms."""
+"""Waiting: 100 tasks, each sleeping 40 times for up to 150 ms."""
 
 import asyncio
 import random
@@ -6,7 +6,7 @@ import random
 
 async def sleeper():
     for _ in range(40):
-        await asyncio.sleep(random.random() * 0.05)
+        await asyncio.sleep(random.random() * 0.15)
 
 
 async def main():

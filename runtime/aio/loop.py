@@ -391,7 +391,8 @@ class EventLoop(asyncio.SelectorEventLoop):
             handle = None  # its callback may hold what is to end with its step
         try:
             if world.is_replay:
-                world.collect_garbage(stream)
+                if stream.pos >= len(stream.items) or stream.items[stream.pos] < 0:  # no step comes next
+                    world.collect_garbage(stream)
                 world.run_ready(self, stream)
                 return
             if real.gc_get_count()[0] > GARBAGE_YOUNG and garbage.is_enabled:

@@ -543,10 +543,9 @@ class RecordedWorld:
                 continue
             callback = handle._callback
             kind = type(callback)
-            is_step = kind is TASK_STEP or (
-                kind is BuiltinFunctionType and callback.__name__ == "task_wakeup"
-            )
-            owner = callback.__self__ if is_step else None
+            owner: Any = None
+            if kind is TASK_STEP or (kind is BuiltinFunctionType and callback.__name__ == "task_wakeup"):
+                owner = callback.__self__
             task = owner._replay_id if type(owner) is Task else 0  # type: ignore[attr-defined]
             pos = stream.pos
             items = stream.items
