@@ -560,7 +560,7 @@ class RecordedWorld:
                 handle._context.run(callback, *handle._args)
             else:
                 handle._run()
-            if task and is_done(owner):  # type: ignore[arg-type]
+            if task and is_done(owner):
                 self.task_ended(stream, owner)
             callback = owner = None
         handle = None
