@@ -18,7 +18,7 @@ from replay.recording.codec import bytes_checksum
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.aio import eager
-from replay.runtime.order import SPREAD, TASK_STEP
+from replay.runtime.order import SPREAD, TASK_STEP, TASK_WAKEUP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -172,7 +172,7 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                 loop._world.deliver_signals(stream)
             callback = handle._callback
             kind = type(callback)
-            if kind is TASK_STEP or (kind is BuiltinFunctionType and callback.__name__ == "task_wakeup"):
+            if kind is TASK_STEP or (kind is BuiltinFunctionType and callback.__name__ == TASK_WAKEUP):
                 owner = callback.__self__
                 if type(owner) is Task:
                     append(owner._replay_id)  # type: ignore[attr-defined]
@@ -236,23 +236,18 @@ def create_task(world: LiveWorld, create: Callable[..., Any]) -> Callable[..., A
         runs = coro.cr_code if type(coro) is CoroutineType else None
         key = sites.get((place, frame.f_lasti, id(runs)))
         stream.spawn_key = site_of(stream, frame, coro) if key is None else key
-        if self._task_factory is not None:
-            stream.spawn_key = -stream.spawn_key  # tells `task_hash` so
-            task = eager.create(world, stream, create, self, coro, name=name, context=context, **kwargs)
-        elif (
-            name is None
-            and context is None
-            and not kwargs
-            and runs is not None
-            and not (self._debug or self._closed)
-        ):
+        is_plain = name is None and context is None and not kwargs and runs is not None
+        if is_plain and self._task_factory is None and not self._debug and not self._closed:
             return tasks.Task(coro, loop=self)  # what `create` comes to
-        else:
-            try:
+        try:
+            if self._task_factory is None:
                 task = create(self, coro, name=name, context=context, **kwargs)
-            except BaseException as error:
-                strip(error)
-                raise
+            else:
+                stream.spawn_key = -stream.spawn_key  # tells `task_hash` so
+                task = eager.create(world, stream, create, self, coro, name=name, context=context, **kwargs)
+        except BaseException as error:
+            strip(error)
+            raise
         if name is None:
             return task
         world.task_named(stream, task, name)

@@ -81,6 +81,8 @@ def _task_step_type() -> type:
 
 
 TASK_STEP: Final = _task_step_type()
+TASK_WAKEUP: Final = "task_wakeup"
+"""The name of the method that a C task gives to the future it waits for; other methods are callbacks."""
 
 _by_address = object.__hash__
 

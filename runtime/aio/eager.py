@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from replay.recording.events import Kind
-from replay.runtime.tracebacks import strip
 
 _EAGER_KEY = -Kind.EAGER
 
@@ -31,9 +30,6 @@ def create(world: Any, stream: Any, make: Callable[..., Any], *args: Any, **kwar
     task: Any = None
     try:
         task = make(*args, **kwargs)
-    except BaseException as error:
-        strip(error)
-        raise
     finally:
         while len(stream.eager) > depth:
             number = stream.eager.pop()

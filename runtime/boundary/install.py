@@ -16,7 +16,6 @@ _KEEPS_REAL = (
     "zipimport",
     "msgspec",
     "zstandard",
-    "_pyio_real",
 )
 
 

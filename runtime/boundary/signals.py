@@ -35,7 +35,6 @@ _ENDING = frozenset(
 
 
 class _State:
-    is_replay = False
     set_real: Callable[..., object] = staticmethod(real.set_handler)
 
 
@@ -45,7 +44,6 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
     Args:
       initial: by number, what each signal was set to when the program began: 0 default, 1 ignored.
     """
-    _State.is_replay = boundary.is_replay
     for number, disposition in initial.items():
         signals.handlers[int(number)] = signal.Handlers(disposition)
     if str(int(signal.SIGINT)) not in initial:

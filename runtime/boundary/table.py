@@ -160,7 +160,7 @@ class Replacements:
             self._in_defaults(member)
 
     def _in_defaults(self, function: types.FunctionType) -> None:
-        for defaults in (function.__defaults__ or (),):
-            changed = tuple(self._by_id.get(id(item), (item, item))[1] for item in defaults)
-            if any(new is not old for new, old in zip(changed, defaults, strict=True)):
-                function.__defaults__ = changed
+        defaults = function.__defaults__ or ()
+        changed = tuple(self._by_id.get(id(item), (item, item))[1] for item in defaults)
+        if any(new is not old for new, old in zip(changed, defaults, strict=True)):
+            function.__defaults__ = changed

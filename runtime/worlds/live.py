@@ -229,9 +229,7 @@ class LiveWorld:
         Args:
           for_good: the process ends: no thread may pass a door any more, so the lock is kept.
         """
-        self._lock.acquire()
-        if self.is_abandoned or self._is_closed:
-            self._lock.release()
+        if not self._hold():
             return False
         try:
             self._put_streams()
@@ -247,9 +245,7 @@ class LiveWorld:
 
     def stop_for_exec(self, argv: list[str]) -> bool:
         """Write the last event of a program that becomes another one; it may fail to (`resume`)."""
-        self._lock.acquire()
-        if self.is_abandoned or self._is_closed:
-            self._lock.release()
+        if not self._hold():
             return False
         try:
             self._put_streams()
@@ -257,6 +253,14 @@ class LiveWorld:
             self._writer.put(0, [_STOPPED_KEY, ["exec", argv, self._cost()]])
         except Exception as problem:
             self.abandon(problem)
+        return True
+
+    def _hold(self) -> bool:
+        """Take the file's lock if there is still something to write to; whether there is."""
+        self._lock.acquire()
+        if self.is_abandoned or self._is_closed:
+            self._lock.release()
+            return False
         return True
 
     def resume(self) -> None:

@@ -26,7 +26,7 @@ from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Reread
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Position, place_of, same_output
 from replay.runtime.ending import Ending
-from replay.runtime.order import SPREAD, TASK_STEP
+from replay.runtime.order import SPREAD, TASK_STEP, TASK_WAKEUP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -97,18 +97,22 @@ class RecordedStream:
         self.pos = 0
         return True
 
+    def next_key(self) -> int | None:
+        """Return the key of the next event that is no remark, or ``None`` at the end."""
+        while self.pos < len(self.items) or self.fill():
+            key: int = self.items[self.pos]
+            if key not in _SKIPPED:
+                return key
+            self.pos += 2
+        return None
+
     def peek(self) -> int | None:
         """Return the key of the next event that a request can be answered with, or ``None``."""
-        while True:
-            if self.pos >= len(self.items) and not self.fill():
-                return None
-            key: int = self.items[self.pos]
+        while (key := self.next_key()) is not None:
             if key == _TURN_KEY:
                 number = self.items[self.pos + 1]
                 self.pos += 2
                 self.world.wait_turn(self, number)
-            elif key in _SKIPPED:
-                self.pos += 2
             elif key in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
                 number = self.items[self.pos + 1]
                 self.pos += 2
@@ -119,25 +123,22 @@ class RecordedStream:
                 self.world.met[key](self, value)
             else:
                 return key
+        return None
 
     def lock_is_elided(self) -> bool:
         """Whether the lock that this thread takes now was no hand-off when recorded."""
-        while True:
-            if self.pos >= len(self.items) and not self.fill():
-                # It may be a lock that another thread holds, which has come to its end too.
-                self.world.ran_out(self)
-            key = self.items[self.pos]
-            if key in _SKIPPED:
-                self.pos += 2
-                continue
-            at = self.pos
-            if key == _TURN_KEY:
-                at += 2
-                if at >= len(self.items):
-                    return True
-            if self.items[at] != _LOCK_KEY:
+        key = self.next_key()
+        if key is None:
+            # It may be a lock that another thread holds, which has come to its end too.
+            self.world.ran_out(self)
+        at = self.pos
+        if key == _TURN_KEY:
+            at += 2
+            if at >= len(self.items):
                 return True
-            return bool(self.elided < self.items[at + 1][2])
+        if self.items[at] != _LOCK_KEY:
+            return True
+        return bool(self.elided < self.items[at + 1][2])
 
     def refusal(self, key: int) -> BaseException | None:
         """Return what a request raised that is recorded only if it raised."""
@@ -515,15 +516,9 @@ class RecordedWorld:
 
     def collect_garbage(self, stream: RecordedStream) -> None:
         """Collect if it was done here: before the handles of a turn are counted, for it may add some."""
-        while stream.pos < len(stream.items) or stream.fill():
-            key = stream.items[stream.pos]
-            if key == -Kind.GC:
-                stream.pos += 2
-                real.gc_collect(stream.items[stream.pos - 1])
-            elif key in _SKIPPED:
-                stream.pos += 2
-            else:
-                return
+        while stream.next_key() == -Kind.GC:
+            stream.pos += 2
+            real.gc_collect(stream.items[stream.pos - 1])
 
     def post(self, loop: Any, handle: Any) -> None:
         """Keep a callback for a loop of another thread until its recorded arrival."""
@@ -544,7 +539,7 @@ class RecordedWorld:
             callback = handle._callback
             kind = type(callback)
             owner: Any = None
-            if kind is TASK_STEP or (kind is BuiltinFunctionType and callback.__name__ == "task_wakeup"):
+            if kind is TASK_STEP or (kind is BuiltinFunctionType and callback.__name__ == TASK_WAKEUP):
                 owner = callback.__self__
             task = owner._replay_id if type(owner) is Task else 0  # type: ignore[attr-defined]
             pos = stream.pos
@@ -612,13 +607,9 @@ class RecordedWorld:
     def deliver_late_signals(self) -> None:
         """Run the handlers that ran here."""
         stream = current.stream
-        while stream.pos < len(stream.items) or stream.fill():
-            key = stream.items[stream.pos]
-            if key not in _SKIPPED and key not in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
-                return
+        while stream.next_key() in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
             stream.pos += 2
-            if key not in _SKIPPED:
-                signals.deliver(stream.items[stream.pos - 1])
+            signals.deliver(stream.items[stream.pos - 1])
 
     def note(self, text: str) -> None:
         """Remarks are the recording's own."""
@@ -627,15 +618,9 @@ class RecordedWorld:
 
     def meet_turn(self, stream: RecordedStream) -> None:
         """Wait for a turn that stands before something that comes a little later."""
-        while stream.pos < len(stream.items) or stream.fill():
-            key = stream.items[stream.pos]
-            if key == _TURN_KEY:
-                stream.pos += 2
-                self.wait_turn(stream, stream.items[stream.pos - 1])
-                return
-            if key not in _SKIPPED:
-                return
+        if stream.next_key() == _TURN_KEY:
             stream.pos += 2
+            self.wait_turn(stream, stream.items[stream.pos - 1])
 
     def wait_turn(self, stream: RecordedStream, number: int) -> None:
         """Go on only when every hand-off before ``number`` is done."""
@@ -670,9 +655,10 @@ class RecordedWorld:
         self._pass_baton(stream)
 
     def _pass_baton(self, stream: RecordedStream) -> None:
-        lock = self._parked.pop(self._next_turn, None) or self._main_at_end
+        lock = self._parked.pop(self._next_turn, None)
+        if lock is None:
+            lock, self._main_at_end = self._main_at_end, None
         if lock is not None:
-            self._main_at_end = None if lock is self._main_at_end else self._main_at_end
             lock.release()
             return
         if not self.ending.is_orderly:

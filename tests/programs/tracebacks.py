@@ -53,7 +53,19 @@ def attempt(function, *args):
         traceback.print_exc()
 
 
-for main in (interrupted, left, nested, wrongly_created):
+async def made_by_a_factory():
+    def refuse(loop, coroutine, **kwargs):
+        coroutine.close()
+        raise LookupError("no task today")
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(refuse)
+    attempt(loop.create_task, nothing())
+    attempt(asyncio.create_task, nothing())
+    loop.set_task_factory(None)
+
+
+for main in (interrupted, left, nested, wrongly_created, made_by_a_factory):
     attempt(lambda main=main: asyncio.run(main()))
 loop = asyncio.run(current())
 attempt(loop.call_soon_threadsafe, print)
