@@ -12,6 +12,7 @@ from replay.runtime.aio.loop import EventLoop
 from replay.runtime.boundary import (
     children,
     clocks,
+    descriptors,
     entropy,
     files,
     leaving,
@@ -37,7 +38,9 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     # First: what is put into a set keeps the place of the hash it had then.
     _tasks(world)
     boundary = Installer(world, Names(recorded_doors))
-    boundary.outputs = system.install(boundary)
+    system.install(boundary)
+    boundary.outputs = descriptors.Outputs(boundary)
+    boundary.outputs.install()
     children.install(boundary, boundary.outputs, header)
     for kind in (clocks, entropy, files, sockets, tls, readiness, threads, leaving, garbage):
         kind.install(boundary)

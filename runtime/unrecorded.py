@@ -94,7 +94,8 @@ TABLE: Final = (
 
 FORK: Final = "os.fork: what the child process does and prints is not recorded"
 MULTIPROCESSING: Final = "multiprocessing: what its processes do and print is not recorded"
-CHILD: Final = "os.{}: what the child process does and prints is not recorded"
+CHILD: Final = "child processes: what they do is not recorded, what they print and write to pipes is"
+PLACED: Final = "os.{}: what it writes to a place of stdout or stderr is not shown at replay"
 MMAP: Final = "mmap: what others write into a mapped file is not recorded"
 SQLITE: Final = (
     "sqlite3: its own clock (`datetime('now')`), its `random()`, and what others write into its files"
@@ -126,11 +127,20 @@ def say(text: str) -> None:
         untold.append(text)
 
 
-def say_child(frame: FrameType, text: str) -> None:
+_ASK_THE_SYSTEM: Final = frozenset(("ctypes.util", "platform", "uuid"))
+"""Modules that start children to learn what is the same in each run, such as where a library is."""
+
+
+def say_child(frame: FrameType | None, text: str) -> None:
     """Name a child process that ``frame`` starts, or what starts it."""
-    module = frame.f_globals.get("__name__")
-    is_multiprocessing = type(module) is str and module.startswith("multiprocessing.")
-    say(MULTIPROCESSING if is_multiprocessing else text)
+    module = "subprocess"
+    while module == "subprocess" and frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        frame = frame.f_back
+    if module.startswith("multiprocessing."):
+        say(MULTIPROCESSING)
+    elif module not in _ASK_THE_SYSTEM:
+        say(text)
 
 
 def install(boundary: Installer) -> None:

@@ -23,9 +23,9 @@ from typing import Any, Final
 
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real, unrecorded
+from replay.runtime.boundary.descriptors import Outputs
 from replay.runtime.boundary.install import Installer
-from replay.runtime.boundary.system import Outputs
-from replay.runtime.boundary.table import Door, Request, plain_argument
+from replay.runtime.boundary.table import Door, Request, plain_argument, plain_request
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
@@ -38,8 +38,11 @@ _LAST_WAIT_S: Final = 0.5
 
 _CHILD_KEY: Final = -(Kind.THREAD | 1 << TAG_BITS)
 
+Inherited = Callable[[tuple[Any, ...]], dict[int, int]]
+Redirect = Callable[[dict[int, int], tuple[Any, ...], dict[str, Any]], Any]
+
 # Held before the boundary replaces them.
-_pipe, _openpty, _close, _isatty = os.pipe, pty.openpty, os.close, os.isatty
+_pipe, _openpty, _dup, _close, _isatty = os.pipe, pty.openpty, os.dup, os.close, os.isatty
 _set_blocking, _ioctl = os.set_blocking, fcntl.ioctl
 _tcgetattr, _setraw = termios.tcgetattr, tty.setraw
 
@@ -47,11 +50,12 @@ _tcgetattr, _setraw = termios.tcgetattr, tty.setraw
 class Pump:
     """Passes on what children write to one of our standard streams."""
 
-    def __init__(self, world: Any, number: int, target: int, source: int) -> None:
+    def __init__(self, world: Any, number: int, target: int, own: int, source: int) -> None:
         self._world = world
         self._number = number
         self._target = target
         self._source = source
+        self._own = _dup(own)  # the program may make its own lead elsewhere
         self._is_over = False
         self._ended = real.allocate_lock()
         self._ended.acquire()
@@ -67,6 +71,7 @@ class Pump:
                 break
         # Here and nowhere else: its number may be another's at once, which nobody must wait for.
         _close(self._source)
+        _close(self._own)
         self._ended.release()
 
     def drain(self) -> bool:
@@ -82,7 +87,7 @@ class Pump:
                 if not data:
                     self._is_over = True
                     break
-                self._world.child_output(self._number, self._target, data)
+                self._world.child_output(self._number, self._target, self._own, data)
         return False
 
     def wait(self) -> bool:
@@ -91,20 +96,115 @@ class Pump:
 
 
 def install(boundary: Installer, outputs: Outputs, header: Mapping[str, Any]) -> None:
-    """Put the door of starting processes in place."""
-    world = boundary.world
-    # One way to start a child; the other takes no descriptors of ours.
+    """Put the doors of starting processes in place."""
+    # One way for subprocess to start a child; the other takes no descriptors of ours.
     subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]
-    start = boundary.bind(
-        Door(
-            "os.fork_exec",
-            request=_request(header["environment"], header["environment_lengths"]),
-            effect=True,
-        ),
-        _posixsubprocess.fork_exec,
-    )
-    replaced = _recorded(world, start, outputs) if boundary.is_replay else _live(world, start, outputs)
-    boundary.replace(_posixsubprocess, "fork_exec", replaced)
+    children = Children(boundary.world, outputs)
+    compared = _request(header["environment"], header["environment_lengths"])
+    for owner, name, request, redirect in (
+        (_posixsubprocess, "fork_exec", compared, _in_arguments),
+        (os, "posix_spawn", _plain, _in_file_actions),
+        (os, "posix_spawnp", _plain, _in_file_actions),
+        (os, "system", _plain, _in_command),
+    ):
+        start = getattr(owner, name)
+        door = Door(f"os.{name}", request=request, effect=True)
+        started = boundary.bind(door, _started(start, redirect))
+        inherited = _inherited_arguments if owner is _posixsubprocess else _inherited
+        boundary.replace(owner, name, children.door(name, started, inherited))
+
+
+class Children:
+    """Starts children; those that write to our streams write to a pump."""
+
+    def __init__(self, world: Any, outputs: Outputs) -> None:
+        self._world = world
+        self._outputs = outputs
+
+    def door(self, name: str, started: Callable[..., Any], inherited: Inherited) -> Callable[..., Any]:
+        """Return what takes the place of a function that starts a child."""
+        world = self._world
+
+        def start(*args: Any, **kwargs: Any) -> Any:
+            stream = current.stream
+            sinks: dict[int, int] = {}
+            try:
+                if stream is not None:
+                    unrecorded.say_child(sys._getframe(1), unrecorded.CHILD)
+                    for stands_for, own in inherited(args).items():
+                        target = self._outputs.target(own)
+                        if target and world.is_replay:
+                            world.show_child(stream.take(_CHILD_KEY))
+                        elif target:
+                            sinks[stands_for] = self._pump(stream, target, own)
+                return started(sinks, *args, **kwargs)
+            except BaseException as error:
+                strip(error)
+                raise
+            finally:
+                for fd in sinks.values():
+                    _close(fd)
+
+        start.__name__ = start.__qualname__ = name
+        return start
+
+    def _pump(self, stream: Any, target: int, own: int) -> int:
+        """Begin to pass on what comes, to ``own``; return where a child shall write."""
+        world = self._world
+        source, sink = _channel(own)
+        number = world.next_stream()
+        world.event(stream, _CHILD_KEY, number)
+        pump = Pump(world, number, target, own, source)
+        world.add_pump(pump)
+        real.start_new_thread(pump.run, ())
+        return sink
+
+
+def _inherited(args: tuple[Any, ...]) -> dict[int, int]:
+    """Return which of our descriptors a child gets as its stdout and stderr, and by what number."""
+    return {1: 1, 2: 2}
+
+
+def _inherited_arguments(args: tuple[Any, ...]) -> dict[int, int]:
+    return {
+        own: own if args[index] == -1 else args[index]
+        for own, index in ((1, _STDOUT_ARGUMENT), (2, _STDERR_ARGUMENT))
+    }
+
+
+def _started(start: Callable[..., Any], redirect: Redirect) -> Callable[..., Any]:
+    """Return ``start`` after ``redirect`` has made the child write to the sinks."""
+
+    def started(sinks: dict[int, int], *args: Any, **kwargs: Any) -> Any:
+        if sinks:
+            args, kwargs = redirect(sinks, args, kwargs)
+        return start(*args, **kwargs)
+
+    return started
+
+
+def _in_arguments(sinks: dict[int, int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    given = list(args)
+    for own, sink in sinks.items():
+        given[_STDOUT_ARGUMENT if own == 1 else _STDERR_ARGUMENT] = sink
+    return given, kwargs
+
+
+def _in_file_actions(sinks: dict[int, int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    actions = [(os.POSIX_SPAWN_DUP2, sink, own) for own, sink in sinks.items()]
+    return args, {**kwargs, "file_actions": [*actions, *(kwargs.get("file_actions") or ())]}
+
+
+def _in_command(sinks: dict[int, int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The shell itself is told to write elsewhere; it knows no descriptors above 9, so by their names."""
+    command = os.fsencode(kwargs["command"] if "command" in kwargs else args[0])
+    pid = real.getpid()
+    elsewhere = " ".join(f"{own}>/proc/{pid}/fd/{sink}" for own, sink in sinks.items())
+    return (f"exec {elsewhere}\n".encode() + command,), {}
+
+
+def _plain(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    return plain_request(args[1:], kwargs)
 
 
 def _request(kept: Mapping[str, str], known: Mapping[str, int]) -> Request:
@@ -118,7 +218,8 @@ def _request(kept: Mapping[str, str], known: Mapping[str, int]) -> Request:
         name, _, value = os.fsdecode(entry).partition("=")
         return [name, value if name in kept or name not in known else len(value)]
 
-    def request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    def request(started: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        args = started[1:]
         variables = args[_ENVIRONMENT_ARGUMENT]
         return [
             plain_argument(args[0]),
@@ -130,70 +231,15 @@ def _request(kept: Mapping[str, str], known: Mapping[str, int]) -> Request:
     return request
 
 
-def _inherited(args: tuple[Any, ...], outputs: Outputs) -> list[tuple[int, int]]:
-    """Return which arguments of a start let the child write to our streams: ``(index, target)``."""
-    found = []
-    for index, own in ((_STDOUT_ARGUMENT, 1), (_STDERR_ARGUMENT, 2)):
-        target = outputs.target(own if args[index] == -1 else args[index])
-        if target:
-            found.append((index, target))
-    return found
-
-
-def _live(world: Any, start: Callable[..., int], outputs: Outputs) -> Callable[..., int]:
-    def fork_exec(*args: Any) -> int:
-        stream = current.stream
-        if stream is None:
-            return start(*args)
-        if sys._getframe(1).f_globals.get("__name__") == "multiprocessing.util":
-            unrecorded.say(unrecorded.MULTIPROCESSING)
-        given = list(args)
-        opened: list[int] = []
-        try:
-            for index, target in _inherited(args, outputs):
-                source, sink = _channel(target)
-                opened.append(sink)
-                given[index] = sink
-                number = world.next_stream()
-                world.event(stream, _CHILD_KEY, number)
-                pump = Pump(world, number, target, source)
-                world.add_pump(pump)
-                real.start_new_thread(pump.run, ())
-            return start(*given)
-        except BaseException as error:
-            strip(error)
-            raise
-        finally:
-            for fd in opened:
-                _close(fd)
-
-    return fork_exec
-
-
-def _channel(target: int) -> tuple[int, int]:
-    """Return both ends of what a child writes to in place of our stream."""
-    if not _isatty(target):
+def _channel(own: int) -> tuple[int, int]:
+    """Return both ends of what a child writes to in place of ``own``."""
+    if not _isatty(own):
         return _pipe()
     source, sink = _openpty()
     _setraw(sink)
     try:
-        size = _ioctl(target, termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+        size = _ioctl(own, termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
         _ioctl(sink, termios.TIOCSWINSZ, size)
     except OSError:  # a terminal without a size
         pass
     return source, sink
-
-
-def _recorded(world: Any, start: Callable[..., int], outputs: Outputs) -> Callable[..., int]:
-    def fork_exec(*args: Any) -> int:
-        stream = current.stream
-        try:
-            if stream is not None:
-                for _ in _inherited(args, outputs):
-                    world.show_child(stream.take(_CHILD_KEY))
-            return start(*args)
-        except BaseException as error:
-            strip(error)
-            raise
-
-    return fork_exec

@@ -45,7 +45,7 @@ class Installer:
         self.names = names
         self.replacements = Replacements()
         self.outputs: Any = None
-        """Knows which descriptors are the program's output (``system.Outputs``)."""
+        """Knows which descriptors are the program's output (``descriptors.Outputs``)."""
         self._at_start: list[Callable[[], object]] = []
 
     @property

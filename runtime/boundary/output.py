@@ -22,8 +22,8 @@ from replay.runtime.tracebacks import strip
 class RawOutput(io.RawIOBase):
     """The raw layer of stdout or stderr."""
 
-    def __init__(self, world: Any, fd: int, name: str, is_tty: bool) -> None:
-        self._world = world
+    def __init__(self, write: Any, fd: int, name: str, is_tty: bool) -> None:
+        self._write = write
         self._fd = fd
         self._is_tty = is_tty
         self.name = name
@@ -42,9 +42,9 @@ class RawOutput(io.RawIOBase):
         return self._is_tty
 
     def write(self, data: Any, /) -> int:
-        """Write bytes, by way of the world; how many were taken."""
+        """Write bytes to where the descriptor leads now; how many were taken."""
         try:
-            return self._world.output(self._fd, self._fd, bytes(data))  # type: ignore[no-any-return]
+            return self._write(self._fd, data)  # type: ignore[no-any-return]
         except BaseException as error:
             strip(error)
             raise
@@ -103,7 +103,7 @@ def install(boundary: Installer, streams: dict[str, Any]) -> None:
         if setup is None:
             stream = None
         else:
-            raw = RawOutput(boundary.world, fd, f"<{name}>", bool(setup["is_tty"]))
+            raw = RawOutput(os.write, fd, f"<{name}>", bool(setup["is_tty"]))
             stream = _text(raw if setup["is_raw"] else io.BufferedWriter(raw), setup)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)

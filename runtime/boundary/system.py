@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from replay.recording.codec import pack
-from replay.runtime import real, unrecorded
+from replay.runtime import unrecorded
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, nothing, plain_request
 from replay.runtime.hot import hot
@@ -45,8 +45,8 @@ EFFECTS = """
     mknod nice posix_fadvise posix_fallocate pwrite pwritev remove removexattr rename replace rmdir
     sched_setaffinity sched_setparam sched_setscheduler sched_yield sendfile set_blocking
     set_inheritable setegid seteuid setgid setgroups setpgid setpriority setregid setresgid setresuid
-    setreuid setsid setuid setxattr splice symlink sync system tcsetpgrp truncate unlink utime writev
-    posix_spawn posix_spawnp timerfd_settime timerfd_settime_ns setpgrp setns unshare
+    setreuid setsid setuid setxattr splice symlink sync tcsetpgrp truncate unlink utime writev
+    timerfd_settime timerfd_settime_ns setpgrp setns unshare
     """.split()  # noqa: SIM905 - a list of words reads better as words
 """Change something that others could see."""
 
@@ -73,9 +73,8 @@ _ABOUT_FD = frozenset(
 )
 
 
-def install(boundary: Installer) -> Outputs:
-    """Put the doors of ``os`` in place; return what knows which descriptors are the program's output."""
-    outputs = Outputs(boundary)
+def install(boundary: Installer) -> None:
+    """Put the doors of ``os`` in place."""
     for name in ANSWERS:
         if name not in _IN_OTHER_MODULES:
             boundary.door(Door(f"os.{name}", fd=_first if name in _ABOUT_FD else None), os, name)
@@ -103,7 +102,6 @@ def install(boundary: Installer) -> Outputs:
         boundary.door(Door(f"os.{name}", effect=True, fd=_first if name in _ABOUT_FD else None), os, name)
     for name in WAITS:
         boundary.door(Door(f"os.{name}", blocking=True), os, name)
-    outputs.install()
     boundary.replace(os, "scandir", _scandir(boundary))
     for name in ("fcntl", "ioctl", "flock", "lockf"):
         boundary.door(Door(f"fcntl.{name}", effect=name in ("flock", "lockf")), fcntl, name)
@@ -115,7 +113,6 @@ def install(boundary: Installer) -> Outputs:
         boundary.door(Door(f"{module.__name__}.{name}"), module, name)
     boundary.replace(os, "DirEntry", DirEntry)
     _forks(boundary)
-    return outputs
 
 
 def _captured(result: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -130,69 +127,6 @@ def _filled(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         part, data = data[: len(view)], data[len(view) :]
         view[: len(part)] = part
     return int(count)
-
-
-class Outputs:
-    """Which descriptors lead to our stdout and stderr: what is written there is the program's output."""
-
-    def __init__(self, boundary: Installer) -> None:
-        self._boundary = boundary
-        self._targets = {1: 1, 2: 2}
-
-    def install(self) -> None:
-        """Watch descriptors being doubled and closed, and take over writing."""
-        boundary = self._boundary
-        world = boundary.world
-        targets = self._targets
-        general = boundary.bind(Door("os.write", fd=_first, effect=True, blocking=True), real.write)
-        dup, dup2, close = os.dup, os.dup2, os.close
-
-        def write(fd: int, data: Any, /) -> int:
-            try:
-                target = targets.get(fd)
-                if target is None or current.stream is None:
-                    return general(fd, data)  # type: ignore[no-any-return]
-                return world.output(fd, target, bytes(data))  # type: ignore[no-any-return]
-            except BaseException as error:
-                strip(error)
-                raise
-
-        def dup_(fd: int, /) -> int:
-            try:
-                new = dup(fd)
-            except BaseException as error:
-                strip(error)
-                raise
-            if fd in targets:
-                targets[new] = targets[fd]
-            return new
-
-        def dup2_(fd: int, fd2: int, inheritable: bool = True) -> int:
-            try:
-                new = dup2(fd, fd2, inheritable)
-            except BaseException as error:
-                strip(error)
-                raise
-            targets.pop(fd2, None)
-            if fd in targets:
-                targets[fd2] = targets[fd]
-            return new
-
-        def close_(fd: int) -> None:
-            try:
-                close(fd)
-            except BaseException as error:
-                strip(error)
-                raise
-            targets.pop(fd, None)
-
-        for name, function in (("write", write), ("dup", dup_), ("dup2", dup2_), ("close", close_)):
-            function.__name__ = function.__qualname__ = name
-            boundary.replace(os, name, function)
-
-    def target(self, fd: int) -> int:
-        """Return 1 or 2 if ``fd`` leads to stdout or stderr, else 0."""
-        return self._targets.get(fd, 0)
 
 
 class DirEntry:
@@ -313,10 +247,15 @@ def _forks(boundary: Installer) -> None:
     fork_.__name__ = fork_.__qualname__ = "fork"
     boundary.replace(os, "fork", fork_)
     boundary.door(Door("os.forkpty", effect=True), os, "forkpty")
-    forkpty = _naming(os.forkpty, "forkpty")
+    forkpty = os.forkpty
 
     def forkpty_() -> tuple[int, int]:
-        pid, fd = forkpty()
+        unrecorded.say_child(sys._getframe(1), unrecorded.CHILD)
+        try:
+            pid, fd = forkpty()
+        except BaseException as error:
+            strip(error)
+            raise
         if pid == 0:
             current.stream = None
             hot.append = None
@@ -324,21 +263,3 @@ def _forks(boundary: Installer) -> None:
 
     forkpty_.__name__ = forkpty_.__qualname__ = "forkpty"
     boundary.replace(os, "forkpty", forkpty_)
-    for name in ("posix_spawn", "posix_spawnp", "system"):
-        boundary.replace(os, name, _naming(getattr(os, name), name))
-
-
-def _naming(start: Any, name: str) -> Any:
-    """Return a door that starts a child, and says that nobody looks into it."""
-    text = unrecorded.CHILD.format(name)
-
-    def starts(*args: Any, **kwargs: Any) -> Any:
-        unrecorded.say(text)
-        try:
-            return start(*args, **kwargs)
-        except BaseException as error:
-            strip(error)
-            raise
-
-    starts.__name__ = starts.__qualname__ = name
-    return starts

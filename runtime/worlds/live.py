@@ -494,8 +494,8 @@ class LiveWorld:
         self.share()
         self._pumps.append(pump)
 
-    def child_output(self, number: int, target: int, data: bytes) -> None:
-        """Pass on what a child wrote; called with ``output_lock`` held."""
+    def child_output(self, number: int, target: int, own: int, data: bytes) -> None:
+        """Pass on to ``own`` what a child wrote; called with ``output_lock`` held."""
         if not self.is_abandoned:
             items: list[Any] = [-(Kind.OUTPUT | target << TAG_BITS), [next(self._outputs), data]]
             self.events_count += 1
@@ -508,7 +508,7 @@ class LiveWorld:
             if signals.fatal and current.stream is self.main:
                 signals.end_process(signals.fatal, None)
         while data:
-            data = data[real.write(target, data) :]
+            data = data[real.write(own, data) :]
 
     # -- the loop -------------------------------------------------------------------------------
 
