@@ -266,18 +266,27 @@ def create_task_now(
     site_of = world.spawn_key
     main = world.main
     hidden = world.hidden_codes
+    # The place of the last creation and what was to run: a loop comes by with the same ones again.
+    last_code: Any = None
+    last_runs: Any = None
+    last_at = last_key = 0
 
     def create_task(coro: Any, *, name: Any = None, context: Any = None) -> Any:
+        nonlocal last_code, last_runs, last_at, last_key
         if hot.append is not None and name is None and context is None and type(coro) is CoroutineType:
             loop: Any = running_loop()
             if type(loop) is loop_type and loop._task_factory is None and not loop._debug:
                 method = loop.create_task
                 if type(method) is MethodType and method.__func__ is of_loop:
                     frame = getframe(1)
-                    place = id(frame.f_code)
-                    if place not in hidden:
-                        key = sites.get((place, frame.f_lasti, id(coro.cr_code)))
-                        main.spawn_key = site_of(main, frame, coro) if key is None else key
+                    code = frame.f_code
+                    if code is last_code and coro.cr_code is last_runs and frame.f_lasti == last_at:
+                        main.spawn_key = last_key
+                        return tasks.Task(coro, loop=loop)
+                    if id(code) not in hidden:
+                        last_code, last_runs, last_at = code, coro.cr_code, frame.f_lasti
+                        key = sites.get((id(code), last_at, id(last_runs)))
+                        main.spawn_key = last_key = site_of(main, frame, coro) if key is None else key
                         return tasks.Task(coro, loop=loop)
         try:
             return create(coro, name=name, context=context)
