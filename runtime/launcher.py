@@ -264,7 +264,9 @@ def _play(job: dict[str, Any]) -> NoReturn:
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
     names = [str(name) for name in header["doors"]]
-    world = RecordedWorld(chunks, names, ending, reporter.stop)
+    from replay.runtime.carriers import KERNEL_THREADS, Greenlets
+    carrier = Greenlets() if os.path.exists("/tmp/GREEN") else KERNEL_THREADS
+    world = RecordedWorld(chunks, names, ending, reporter.stop, carrier)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     unrecorded.install(boundary)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import _queue
 import _thread
 import concurrent.futures.thread
-import ctypes
 import queue
 import sys
 import threading
@@ -30,6 +29,7 @@ from replay.runtime.boundary.table import Door
 from replay.runtime.order import SPREAD
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
+from replay.runtime.thread_state import drop_locals
 from replay.runtime.tracebacks import strip, unseen
 
 _LOCK_KEY: Final = -Kind.LOCK
@@ -269,6 +269,7 @@ class RLock:
     __slots__ = ("__weakref__", "_block", "_count", "_owner")
 
     make_lock: ClassVar[type[Lock]]
+    get_ident: ClassVar[Callable[[], int]] = staticmethod(real.get_ident)
 
     def __init__(self) -> None:
         self._block = self.make_lock()
@@ -277,7 +278,7 @@ class RLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, again if it is held by this thread; whether it was taken."""
-        me = real.get_ident()
+        me = self.get_ident()
         if self._owner == me:
             self._count += 1
             return True
@@ -290,7 +291,7 @@ class RLock:
     @unseen
     def release(self) -> None:
         """Give the lock back once."""
-        if self._owner != real.get_ident():
+        if self._owner != self.get_ident():
             raise RuntimeError("cannot release un-acquired lock")
         self._count -= 1
         if not self._count:
@@ -318,10 +319,10 @@ class RLock:
         return state
 
     def _is_owned(self) -> bool:
-        return self._owner == real.get_ident()
+        return self._owner == self.get_ident()
 
     def _recursion_count(self) -> int:
-        return self._count if self._owner == real.get_ident() else 0
+        return self._count if self._owner == self.get_ident() else 0
 
     def _at_fork_reinit(self) -> None:
         self._block._at_fork_reinit()  # type: ignore[attr-defined]
@@ -560,6 +561,7 @@ def _identity(boundary: Installer) -> None:
         stream = current.stream
         return real.get_native_id() if stream is None or stream.ident is None else stream.native_id
 
+    RLock.get_ident = staticmethod(get_ident)  # type: ignore[method-assign]
     boundary.replace(_thread, "get_ident", get_ident)
     boundary.replace(_thread, "get_native_id", get_native_id)
     for name, value in (("get_ident", get_ident), ("get_native_id", get_native_id)):
@@ -602,7 +604,7 @@ def _starter(world: Any) -> Callable[..., int]:
             except BaseException:
                 _unraisable(function)
             finally:
-                _drop_locals()
+                drop_locals(current)
                 world.turn(child)
                 world.event(child, -Kind.FINISH, 0)
                 world.end_stream(child)
@@ -622,15 +624,9 @@ def _starter(world: Any) -> Callable[..., int]:
         world.start_threads()
         number, ident = stream.take(-Kind.THREAD)
         child = world.stream(number)
-        first = world.expect_thread(child)
-        if first is None:
-            return int(ident)
 
         def run() -> None:
-            first.acquire()
-            world.ended_threads.discard(real.get_ident())
             world.thread_woken(child)
-            current.stream = child
             child.ident, child.native_id = child.take(-Kind.BEGIN)
             try:
                 function(*args, **(kwargs or {}))
@@ -639,34 +635,14 @@ def _starter(world: Any) -> Callable[..., int]:
             except BaseException:
                 _unraisable(function)
             finally:
-                _drop_locals()
+                drop_locals(current)
                 child.take(-Kind.FINISH)
-                current.stream = None
                 world.thread_over(child)
 
-        real.start_new_thread(run, ())
+        world.new_thread(child, run)
         return int(ident)
 
     return start_recorded if world.is_replay else start_live
-
-
-def _drop_locals() -> None:
-    """Let go of what ``threading.local`` keeps for this thread, while what its finalizers do is recorded.
-
-    The interpreter does so later, when nobody can know any more whose thread it was. From 3.13 on it keeps
-    them where they cannot be reached: there it is not recorded, and at replay not done.
-    """
-    address = _thread_state()
-    if address:
-        state = ctypes.cast(address, ctypes.py_object).value
-        own = f"{id(current):#x}"
-        for key in list(state):
-            if type(key) is str and key.startswith("thread.local.") and not key.endswith(own):
-                state.pop(key, None)
-
-
-_thread_state: Final = ctypes.pythonapi.PyThreadState_GetDict
-_thread_state.restype = ctypes.c_void_p
 
 
 def _unraisable(function: Callable[..., Any]) -> None:
@@ -691,7 +667,7 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
 
     def set_sentinel() -> Lock:
         lock = make_lock()
-        sentinels[real.get_ident()] = lock
+        sentinels[RLock.get_ident()] = lock
         return lock
 
     def start_with_sentinel(
@@ -701,8 +677,8 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
             try:
                 function(*args, **(kwargs or {}))
             finally:
-                _drop_locals()
-                lock = sentinels.pop(real.get_ident(), None)
+                drop_locals(current)
+                lock = sentinels.pop(RLock.get_ident(), None)
                 if lock is not None and lock._is_held():
                     lock.release()
 

@@ -23,6 +23,7 @@ from replay.recording.events import FIRST_DOOR, NO_LOCK_MORE, TAG_BITS, TAG_MASK
 from replay.runtime import real
 from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.carriers import KERNEL_THREADS, Carrier, Token, park_for_ever
 from replay.runtime.contents import Reread
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Position, place_of, same_output
 from replay.runtime.ending import Ending
@@ -203,7 +204,9 @@ class RecordedWorld:
         doors: Sequence[str],
         ending: Ending,
         stop: Callable[[Divergence | Ended | Interrupted], NoReturn],
+        carrier: Carrier = KERNEL_THREADS,
     ) -> None:
+        self.carrier = carrier
         self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
         self._stop = stop
@@ -219,7 +222,6 @@ class RecordedWorld:
         self._next_turn = 1
         self._parked: dict[int, Any] = {}
         self._main_at_end: Any = None
-        self.ended_threads: set[int] = set()
         self._next_output = 1
         self._waiting_output: dict[int, tuple[int, bytes]] = {}
         self._children: set[int] = set()
@@ -322,11 +324,9 @@ class RecordedWorld:
         if self.ending.is_orderly:
             if stream.is_main:
                 self.diverge(stream, "nothing more of the main thread", "it goes on")
-            self._pass_baton(stream)
-            _park_for_ever()
+            self._park_for_ever(stream)
         if self._next_turn in self._parked:
-            self._pass_baton(stream)
-            _park_for_ever()
+            self._park_for_ever(stream)
         self.end()
 
     def is_at_end(self, stream: RecordedStream) -> bool:
@@ -365,7 +365,7 @@ class RecordedWorld:
         def call(*args: Any, **kwargs: Any) -> Any:
             stream = current.stream
             if stream is None:
-                if real.get_ident() in self.ended_threads:
+                if self.carrier.has_left():
                     return None  # a last finalizer: not recorded, so not done
                 try:
                     return function(*args, **kwargs)
@@ -625,42 +625,39 @@ class RecordedWorld:
     def wait_turn(self, stream: RecordedStream, number: int) -> None:
         """Go on only when every hand-off before ``number`` is done."""
         if number != self._next_turn:
-            lock = real.allocate_lock()
-            lock.acquire()
-            self._parked[number] = lock
-            self._pass_baton(stream)
-            lock.acquire()
-            self.holder = stream
+            here = self._parked[number] = self.carrier.here()
+            self.carrier.switch(here, self._whose_turn(stream))
+            self.holder = current.stream = stream
         self._next_turn += 1
 
-    def expect_thread(self, stream: RecordedStream) -> Any:
-        """Return what a new thread waits for before its first turn; ``None``: it never ran."""
-        lock = real.allocate_lock()
-        lock.acquire()
+    def new_thread(self, stream: RecordedStream, run: Callable[[], None]) -> None:
+        """Make a thread that will run at its first turn; none if it never ran when recorded."""
         if stream.pos >= len(stream.items) and not stream.fill():
-            return None
+            return
         number = stream.items[stream.pos + 1]
         stream.pos += 2
-        self._parked[number] = lock
-        return lock
+        self._parked[number] = self.carrier.new(run)
 
     def thread_woken(self, stream: RecordedStream) -> None:
         """A new thread got its first turn."""
-        self.holder = stream
+        self.holder = current.stream = stream
         self._next_turn += 1
 
     def thread_over(self, stream: RecordedStream) -> None:
-        """A thread has ended: pass the baton."""
-        self.ended_threads.add(real.get_ident())
-        self._pass_baton(stream)
+        """A thread has ended: another one goes on."""
+        current.stream = None
+        self.carrier.leave(self._whose_turn(stream))
 
-    def _pass_baton(self, stream: RecordedStream) -> None:
-        lock = self._parked.pop(self._next_turn, None)
-        if lock is None:
-            lock, self._main_at_end = self._main_at_end, None
-        if lock is not None:
-            lock.release()
-            return
+    def _park_for_ever(self, stream: RecordedStream) -> NoReturn:
+        park_for_ever(self.carrier, self._whose_turn(stream))
+
+    def _whose_turn(self, stream: RecordedStream) -> Token:
+        """Return the thread that goes on when ``stream`` cannot."""
+        found = self._parked.pop(self._next_turn, None)
+        if found is None:
+            found, self._main_at_end = self._main_at_end, None
+        if found is not None:
+            return found
         if not self.ending.is_orderly:
             self.end()
         self.diverge(
@@ -690,11 +687,9 @@ class RecordedWorld:
     def _let_others_end(self, stream: RecordedStream) -> None:
         """Let the threads that outlived the main one do what they did until then."""
         while self._next_turn in self._parked:
-            lock = self._main_at_end = real.allocate_lock()
-            lock.acquire()
-            self._parked.pop(self._next_turn).release()
-            lock.acquire()
-        self.holder = stream
+            here = self._main_at_end = self.carrier.here()
+            self.carrier.switch(here, self._parked.pop(self._next_turn))
+        self.holder = current.stream = stream
 
     def leave(self, stream: RecordedStream, how: str, detail: object) -> None:
         """Compare how a thread ends the whole program, at once."""
@@ -719,9 +714,3 @@ class RecordedWorld:
             self.show(*ready)
         self._waiting_output.clear()
 
-
-def _park_for_ever() -> NoReturn:
-    lock = real.allocate_lock()
-    lock.acquire()
-    lock.acquire()
-    raise SystemExit
