@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any, Final
 
 from replay.runtime.boundary import snapshots
+from replay.runtime.boundary.databases import Databases
 from replay.runtime.boundary.install import Installer
 from replay.runtime.divergence import is_users
 from replay.runtime.report import tell, untold
@@ -100,6 +101,10 @@ SQLITE: Final = (
     "sqlite3: its own clock (`datetime('now')`), its `random()`, and what others write into its files"
     " are not recorded"
 )
+SQLITE_SCRIPT: Final = (
+    "sqlite3: `ATTACH` and `VACUUM INTO` in a script (`executescript`) are not recorded; executed alone"
+    " they are"
+)
 CTYPES: Final = "ctypes: what C libraries do when called through it is not recorded"
 UVLOOP: Final = "uvloop: the program gets replay's own event loop in its place"
 
@@ -136,9 +141,10 @@ def say_child(frame: FrameType, text: str) -> None:
 def install(boundary: Installer) -> None:
     """Watch what is imported from now on, and what is imported already."""
     snapshots.install(boundary, functools.partial(say, MMAP))
+    databases = Databases(boundary, functools.partial(say, SQLITE), functools.partial(say, SQLITE_SCRIPT))
     actions: dict[str, Callable[[Any], None]] = {
         "uvloop": _replace_uvloop,
-        "sqlite3.dbapi2": snapshots.database_opener(boundary, functools.partial(say, SQLITE)),
+        "_sqlite3": databases.install,
     }
     if not boundary.is_replay:
         _Remarks.world, _Remarks.outputs = boundary.world, boundary.outputs

@@ -62,6 +62,7 @@ def replayed() -> subprocess.CompletedProcess[str]:
     [
         ("import sqlite3", []),
         ("import sqlite3\nfor _ in range(3): sqlite3.connect(':memory:').close()", [unrecorded.SQLITE]),
+        ("import sqlite3\nsqlite3.Connection(':memory:').close()", [unrecorded.SQLITE]),
         ("import os\nif not os.fork(): os._exit(0)\nos.wait()", [unrecorded.FORK]),
         ("import os\nos.system('true')\nos.system('true')", [unrecorded.CHILD.format("system")]),
         (
@@ -307,6 +308,28 @@ with open("data", "r+b") as file:
     again = replayed()
     assert (again.returncode, again.stdout) == (0, "[('new',)]\nb'new data'\n")
     assert {name: Path(name).read_bytes() for name in kept} == kept
+
+
+@pytest.mark.parametrize("statement", ["ATTACH 'other.db' AS other", "VACUUM INTO 'other.db'"])
+def test_a_script_that_opens_another_database_is_named_and_not_replayed(statement: str, folder: Path) -> None:
+    source = f"""
+import sqlite3
+database = sqlite3.connect(":memory:")
+database.executescript('''
+    CREATE TABLE words (attach, vacuum); -- vacuum into
+    INSERT INTO words VALUES ('; attach', '; vacuum into');
+''')
+print("before", flush=True)
+database.executescript('''CREATE TABLE t (x); /* ; */ ; {statement};''')
+"""
+    assert remarks(source) == [unrecorded.SQLITE, unrecorded.SQLITE_SCRIPT]
+    (folder / "other.db").unlink()
+    again = replayed()
+    assert (again.returncode, again.stdout) == (93, "before\n")
+    word = statement.partition(" ")[0]
+    assert f"  expected  a script with {word}, whose content is not in the recording\n" in again.stderr
+    assert "  likely    what such a script does is not recorded\n" in again.stderr
+    assert not (folder / "other.db").exists()
 
 
 def test_a_replay_stops_at_a_file_that_was_too_large_to_keep() -> None:
