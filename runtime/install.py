@@ -14,6 +14,7 @@ from replay.runtime.boundary import (
     clocks,
     entropy,
     files,
+    forks,
     leaving,
     output,
     readiness,
@@ -38,6 +39,7 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     _tasks(world)
     boundary = Installer(world, Names(recorded_doors))
     boundary.outputs = system.install(boundary)
+    forks.install(boundary)
     children.install(boundary, boundary.outputs, header)
     for kind in (clocks, entropy, files, sockets, tls, readiness, threads, leaving, garbage):
         kind.install(boundary)

@@ -19,19 +19,22 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real, unrecorded
+from replay.runtime.boundary import forks
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.system import Outputs
 from replay.runtime.boundary.table import Door, Request, plain_argument
 from replay.runtime.streams import current
-from replay.runtime.tracebacks import strip
+from replay.runtime.tracebacks import strip, unseen
 
 _ENVIRONMENT_ARGUMENT: Final = 5
 _STDOUT_ARGUMENT: Final = 9
 _STDERR_ARGUMENT: Final = 11
+_PREEXEC_ARGUMENT: Final = 21
 _READ_BYTES: Final = 65536
 _LAST_WAIT_S: Final = 0.5
 """How long the end of the program waits for the last output of children that have ended."""
@@ -104,7 +107,30 @@ def install(boundary: Installer, outputs: Outputs, header: Mapping[str, Any]) ->
         _posixsubprocess.fork_exec,
     )
     replaced = _recorded(world, start, outputs) if boundary.is_replay else _live(world, start, outputs)
-    boundary.replace(_posixsubprocess, "fork_exec", replaced)
+    boundary.replace(_posixsubprocess, "fork_exec", _with_hooks(replaced))
+
+
+def _with_hooks(start: Callable[..., int]) -> Callable[..., int]:
+    """Return a start with the program's hooks of a fork, where the interpreter has them: for `preexec_fn`."""
+
+    @unseen
+    def fork_exec(*args: Any) -> int:
+        if sys._getframe(2).f_globals.get("__name__") == "multiprocessing.util":
+            unrecorded.say(unrecorded.MULTIPROCESSING)
+        first = args[_PREEXEC_ARGUMENT]
+        if first is None:
+            return start(*args)
+
+        def in_child() -> None:
+            forks.call_hooks("after_in_child")
+            first()
+
+        given = list(args)
+        given[_PREEXEC_ARGUMENT] = in_child
+        pid: int = forks.around(partial(start, *given), lambda pid: False)
+        return pid
+
+    return fork_exec
 
 
 def _request(kept: Mapping[str, str], known: Mapping[str, int]) -> Request:
@@ -145,8 +171,6 @@ def _live(world: Any, start: Callable[..., int], outputs: Outputs) -> Callable[.
         stream = current.stream
         if stream is None:
             return start(*args)
-        if sys._getframe(1).f_globals.get("__name__") == "multiprocessing.util":
-            unrecorded.say(unrecorded.MULTIPROCESSING)
         given = list(args)
         opened: list[int] = []
         try:
