@@ -24,7 +24,7 @@ from types import FrameType
 from typing import Any, Final
 
 from replay.runtime.boundary import snapshots
-from replay.runtime.boundary.databases import Databases
+from replay.runtime.boundary.databases import SCRIPTS, Databases
 from replay.runtime.boundary.install import Installer
 from replay.runtime.divergence import is_users
 from replay.runtime.report import tell, untold
@@ -101,10 +101,7 @@ SQLITE: Final = (
     "sqlite3: its own clock (`datetime('now')`), its `random()`, and what others write into its files"
     " are not recorded"
 )
-SQLITE_SCRIPT: Final = (
-    "sqlite3: `ATTACH` and `VACUUM INTO` in a script (`executescript`) are not recorded; executed alone"
-    " they are"
-)
+SQLITE_SCRIPT: Final = f"sqlite3: {SCRIPTS}"
 CTYPES: Final = "ctypes: what C libraries do when called through it is not recorded"
 UVLOOP: Final = "uvloop: the program gets replay's own event loop in its place"
 

@@ -40,6 +40,9 @@ _TOKEN: Final = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 
+SCRIPTS: Final = "`ATTACH` and `VACUUM INTO` in a script, or where a callback sees them, are not recorded"
+
+_CALLBACKS: Final = ("set_authorizer", "set_progress_handler", "set_trace_callback")
 _ERROR_ATTRIBUTES: Final = ("sqlite_errorcode", "sqlite_errorname")
 
 
@@ -56,6 +59,7 @@ class Databases:
         self._boundary = boundary
         self._say, self._say_script = say, say_script
         self._numbers = itertools.count(1)
+        self._callbacks: dict[int, set[str]] = {}
         self._opening = boundary.bind(Door("sqlite3.connect", request=_opening_request), self._look)
         self._statement = boundary.bind(Door("sqlite3.execute", request=_statement_request), self._perform)
 
@@ -64,10 +68,16 @@ class Databases:
         self._module = module
         self._open, self._run = module.Connection.__init__, module.Cursor.execute
 
-        def __init__(connection: Any, /, database: Any, *args: Any, **kwargs: Any) -> None:
+        def __init__(connection: Any, /, *args: Any, **kwargs: Any) -> None:
             try:
                 self._say()
-                self._connect(connection, database, args, kwargs)
+                self._callbacks.pop(id(connection), None)
+                if args:
+                    self._connect(connection, args[0], args[1:], kwargs)
+                elif "database" in kwargs:
+                    self._connect(connection, kwargs.pop("database"), args, kwargs)
+                else:
+                    self._open(connection, **kwargs)
             except BaseException as error:
                 strip(error)
                 raise
@@ -81,6 +91,27 @@ class Databases:
                 function.__doc__ = before.__doc__
                 function.__name__, function.__qualname__ = name, f"{owner.__name__}.{name}"
                 self._boundary.replace(owner, name, function)
+
+        for name in _CALLBACKS:
+            function = self._setting(name, getattr(module.Connection, name))
+            function.__name__, function.__qualname__ = name, f"Connection.{name}"
+            self._boundary.replace(module.Connection, name, function)
+
+    def _setting(self, name: str, set_real: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what sets a callback of a connection, and remembers whether there is one."""
+
+        def set_callback(connection: Any, /, *args: Any, **kwargs: Any) -> Any:
+            try:
+                result = set_real(connection, *args, **kwargs)
+            except BaseException as error:
+                strip(error)
+                raise
+            given = [*args, *kwargs.values()]
+            known = self._callbacks.setdefault(id(connection), set())
+            (known.add if any(map(callable, given)) else known.discard)(name)
+            return result
+
+        return set_callback
 
     def _executing(self, run: Callable[..., Any]) -> Callable[..., Any]:
         def execute(owner: Any, /, *args: Any) -> Any:
@@ -184,6 +215,9 @@ class Databases:
         kind = _other_file(args[0])
         if not kind:
             return self._run(cursor, *args)
+        if self._callbacks.get(id(cursor.connection)):  # which would see what we ask
+            self._give_up(kind)
+            return self._run(cursor, *args)
         name, content = self._answer(self._statement(cursor, args, kind))
         if not self._boundary.is_replay:
             return cursor
@@ -219,16 +253,14 @@ class Databases:
         return self._outcome(perform)
 
     def _look_into(self, script: str) -> None:
-        """Name, or at replay refuse, a script that opens another file."""
-        if not (kind := _other_file(script)):
-            return
+        if kind := _other_file(script):
+            self._give_up(kind)
+
+    def _give_up(self, kind: str) -> None:
+        """Name, or at replay refuse, what cannot be recorded of a statement that opens another file."""
         self._say_script()
         if self._boundary.is_replay:
-            refuse(
-                self._boundary.world,
-                f"a script with {kind.upper()}",
-                "what such a script does is not recorded",
-            )
+            refuse(self._boundary.world, f"another database, by {kind.upper()}", SCRIPTS)
 
     # -- both -----------------------------------------------------------------------------------
 

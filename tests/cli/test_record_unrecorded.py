@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from replay.runtime import unrecorded
+from replay.runtime.boundary import databases
 from tests.conftest import ROOT
 
 RUN_LIMIT_S = 15.0
@@ -310,6 +311,24 @@ with open("data", "r+b") as file:
     assert {name: Path(name).read_bytes() for name in kept} == kept
 
 
+def test_an_attached_database_that_a_callback_sees_is_named_and_not_replayed(folder: Path) -> None:
+    source = """
+import sqlite3
+database = sqlite3.connect(":memory:")
+database.set_trace_callback(print)
+database.set_trace_callback(None)
+database.execute("attach 'one.db' as one")
+database.set_trace_callback(lambda text: print(text, flush=True))
+database.execute("attach 'other.db' as other")
+"""
+    assert remarks(source) == [unrecorded.SQLITE, unrecorded.SQLITE_SCRIPT]
+    (folder / "other.db").unlink()
+    again = replayed()
+    assert (again.returncode, again.stdout) == (93, "")
+    assert "  expected  another database, by ATTACH, whose content is not in the recording\n" in again.stderr
+    assert not (folder / "other.db").exists()
+
+
 @pytest.mark.parametrize("statement", ["ATTACH 'other.db' AS other", "VACUUM INTO 'other.db'"])
 def test_a_script_that_opens_another_database_is_named_and_not_replayed(statement: str, folder: Path) -> None:
     source = f"""
@@ -327,8 +346,8 @@ database.executescript('''CREATE TABLE t (x); /* ; */ ; {statement};''')
     again = replayed()
     assert (again.returncode, again.stdout) == (93, "before\n")
     word = statement.partition(" ")[0]
-    assert f"  expected  a script with {word}, whose content is not in the recording\n" in again.stderr
-    assert "  likely    what such a script does is not recorded\n" in again.stderr
+    assert f"  expected  another database, by {word}, whose content is not in the recording\n" in again.stderr
+    assert f"  likely    {databases.SCRIPTS}\n" in again.stderr
     assert not (folder / "other.db").exists()
 
 
