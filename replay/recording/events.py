@@ -60,7 +60,6 @@ class Kind(IntEnum):
     TAKEN = 25
     FOUND = 26
     REDACTED = 27
-    REGISTER = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,6 @@ TABLE: Final[tuple[Row, ...]] = (
         "[placeholder, ...]",
         "what stands for secrets that are met first in the request after this",
     ),
-    Row(Kind.REGISTER, "only in ERROR", "the loop was refused to wait for a descriptor"),
 )
 
 

@@ -13,16 +13,12 @@ import grp
 import os
 import pwd
 import resource
-import sys
 from collections.abc import Iterator
 from typing import Any, Self
 
 from replay.recording.codec import pack
-from replay.runtime import unrecorded
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, nothing, plain_request
-from replay.runtime.hot import hot
-from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
 ANSWERS = """
@@ -112,7 +108,6 @@ def install(boundary: Installer) -> None:
     for module, name in USERS:
         boundary.door(Door(f"{module.__name__}.{name}"), module, name)
     boundary.replace(os, "DirEntry", DirEntry)
-    _forks(boundary)
 
 
 def _captured(result: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -227,39 +222,3 @@ def _safe(question: Any) -> bool:
         return bool(question())
     except OSError:
         return False
-
-
-def _forks(boundary: Installer) -> None:
-    world = boundary.world
-    fork = os.fork
-    door = boundary.bind(Door("os.fork", effect=True), fork)
-    if not boundary.is_replay:
-        os.register_at_fork(after_in_child=world.leave)
-
-    def fork_() -> int:
-        unrecorded.say_child(sys._getframe(1), unrecorded.FORK)
-        pid: int = door()
-        if pid == 0:  # the door has made this thread's stream the running one again
-            current.stream = None
-            hot.append = None
-        return pid
-
-    fork_.__name__ = fork_.__qualname__ = "fork"
-    boundary.replace(os, "fork", fork_)
-    boundary.door(Door("os.forkpty", effect=True), os, "forkpty")
-    forkpty = os.forkpty
-
-    def forkpty_() -> tuple[int, int]:
-        unrecorded.say_child(sys._getframe(1), unrecorded.CHILD)
-        try:
-            pid, fd = forkpty()
-        except BaseException as error:
-            strip(error)
-            raise
-        if pid == 0:
-            current.stream = None
-            hot.append = None
-        return pid, fd
-
-    forkpty_.__name__ = forkpty_.__qualname__ = "forkpty"
-    boundary.replace(os, "forkpty", forkpty_)

@@ -79,6 +79,7 @@ class LiveStream:
         "last_ns",
         "number",
         "puts",
+        "quiet_calls",
         "read",
         "spawn_key",
     )
@@ -91,6 +92,7 @@ class LiveStream:
         self.last_ns = real.monotonic_ns()
         self.clock_ns = 0
         self.puts = 0
+        self.quiet_calls = 0
         self.elided = 0
         self.eager: list[int] = []
         self.spawn_key = 0
@@ -361,6 +363,8 @@ class LiveWorld:
 
     def bind(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what takes the place of ``function``: perform it and record what came of it."""
+        if door.quiet:
+            return self._bind_quiet(door, tag, function)
         bare = -tag
         request, encode, fd_of = door.request, door.encode, door.fd
         effect, captured = door.effect, door.captured
@@ -434,6 +438,27 @@ class LiveWorld:
 
         call.__name__ = call.__qualname__ = door.name.rpartition(".")[2]
         call.__doc__ = function.__doc__
+        return call
+
+    def _bind_quiet(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what performs ``function``, and records it where it is refused."""
+        request, fd_of, failed = door.request, door.fd, self.failed
+
+        def call(*args: Any) -> Any:
+            stream = current.stream
+            if stream is not None:
+                stream.quiet_calls += 1
+            try:
+                return function(*args)
+            except BaseException as error:
+                if stream is None:
+                    strip(error)
+                else:
+                    fd = 0 if fd_of is None else max(fd_of(args), 0)
+                    asked = checksum(pack_request([stream.quiet_calls, request(args, {})]))
+                    failed(stream.append, -(tag | fd << TAG_BITS), error, asked)
+                raise
+
         return call
 
     def _perform(
@@ -549,10 +574,10 @@ class LiveWorld:
     def _wait(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
         selector = loop._selector
         if not stream.is_main:
-            return selector._selector.poll(*selector.wait_arguments(timeout))
+            return selector._selector.wait(*selector.wait_arguments(timeout))
         deadline = None if timeout is None else real.monotonic() + timeout
         while True:
-            batch = signals.perform(selector._selector.poll, selector.wait_arguments(timeout), {})
+            batch = signals.perform(selector._selector.wait, selector.wait_arguments(timeout), {})
             if batch is not INTERRUPTED:
                 return batch
             self.deliver_signals(stream)

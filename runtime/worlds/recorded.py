@@ -64,6 +64,7 @@ class RecordedStream:
         "passed",
         "pos",
         "puts",
+        "quiet_calls",
         "reread",
         "world",
     )
@@ -78,6 +79,7 @@ class RecordedStream:
         self.more: list[list[Any]] = []
         self.clock_ns = 0
         self.puts = 0
+        self.quiet_calls = 0
         self.eager: list[int] = []
         self.is_in_factory = False
         self.reread = Reread()
@@ -140,13 +142,14 @@ class RecordedStream:
             return True
         return bool(self.elided < self.items[at + 1][2])
 
-    def refusal(self, key: int) -> BaseException | None:
-        """Return what a request raised that is recorded only if it raised."""
-        if self.pos >= len(self.items):
-            self.fill()
-        if self.pos < len(self.items) and self.items[self.pos] == _ERROR_KEY:
-            failed, form, _ = self.items[self.pos + 1]
-            if failed == key:
+    def refusal(self, key: int, asked: Callable[[], int]) -> BaseException | None:
+        """Return what a request raised that is recorded only if it raised.
+
+        The recorded refusal may be that of a later request: ``asked()`` tells them apart.
+        """
+        if self.next_key() == _ERROR_KEY:
+            failed, form, recorded = self.items[self.pos + 1]
+            if failed == key and recorded == asked():
                 self.pos += 2
                 return self.world.decoded_error(form)
         return None
@@ -357,6 +360,8 @@ class RecordedWorld:
 
     def bind(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what takes the place of ``function``: answer from the recording."""
+        if door.quiet:
+            return self._bind_quiet(door, tag, function)
         bare = -tag
         request, decode, fd_of, effect = door.request, door.decode, door.fd, door.effect
         has_content, replayed = door.has_content, door.replayed
@@ -410,6 +415,29 @@ class RecordedWorld:
 
         call.__name__ = call.__qualname__ = door.name.rpartition(".")[2]
         call.__doc__ = function.__doc__
+        return call
+
+    def _bind_quiet(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what does nothing, unless it was refused."""
+        request, fd_of = door.request, door.fd
+
+        def call(*args: Any) -> None:
+            stream = current.stream
+            if stream is None:  # nothing of the program's outside is there
+                return
+            stream.quiet_calls += 1
+            fd = 0 if fd_of is None else max(fd_of(args), 0)
+            error = stream.refusal(
+                -(tag | fd << TAG_BITS),
+                lambda: checksum(pack_request([stream.quiet_calls, request(args, {})])),
+            )
+            if error is not None:
+                try:
+                    raise error
+                except BaseException:
+                    strip(error)
+                    raise
+
         return call
 
     def clock(self, key: int) -> Callable[[], float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from replay.runtime import unrecorded
+from replay.runtime.boundary import databases
 from tests.conftest import ROOT
 
 RUN_LIMIT_S = 15.0
@@ -62,6 +63,7 @@ def replayed() -> subprocess.CompletedProcess[str]:
     [
         ("import sqlite3", []),
         ("import sqlite3\nfor _ in range(3): sqlite3.connect(':memory:').close()", [unrecorded.SQLITE]),
+        ("import sqlite3\nsqlite3.Connection(':memory:').close()", [unrecorded.SQLITE]),
         ("import os\nif not os.fork(): os._exit(0)\nos.wait()", [unrecorded.FORK]),
         ("import os\nos.system('true')\nos.system('true')", [unrecorded.CHILD]),
         (
@@ -312,6 +314,46 @@ with open("data", "r+b") as file:
     again = replayed()
     assert (again.returncode, again.stdout) == (0, "[('new',)]\nb'new data'\n")
     assert {name: Path(name).read_bytes() for name in kept} == kept
+
+
+def test_an_attached_database_that_a_callback_sees_is_named_and_not_replayed(folder: Path) -> None:
+    source = """
+import sqlite3
+database = sqlite3.connect(":memory:")
+database.set_trace_callback(print)
+database.set_trace_callback(None)
+database.execute("attach 'one.db' as one")
+database.set_trace_callback(lambda text: print(text, flush=True))
+database.execute("attach 'other.db' as other")
+"""
+    assert remarks(source) == [unrecorded.SQLITE, unrecorded.SQLITE_SCRIPT]
+    (folder / "other.db").unlink()
+    again = replayed()
+    assert (again.returncode, again.stdout) == (93, "")
+    assert "  expected  another database, by ATTACH, whose content is not in the recording\n" in again.stderr
+    assert not (folder / "other.db").exists()
+
+
+@pytest.mark.parametrize("statement", ["ATTACH 'other.db' AS other", "VACUUM INTO 'other.db'"])
+def test_a_script_that_opens_another_database_is_named_and_not_replayed(statement: str, folder: Path) -> None:
+    source = f"""
+import sqlite3
+database = sqlite3.connect(":memory:")
+database.executescript('''
+    CREATE TABLE words (attach, vacuum); -- vacuum into
+    INSERT INTO words VALUES ('; attach', '; vacuum into');
+''')
+print("before", flush=True)
+database.executescript('''CREATE TABLE t (x); /* ; */ ; {statement};''')
+"""
+    assert remarks(source) == [unrecorded.SQLITE, unrecorded.SQLITE_SCRIPT]
+    (folder / "other.db").unlink()
+    again = replayed()
+    assert (again.returncode, again.stdout) == (93, "before\n")
+    word = statement.partition(" ")[0]
+    assert f"  expected  another database, by {word}, whose content is not in the recording\n" in again.stderr
+    assert f"  likely    {databases.SCRIPTS}\n" in again.stderr
+    assert not (folder / "other.db").exists()
 
 
 def test_a_replay_stops_at_a_file_that_was_too_large_to_keep() -> None:

@@ -111,6 +111,7 @@ LISTED = (
 
 
 TURNS = "turn", "task", "fewer", "early", "clock", "exit", "raise"
+REFUSALS = "not", "sooner", "later", "mask", "other"
 ARGUMENTS = (
     *(
         "sendto",
@@ -141,6 +142,7 @@ LEAKS = (
     _toggled("leak_other_order"),
     *(_toggled("leak_other_turns", kind) for kind in TURNS),
     *(_toggled("leak_other_arguments", kind) for kind in ARGUMENTS),
+    *(_toggled("leak_other_refusals", kind) for kind in REFUSALS),
 )
 
 CUT = (
