@@ -4,7 +4,9 @@ A Python signal handler runs between any two instructions of the main thread; no
 that place. So while recording, every handler that the program sets is kept in a table and a function
 of ours is what Python calls: it notes the number, and if the main thread is inside a wait that can be
 begun again, throws it out of there. The handler itself runs at the next turn of a loop, between
-steps, or at the next door.
+steps, or at the next door. An effect that waits (a write to a full pipe) cannot be begun again, since a part
+of it may be out: there the handler runs inside, as it would plainly, between the event that announces
+the effect and that of its result.
 
 A program that is busy in code without any door for longer than a second, or that gets a second Ctrl-C
 while the first still waits: there the replayable part ends, and the handler runs at once, as it would
@@ -72,6 +74,7 @@ class Signals:
         self.end: Callable[[int, FrameType | None], None] | None = None
         self._waiting_since: dict[int, float] = {}
         self._is_waiting = False
+        self._deliver: Callable[[], None] | None = None
         self._overdue = 0
         self._is_watched = False
         self._main_ident = real.get_ident()
@@ -108,6 +111,8 @@ class Signals:
                     handler(one, frame)
         if is_waiting:
             raise Interrupted
+        if self._deliver is not None:
+            self._deliver_inside(self._deliver)
         if self.pending and not self._is_watched:
             self._is_watched = True
             real.start_new_thread(self._watch, ())
@@ -145,6 +150,34 @@ class Signals:
         finally:
             self._is_waiting = False
         return result[0] if result else INTERRUPTED
+
+    def perform_effect(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        deliver: Callable[[], None],
+    ) -> Any:
+        """Call a C function with an effect, which may wait; ``deliver`` runs handlers inside it.
+
+        The function itself looks for signals when one interrupts it, and goes on with what is left, or ends
+        with what the handler raised.
+        """
+        try:
+            self._deliver = deliver
+            if self.pending:
+                self._deliver_inside(deliver)
+            return function(*args, **kwargs)
+        finally:
+            self._deliver = None
+
+    def _deliver_inside(self, deliver: Callable[[], None]) -> None:
+        while True:
+            self._deliver = None  # what comes while a handler runs waits for its doors, or its end
+            deliver()
+            self._deliver = deliver
+            if not self.pending:
+                return
 
     def deliver(self, number: int) -> None:
         """Run the program's handler."""

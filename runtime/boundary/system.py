@@ -50,6 +50,11 @@ EFFECTS = """
     """.split()  # noqa: SIM905 - a list of words reads better as words
 """Change something that others could see."""
 
+LONG = frozenset(
+    "copy_file_range eventfd_write lockf sendfile splice system writev".split()  # noqa: SIM905 - see above
+)
+"""Effects that may wait."""
+
 USERS = (
     *((pwd, name) for name in ("getpwall", "getpwnam", "getpwuid")),
     *((grp, name) for name in ("getgrall", "getgrgid", "getgrnam")),
@@ -64,6 +69,10 @@ _IN_OTHER_MODULES = frozenset(("getpid", "getppid", "isatty", "get_terminal_size
 def _first(args: tuple[Any, ...]) -> int:
     fd = args[0] if args else 0
     return fd if type(fd) is int else 0
+
+
+def _waits_for_lock(args: tuple[Any, ...]) -> bool:
+    return len(args) > 1 and args[1] in (fcntl.F_SETLKW, getattr(fcntl, "F_OFD_SETLKW", None))
 
 
 _ABOUT_FD = frozenset(
@@ -100,13 +109,16 @@ def install(boundary: Installer) -> Outputs:
             name,
         )
     for name in EFFECTS:
-        boundary.door(Door(f"os.{name}", effect=True, fd=_first if name in _ABOUT_FD else None), os, name)
+        fd = _first if name in _ABOUT_FD else None
+        boundary.door(Door(f"os.{name}", effect=True, fd=fd, blocking=name in LONG), os, name)
     for name in WAITS:
         boundary.door(Door(f"os.{name}", blocking=True), os, name)
     outputs.install()
     boundary.replace(os, "scandir", _scandir(boundary))
-    for name in ("fcntl", "ioctl", "flock", "lockf"):
-        boundary.door(Door(f"fcntl.{name}", effect=name in ("flock", "lockf")), fcntl, name)
+    for name in ("flock", "lockf"):
+        boundary.door(Door(f"fcntl.{name}", effect=True, blocking=True), fcntl, name)
+    boundary.door(Door("fcntl.fcntl", blocking=_waits_for_lock), fcntl, "fcntl")
+    boundary.door(Door("fcntl.ioctl"), fcntl, "ioctl")
     for name in ("getpagesize", "getrlimit", "getrusage"):
         boundary.door(Door(f"resource.{name}"), resource, name)
     for name in ("prlimit", "setrlimit"):

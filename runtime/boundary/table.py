@@ -68,8 +68,8 @@ class Door:
       request: what of the arguments is compared at replay, by checksum.
       fd: the descriptor that a call is about; part of what is compared.
       effect: something goes out: the event is with the kernel before it happens.
-      blocking: the call may wait; other threads run meanwhile, and signals end the wait unless it is
-        an effect.
+      blocking: the call may wait; other threads run meanwhile, and signals end the wait, or are delivered
+        inside it if it is an effect.
       resume: the arguments to begin it again with, after so many seconds of it: ``resume(args, elapsed_s)``.
       encode: result to plain data.
       decode: plain data to result, at replay.

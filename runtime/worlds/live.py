@@ -58,11 +58,12 @@ class Delivered(BaseException):
     def throw(self) -> NoReturn:
         """Raise it as if it came from where the program waited."""
         error = self.error
+        context = error.__context__
         try:
             raise error
         except BaseException:
             strip(error)
-            error.__context__ = None
+            error.__context__ = context
             raise
 
 
@@ -395,7 +396,7 @@ class LiveWorld:
             current.stream = None
             hot.append = None
             try:
-                if blocking and stream.is_main and not effect:
+                if blocking and stream.is_main:
                     result = self._perform(stream, door, function, args, kwargs)
                 else:
                     result = function(*args, **kwargs)
@@ -407,11 +408,11 @@ class LiveWorld:
                     value = unrecorded(problem)
             except Delivered as outer:
                 current.stream = stream
-                hot.append = paused
+                hot.append = None if self.threads_started else paused
                 outer.throw()
             except BaseException as error:
                 current.stream = stream
-                hot.append = paused
+                hot.append = None if self.threads_started else paused
                 if blocking:
                     turn(stream)
                 failed(append, key, error, None if effect or unchecked else asked)
@@ -419,7 +420,7 @@ class LiveWorld:
                     self.deliver_signals(stream, _SIGNAL_AFTER_KEY)
                 raise
             current.stream = stream
-            hot.append = paused
+            hot.append = None if self.threads_started else paused  # a handler may have started one
             if blocking:
                 turn(stream)
             append(key)
@@ -445,24 +446,29 @@ class LiveWorld:
         kwargs: dict[str, Any],
     ) -> Any:
         """Perform a call that waits; deliver signals that come in, and wait on."""
+        if door.effect:
+            return signals.perform_effect(function, args, kwargs, lambda: self._deliver_in_wait(stream))
         started = real.monotonic()
         left = args
         while True:
             result = signals.perform(function, left, kwargs)
             if result is not INTERRUPTED:
                 return result
-            paused = hot.append
-            current.stream = stream
-            if not self.threads_started:
-                hot.append = stream.append
-            try:
-                self.deliver_signals(stream)
-            except BaseException as error:
-                raise Delivered(error) from None
-            current.stream = None
-            hot.append = paused
+            self._deliver_in_wait(stream)
             if door.resume is not None:
                 left = door.resume(args, real.monotonic() - started)
+
+    def _deliver_in_wait(self, stream: LiveStream) -> None:
+        """Run handlers between the beginning and the end of a door's call."""
+        current.stream = stream
+        if not self.threads_started:
+            hot.append = stream.append
+        try:
+            self.deliver_signals(stream)
+        except BaseException as error:
+            raise Delivered(error) from None
+        current.stream = None
+        hot.append = None
 
     # -- output ---------------------------------------------------------------------------------
 
