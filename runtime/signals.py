@@ -74,7 +74,7 @@ class Signals:
         self.end: Callable[[int, FrameType | None], None] | None = None
         self._waiting_since: dict[int, float] = {}
         self._is_waiting = False
-        self._deliver: Callable[[], None] | None = None
+        self._inside: tuple[Callable[[], None], list[Any]] | None = None
         self._overdue = 0
         self._is_watched = False
         self._main_ident = real.get_ident()
@@ -111,8 +111,9 @@ class Signals:
                     handler(one, frame)
         if is_waiting:
             raise Interrupted
-        if self._deliver is not None:
-            self._deliver_inside(self._deliver)
+        inside = self._inside
+        if inside is not None and not inside[1]:
+            self._deliver_inside(inside)
         if self.pending and not self._is_watched:
             self._is_watched = True
             real.start_new_thread(self._watch, ())
@@ -163,19 +164,22 @@ class Signals:
         The function itself looks for signals when one interrupts it, and goes on with what is left, or ends
         with what the handler raised.
         """
+        result: list[Any] = []  # once it is in there, the call is over, and handlers run after it
+        inside = deliver, result
         try:
-            self._deliver = deliver
+            self._inside = inside
             if self.pending:
-                self._deliver_inside(deliver)
-            return function(*args, **kwargs)
+                self._deliver_inside(inside)
+            result.extend(starmap(partial(function, **kwargs) if kwargs else function, (args,)))
+            return result[0]
         finally:
-            self._deliver = None
+            self._inside = None
 
-    def _deliver_inside(self, deliver: Callable[[], None]) -> None:
+    def _deliver_inside(self, inside: tuple[Callable[[], None], list[Any]]) -> None:
         while True:
-            self._deliver = None  # what comes while a handler runs waits for its doors, or its end
-            deliver()
-            self._deliver = deliver
+            self._inside = None  # what comes while a handler runs waits for its doors, or its end
+            inside[0]()
+            self._inside = inside
             if not self.pending:
                 return
 

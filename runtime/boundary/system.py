@@ -82,12 +82,16 @@ _ABOUT_FD = frozenset(
 )
 
 
+_BELOW_BUFFERS = frozenset(("close", "ftruncate", "lseek"))
+
+
 def install(boundary: Installer) -> Outputs:
     """Put the doors of ``os`` in place; return what knows which descriptors are the program's output."""
     outputs = Outputs(boundary)
     for name in ANSWERS:
         if name not in _IN_OTHER_MODULES:
-            boundary.door(Door(f"os.{name}", fd=_first if name in _ABOUT_FD else None), os, name)
+            fd = _first if name in _ABOUT_FD else None
+            boundary.door(Door(f"os.{name}", fd=fd, collects=name not in _BELOW_BUFFERS), os, name)
     for name in READS:
         boundary.door(
             Door(
@@ -110,7 +114,17 @@ def install(boundary: Installer) -> Outputs:
         )
     for name in EFFECTS:
         fd = _first if name in _ABOUT_FD else None
-        boundary.door(Door(f"os.{name}", effect=True, fd=fd, blocking=name in LONG), os, name)
+        boundary.door(
+            Door(
+                f"os.{name}",
+                effect=True,
+                fd=fd,
+                blocking=name in LONG,
+                collects=name not in _BELOW_BUFFERS,
+            ),
+            os,
+            name,
+        )
     for name in WAITS:
         boundary.door(Door(f"os.{name}", blocking=True), os, name)
     outputs.install()
@@ -156,7 +170,7 @@ class Outputs:
         boundary = self._boundary
         world = boundary.world
         targets = self._targets
-        general = boundary.bind(Door("os.write", fd=_first, effect=True, blocking=True), real.write)
+        general = boundary.bind(Door("os.write", fd=_first, effect=True, blocking=True, collects=False), real.write)
         dup, dup2, close = os.dup, os.dup2, os.close
 
         def write(fd: int, data: Any, /) -> int:

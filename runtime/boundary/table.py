@@ -74,6 +74,8 @@ class Door:
       encode: result to plain data.
       decode: plain data to result, at replay.
       captured: plain data of a result that also lies in the arguments (a filled buffer), for ``encode``.
+      collects: garbage may be collected just before it. Not where calls come out of a buffer in C: a
+        finalizer could not use that buffer.
       has_content: the result may be a part of a file, and the same part may come again: see
         ``replay.runtime.contents``. Such a door has an ``fd``.
       replayed: what else a replay does with the result: ``replayed(result, args, kwargs)``.
@@ -88,6 +90,7 @@ class Door:
     encode: Callable[[Any], Any] = pack
     decode: Callable[[Any], Any] = unpack
     captured: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
+    collects: bool = True
     has_content: bool = False
     replayed: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
 
