@@ -13,9 +13,9 @@ then finalizers may run elsewhere at replay, which is a divergence where it show
 from __future__ import annotations
 
 import gc
+import operator
 from collections.abc import Callable
 from functools import partial
-from operator import call
 from typing import Any, Final
 
 from replay.runtime import real
@@ -32,6 +32,8 @@ OVERDUE: Final = 25 * YOUNG
 
 _LONGEST_S: Final = 1.0
 """Other threads are held up for an instant; but no mistake of ours may hold them for good."""
+
+_call: Callable[[Callable[[], Any]], Any] = operator.call
 
 
 class Garbage:
@@ -79,8 +81,8 @@ class Garbage:
         Finalizers may wait for what these threads do next. Both calls are made within C code, so that no
         other thread runs before it is decided what is garbage.
         """
-        both = map(call, (self._gate.release, partial(real.gc_collect, generation)))
-        ordinals.collect(partial(list, both))
+        both: list[Callable[[], Any]] = [self._gate.release, partial(real.gc_collect, generation)]
+        ordinals.collect(partial(list, map(_call, both)))
 
     def wait_over(self, stream: Any) -> None:
         """A thread that waited in a door goes on."""

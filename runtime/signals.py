@@ -116,7 +116,7 @@ class Signals:
             self._deliver_inside(inside)
         if self.pending and not self._is_watched:
             self._is_watched = True
-            real.start_new_thread(self._watch, ())
+            real.start_apart(self._watch, ())
 
     def _watch(self) -> None:
         """Send a signal again whose handler has to wait for too long."""

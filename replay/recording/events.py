@@ -87,7 +87,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(
         Kind.SIGNAL,
         "number",
-        "a signal was delivered here; fd part 1: as part of the event before; 2: the handler of such a one is over",
+        "a signal was delivered here; fd part 1: as part of the event before; 2: that handler is over",
     ),
     Row(
         Kind.SOURCE,

@@ -158,7 +158,7 @@ def _live(world: Any, start: Callable[..., int], outputs: Outputs) -> Callable[.
                 world.event(stream, _CHILD_KEY, number)
                 pump = Pump(world, number, target, source)
                 world.add_pump(pump)
-                real.start_new_thread(pump.run, ())
+                real.start_apart(pump.run, ())
             return start(*given)
         except BaseException as error:
             strip(error)

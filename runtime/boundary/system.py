@@ -170,7 +170,9 @@ class Outputs:
         boundary = self._boundary
         world = boundary.world
         targets = self._targets
-        general = boundary.bind(Door("os.write", fd=_first, effect=True, blocking=True, collects=False), real.write)
+        general = boundary.bind(
+            Door("os.write", fd=_first, effect=True, blocking=True, collects=False), real.write
+        )
         dup, dup2, close = os.dup, os.dup2, os.close
 
         def write(fd: int, data: Any, /) -> int:

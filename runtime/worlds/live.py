@@ -696,15 +696,20 @@ class LiveWorld:
         """
         pending = signals.pending
         while pending:
-            number = pending.pop(0)
-            stream.append(key)
-            stream.append(number)
-            self.flush(stream)
-            signals.deliver(number)
-            if key == _SIGNAL_AFTER_KEY:
-                # Or what follows for the same event would follow the last event of the handler.
-                stream.append(_SIGNAL_OVER_KEY)
-                stream.append(number)
+            batch = [pending.pop(0) for _ in pending[:]]  # these do not run inside each other
+            try:
+                while batch:
+                    number = batch.pop(0)
+                    stream.append(key)
+                    stream.append(number)
+                    self.flush(stream)
+                    signals.deliver(number)
+                    if key == _SIGNAL_AFTER_KEY:
+                        # Or what follows for the same event would follow the last event of the handler.
+                        stream.append(_SIGNAL_OVER_KEY)
+                        stream.append(number)
+            finally:
+                pending[:0] = batch
 
     def deliver_late_signals(self) -> None:
         """Run the handlers of the signals that came in since the last door."""
