@@ -159,7 +159,7 @@ class Ender:
         if timeout_s is not None:
             self._world.share()
             _kill_in(timeout_s + KILL_AFTER_S)
-            real.start_new_thread(self._watch, (timeout_s,))
+            real.start_apart(self._watch, (timeout_s,))
 
     def _end_by_signal(self, number: int, frame: FrameType | None) -> None:
         if real.getpid() != self._process:  # a child that was forked this instant

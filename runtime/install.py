@@ -60,7 +60,7 @@ def _tasks(world: Any) -> None:
         task_hash = world.task_hash()
     else:
         task_hash = hot.task_hash(world)
-    order.install(task_hash, order.Ordinals())
+    order.install(task_hash)
     order.install_imports()
     if not world.is_replay:
         replace(asyncio.Task, "set_name", _set_name(world))

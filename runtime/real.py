@@ -16,6 +16,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 allocate_lock = _thread.allocate_lock
 get_ident = _thread.get_ident
@@ -56,7 +58,17 @@ set_wakeup_fd = signal.set_wakeup_fd
 
 gc_collect = gc.collect
 gc_get_count = gc.get_count
+gc_enable = gc.enable
 
 Socket = _socket.socket
 stderr_fd = 2
 getframe = sys._getframe
+
+
+def start_apart(function: Callable[..., object], args: tuple[Any, ...]) -> None:
+    """Start a thread of ours, to which no signal comes: the program may have blocked it, to wait for it."""
+    before = signal_mask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        start_new_thread(function, args)
+    finally:
+        signal_mask(signal.SIG_SETMASK, before)

@@ -83,7 +83,11 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.EAGER, "task, or 0", "the eager first step of a task begins inside its parent's; 0: it ends"),
     Row(Kind.LOOP, "1 or 0", "a loop begins to run, or stops"),
     Row(Kind.GC, "generation", "garbage was collected here"),
-    Row(Kind.SIGNAL, "number", "a signal was delivered here; fd part 1: as part of the event before"),
+    Row(
+        Kind.SIGNAL,
+        "number",
+        "a signal was delivered here; fd part 1: as part of the event before; 2: that handler is over",
+    ),
     Row(
         Kind.SOURCE,
         "[name, is_package, path, sha256, text, loads, misses, spans]",

@@ -27,7 +27,7 @@ from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.readiness import LoopEpoll
 from replay.runtime.boundary.signals import remove_loop_handler, set_loop_handler
 from replay.runtime.boundary.table import Door, nothing
-from replay.runtime.garbage import garbage
+from replay.runtime.garbage import YOUNG, garbage
 from replay.runtime.hot import run_ready
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
@@ -41,9 +41,6 @@ _WRITE: Final = ~getattr(select, "EPOLLIN", 1)
 _MAXIMUM_TIMEOUT_S: Final[float] = base_events.MAXIMUM_SELECT_TIMEOUT  # type: ignore[attr-defined]
 _MIN_TIMERS: Final[int] = base_events._MIN_SCHEDULED_TIMER_HANDLES  # type: ignore[attr-defined]
 _MIN_CANCELLED: Final[float] = base_events._MIN_CANCELLED_TIMER_HANDLES_FRACTION  # type: ignore[attr-defined]
-
-GARBAGE_YOUNG: Final = 2000
-"""So many objects more than at the last collection, and the youngest generation is collected."""
 
 
 def _forget_own_frames(made: Any) -> None:
@@ -139,8 +136,6 @@ class Own:
 
     __slots__ = (
         "arrived",
-        "collections_count",
-        "full_due",
         "gate",
         "inbox",
         "is_running",
@@ -155,8 +150,6 @@ class Own:
         self.wake_fd = -1
         self.signal_fds: tuple[int, int] | None = None
         self.is_woken_by_signals = False
-        self.collections_count = 0
-        self.full_due = 100
         self.gate = threading.Lock()
         self.is_running = False
 
@@ -389,8 +382,8 @@ class EventLoop(asyncio.SelectorEventLoop):
                     world.collect_garbage(stream)
                 world.run_ready(self, stream)
                 return
-            if real.gc_get_count()[0] > GARBAGE_YOUNG and garbage.is_enabled:
-                self._collect(stream)
+            if real.gc_get_count()[0] > YOUNG and garbage.is_enabled:
+                world.collect_garbage(stream)
             run_ready(self, stream, signals.pending)
         except BaseException as error:
             strip(error)
@@ -435,17 +428,6 @@ class EventLoop(asyncio.SelectorEventLoop):
                     self._remove_writer(fd)  # type: ignore[attr-defined]
                 else:
                     ready.append(writer)
-
-    def _collect(self, stream: Any) -> None:
-        """Collect garbage at this turn: younger generations often, all of it ever more rarely."""
-        own = self._own
-        own.collections_count += 1
-        if own.collections_count >= own.full_due:
-            generation = 2
-            own.full_due = own.collections_count + max(100, own.collections_count // 4)
-        else:
-            generation = 0 if own.collections_count % 10 else 1
-        self._world.collect_garbage(stream, generation)
 
     def _run_timed(self, handle: Any) -> None:
         """Run one handle in debug mode: what takes long is logged."""

@@ -111,7 +111,7 @@ def install(boundary: Installer, outputs: Outputs, header: Mapping[str, Any]) ->
         (os, "system", _plain, _in_command),
     ):
         start = getattr(owner, name)
-        door = Door(f"os.{name}", request=request, effect=True)
+        door = Door(f"os.{name}", request=request, effect=True, blocking=name == "system")
         started = boundary.bind(door, _started(start, redirect))
         inherited = _inherited_arguments if owner is _posixsubprocess else _inherited
         replaced = children.door(name, started, inherited)
@@ -162,7 +162,7 @@ class Children:
         world.event(stream, _CHILD_KEY, number)
         pump = Pump(world, number, target, own, source)
         world.add_pump(pump)
-        real.start_new_thread(pump.run, ())
+        real.start_apart(pump.run, ())
         return sink
 
 

@@ -70,12 +70,14 @@ class Door:
       request: what of the arguments is compared at replay, by checksum.
       fd: the descriptor that a call is about; part of what is compared.
       effect: something goes out: the event is with the kernel before it happens.
-      blocking: the call may wait; other threads run meanwhile, and signals end the wait unless it is
-        an effect.
+      blocking: the call may wait; other threads run meanwhile, and signals end the wait, or are delivered
+        inside it if it is an effect.
       resume: the arguments to begin it again with, after so many seconds of it: ``resume(args, elapsed_s)``.
       encode: result to plain data.
       decode: plain data to result, at replay.
       captured: plain data of a result that also lies in the arguments (a filled buffer), for ``encode``.
+      collects: garbage may be collected just before it. Not where calls come out of a buffer in C: a
+        finalizer could not use that buffer.
       has_content: the result may be a part of a file, and the same part may come again: see
         ``replay.runtime.contents``. Such a door has an ``fd``.
       replayed: what else a replay does with the result: ``replayed(result, args, kwargs)``.
@@ -92,6 +94,7 @@ class Door:
     encode: Callable[[Any], Any] = pack
     decode: Callable[[Any], Any] = unpack
     captured: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
+    collects: bool = True
     has_content: bool = False
     replayed: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
     quiet: bool = False

@@ -26,6 +26,7 @@ from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Reread
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Position, place_of, same_output
 from replay.runtime.ending import Ending
+from replay.runtime.garbage import garbage
 from replay.runtime.order import SPREAD, TASK_STEP, TASK_WAKEUP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
@@ -39,6 +40,7 @@ _END_KEY: Final = -Kind.END
 _POLL_KEY: Final = -Kind.POLL
 _CLOCK_KEY: Final = -Kind.CLOCK
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
+_SIGNAL_OVER_KEY: Final = -(Kind.SIGNAL | 2 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
 _SPAWN_KEY: Final = -Kind.SPAWN
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
@@ -116,9 +118,7 @@ class RecordedStream:
                 self.pos += 2
                 self.world.wait_turn(self, number)
             elif key in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
-                number = self.items[self.pos + 1]
-                self.pos += 2
-                signals.deliver(number)
+                self.deliver_signal()
             elif key in self.world.met:
                 value = self.items[self.pos + 1]
                 self.pos += 2
@@ -159,8 +159,15 @@ class RecordedStream:
         while self.pos < len(self.items) or self.fill():
             if self.items[self.pos] != _SIGNAL_AFTER_KEY:
                 return
-            self.pos += 2
-            signals.deliver(self.items[self.pos - 1])
+            self.deliver_signal()
+
+    def deliver_signal(self) -> None:
+        """Run the handler of the signal that is the next event."""
+        key, number = self.items[self.pos : self.pos + 2]
+        self.pos += 2
+        signals.deliver(number)
+        if key == _SIGNAL_AFTER_KEY and (self.pos < len(self.items) or self.fill()):
+            self.pos += 2 * (self.items[self.pos] == _SIGNAL_OVER_KEY)
 
     def take(  # noqa: RET503 - `differ` does not return
         self, key: int, describe: Callable[[], str] | None = None, asked: int | None = None
@@ -218,7 +225,9 @@ class RecordedWorld:
         self.main = self.holder = self.stream(0)
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
-        self.met: dict[int, Callable[[RecordedStream, Any], None]] = {}
+        self.met: dict[int, Callable[[RecordedStream, Any], object]] = {
+            -Kind.GC: lambda stream, generation: garbage.collect(generation)
+        }
         self._next_turn = 1
         self._parked: dict[int, Any] = {}
         self._main_at_end: Any = None
@@ -481,6 +490,7 @@ class RecordedWorld:
             stream.pos -= 2
             self.differ(stream, key, lambda: f"{self.describe(key, None)}: {data!r:.300}")
         count = len(data)
+        stream.deliver_signals_after()  # it waited; what they raise ended it, with nothing written
         following = stream.items[stream.pos] if stream.pos < len(stream.items) or stream.fill() else None
         if following == -Kind.SHORT:
             count = stream.items[stream.pos + 1]
@@ -544,9 +554,16 @@ class RecordedWorld:
 
     def collect_garbage(self, stream: RecordedStream) -> None:
         """Collect if it was done here: before the handles of a turn are counted, for it may add some."""
-        while stream.next_key() == -Kind.GC:
-            stream.pos += 2
-            real.gc_collect(stream.items[stream.pos - 1])
+        while (key := stream.next_key()) in (-Kind.GC, _TURN_KEY):
+            items, pos = stream.items, stream.pos
+            if key == _TURN_KEY:
+                if items[pos + 2 : pos + 3] != [-Kind.GC]:
+                    return
+                stream.pos += 2
+                self.wait_turn(stream, items[pos + 1])
+            else:
+                stream.pos += 2
+                garbage.collect(items[pos + 1])
 
     def post(self, loop: Any, handle: Any) -> None:
         """Keep a callback for a loop of another thread until its recorded arrival."""
@@ -636,8 +653,7 @@ class RecordedWorld:
         """Run the handlers that ran here."""
         stream = current.stream
         while stream.next_key() in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
-            stream.pos += 2
-            signals.deliver(stream.items[stream.pos - 1])
+            stream.deliver_signal()
 
     def note(self, text: str) -> None:
         """Remarks are the recording's own."""

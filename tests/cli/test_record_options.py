@@ -443,3 +443,41 @@ print("seen", seen)
         ran.ours[0] == "replay: SIGALRM while the program is busy: recording stops here, the program goes on"
     )
     assert (outcome().how, outcome().detail) == ("interrupted", signal.SIGALRM)
+
+
+NOBODY_READS = """
+import signal, sys
+
+class Stuck(Exception):
+    pass
+
+written = seen = 0
+
+def look(number, frame):
+    global seen
+    if written == seen:
+        raise Stuck
+    seen = written
+
+signal.signal(signal.SIGALRM, look)
+signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+try:
+    while True:
+        sys.stdout.write(f"{written:8} {'x' * 20_000}\\n")
+        written += 1
+except Stuck:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print("stuck", file=sys.stderr, flush=True)
+print("after", written)
+"""
+
+
+def test_a_handler_runs_while_nobody_reads_what_is_printed() -> None:
+    Path("app.py").write_text(NOBODY_READS)
+    child = start("record", "app.py")
+    assert child.stderr is not None
+    assert child.stderr.readline() == "stuck\n"
+    ran = finish(child)
+    assert (ran.code, ran.ours) == (0, RECORDED)
+    replayed = play()
+    assert (replayed.code, replayed.stdout, replayed.stderr) == (0, ran.stdout, "stuck\n")

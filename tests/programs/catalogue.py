@@ -83,6 +83,7 @@ LISTED = (
         signals=tuple((f"READY {what}", signal.SIGINT) for what in ("sleep", "lock", "event", "last")),
         exit_code=-signal.SIGINT,
     ),
+    Program("signals_in_effects", signals=(("READY", signal.SIGINT),)),
     Program("graceful_shutdown", "TERM", signals=(("READY", signal.SIGTERM),)),
     Program("graceful_shutdown", "HUP", signals=(("READY", signal.SIGHUP),)),
     # TLS
