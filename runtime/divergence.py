@@ -177,9 +177,8 @@ class Reporter:
         if reason.where:
             lines.append(f"  at        {reason.where}")
         lines += [f"  expected  {reason.expected}", f"  observed  {reason.observed}"]
-        cause = reason.cause or "the program, or something that is not recorded, behaved differently"
-        lines.append(f"  likely    {cause}")
-        lines += [f"  or        {suspect}" for suspect in self._suspects]
+        causes = [*([reason.cause] if reason.cause else []), *self._suspects]
+        lines += [f"  {'or' if at else 'likely':<8}  {cause}" for at, cause in enumerate(causes)]
         name = self._path
         lines += ["", f"hint: `replay events {name} {index[1:]}..` shows what was recorded there", ""]
         return "\n".join(lines)

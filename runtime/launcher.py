@@ -236,10 +236,11 @@ def _record(job: dict[str, Any]) -> NoReturn:
 def _play(job: dict[str, Any]) -> NoReturn:
     from replay.recording import drift
     from replay.recording.reader import RecordingFile
+    from replay.recording.redaction import was_redacted
     from replay.recording.sources import Sources
     from replay.runtime import environment, redaction, sources, unrecorded
     from replay.runtime.divergence import Reporter
-    from replay.runtime.ending import Ending, watch_replay
+    from replay.runtime.ending import Ending, first_frames, watch_replay
     from replay.runtime.install import install
     from replay.runtime.worlds.recorded import RecordedWorld
 
@@ -257,14 +258,15 @@ def _play(job: dict[str, Any]) -> NoReturn:
                     kept = None
             yield from chunk
 
-    ending = Ending()
+    ending = Ending(is_going_on=file.is_being_written)
     found = Sources.of_frames(ending.watch(read()))
-    chunks = file.chunks(is_checked=False) if kept is None else iter(kept)
+    chunks = file.chunks(is_checked=False) if kept is None else kept
     drift.check(header, found, path, job["source"])
+    found.is_redacted = found.is_redacted or was_redacted(header, ending.extra)
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
     names = [str(name) for name in header["doors"]]
-    world = RecordedWorld(chunks, names, ending, reporter.stop)
+    world = RecordedWorld(first_frames(chunks, ending.frames_count), names, ending, reporter.stop)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     unrecorded.install(boundary)

@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Unrecordable, checksum, pack_error, pack_request, unrecorded
 from replay.recording.events import NO_LOCK_MORE, TAG_BITS, Kind
-from replay.recording.redaction import Redactor
+from replay.recording.redaction import SECRETS_COUNT, Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
 from replay.runtime.aio import eager
@@ -164,6 +164,7 @@ class LiveWorld:
         signals.is_plain = True
         hot.append = None
         current.stream = None
+        self._writer.give_up()
         text = f"replay: recording stopped here ({problem}); the program goes on, unrecorded\n"
         real.write(real.stderr_fd, text.encode())
 
@@ -194,22 +195,25 @@ class LiveWorld:
             try:
                 self._put_streams()
                 self._writer.seal()  # now, so that it counts
-                self._writer.put(0, [_EXIT_KEY, [how, detail, self._cost()]])
+                self._writer.put(0, [_EXIT_KEY, [how, detail, self._extra()]])
                 self.events_count += 1
                 self._writer.close()
             except Exception as problem:
                 self.abandon(problem)
 
-    def _cost(self) -> dict[str, int]:
-        """Return what the recorder can say of its own cost, in time of the processor.
+    def _extra(self) -> dict[str, int]:
+        """Return what the recorder says of itself: its cost, in time of the processor, and what it redacted.
 
         What each recorded call costs is not in it: to measure that would cost more.
         """
-        return {
+        told = {
             "cpu_ns": real.process_time_ns(),
             "start_cpu_ns": self._start_cpu_ns,
             "sealing_cpu_ns": self._writer.sealing_cpu_ns,
         }
+        if self.redactor is not None:
+            told[SECRETS_COUNT] = self.redactor.secrets_count
+        return told
 
     def drain_pumps(self) -> None:
         """Pass on what children have written so far."""
@@ -234,7 +238,7 @@ class LiveWorld:
         try:
             self._put_streams()
             self._writer.seal()
-            self._writer.put(0, [_STOPPED_KEY, [how, detail, self._cost()]])
+            self._writer.put(0, [_STOPPED_KEY, [how, detail, self._extra()]])
             self._is_closed = True
             self._writer.close()
         except Exception as problem:
@@ -250,7 +254,7 @@ class LiveWorld:
         try:
             self._put_streams()
             self._writer.seal()
-            self._writer.put(0, [_STOPPED_KEY, ["exec", argv, self._cost()]])
+            self._writer.put(0, [_STOPPED_KEY, ["exec", argv, self._extra()]])
         except Exception as problem:
             self.abandon(problem)
         return True
