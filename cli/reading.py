@@ -54,7 +54,7 @@ def tell_condition(recording: Recording) -> None:
         why = (
             "the recorder finished it, but not with the end of the program"
             if recording.is_closed
-            else "the program was killed"
+            else "the program was killed, or this copy was made while it ran"
         )
         tell(f"replay: {name} was cut: {why} ({upto})")
 

@@ -16,6 +16,7 @@ from replay.recording.merge import Event, merged
 from replay.recording.reader import RecordingFile
 from replay.runtime import real
 from replay.runtime.ending import Ending
+from replay.runtime.report import say
 
 _ADDRESS: Final = re.compile(rb" at 0x([0-9a-f]{6,16})")
 
@@ -141,23 +142,19 @@ class Reporter:
         if isinstance(reason, Interrupted):
             index, step = self._place(reason.position)
             where = f"\n  at        {reason.where}" if reason.where else ""
-            self._tell(f"replay: interrupted at event {index}, step {step}; as recorded so far{where}\n")
+            say(f"replay: interrupted at event {index}, step {step}; as recorded so far{where}\n")
             real.exit_now(ExitCode.INTERRUPTED)
         if isinstance(reason, Ended):
             # What a stopped program had in its buffers, nobody has seen.
-            self._tell(self._ended(reason))
+            say(self._ended(reason))
             if reason.damaged:
                 real.exit_now(ExitCode.PROGRAM_UNREADABLE)
             reason.ending.end_process()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        self._tell(self._diverged(reason))
+        say(self._diverged(reason))
         real.exit_now(ExitCode.PROGRAM_DIVERGENCE)
-
-    def _tell(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            real.write(real.stderr_fd, text.encode(errors="backslashreplace"))
 
     def _place(self, position: Position) -> tuple[str, str]:
         """Return the event index and the step of a position, as they are printed everywhere."""

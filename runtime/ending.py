@@ -110,7 +110,7 @@ class Ending:
             case _:
                 if self.is_going_on:
                     return "the program is still running, and this is what was recorded of it so far"
-                return "the recorded process was killed there"
+                return "the recorded process was killed there, or this copy was made while it ran"
 
     def end_process(self) -> NoReturn:
         """End this process as the recorded one ended, as far as that is known."""

@@ -140,9 +140,9 @@ def main(job_text: str) -> NoReturn:
 
 def _fail(error: ReplayError, code: ExitCode) -> NoReturn:
     from replay.runtime import real
+    from replay.runtime.report import tell
 
-    hint = f"\n\nhint: {error.hint}" if error.hint else ""
-    real.write(real.stderr_fd, f"replay: {error}{hint}\n".encode(errors="backslashreplace"))
+    tell(f"{error}\n\nhint: {error.hint}" if error.hint else f"{error}")
     real.exit_now(code)
 
 
@@ -220,13 +220,12 @@ def _record(job: dict[str, Any]) -> NoReturn:
     unrecorded.install(boundary)
     environment.record(boundary, kept, redacted, secrets_.learn)
     header["doors"] = list(boundary.names.tags)
-    part = f"{job['output']}.part" if job["on_failure"] else job["output"]
+    report = Report(world, job["output"], job["on_failure"], secrets_)
     try:
-        world.open(RecordingWriter(part, secrets_.header(header)))
+        world.open(RecordingWriter(report.first_path, secrets_.header(header)))
     except OSError as problem:
         raise UsageError(f"the recording cannot be written: {problem}") from None
     secrets_.install(boundary)
-    report = Report(world, job["output"], part, job["on_failure"], secrets_)
     Ender(world, report).install(job["timeout_s"])
     if header["own_replay"] is not None:
         tell(f"`import replay` in the program is its own {header['own_replay']}")
@@ -305,7 +304,8 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: Report | No
     world.begin()
     threads.begin_main(world)
     boundary.start()
-    how, detail = program.run(target, argv[0], header["script"], source, world.deliver_late_signals)
+    start = None if report is None else report.start
+    how, detail = program.run(target, argv[0], header["script"], source, world.deliver_late_signals, start)
     if report is not None:
         report.note()
     world.close(how, detail)

@@ -24,6 +24,7 @@ from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Read
 from replay.runtime.hot import hot
+from replay.runtime.report import tell, wrote
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -165,8 +166,7 @@ class LiveWorld:
         hot.append = None
         current.stream = None
         self._writer.give_up()
-        text = f"replay: recording stopped here ({problem}); the program goes on, unrecorded\n"
-        real.write(real.stderr_fd, text.encode())
+        tell(f"recording stopped here ({problem}); the program goes on, unrecorded")
 
     def leave(self) -> None:
         """Record nothing any more in this process: it is a forked child."""
@@ -488,6 +488,7 @@ class LiveWorld:
             except BaseException as error:
                 self.failed(stream.append, key, error)
                 raise
+            wrote(target, data)
         if count != len(data):
             stream.append(-Kind.SHORT)
             stream.append(count)
@@ -511,6 +512,7 @@ class LiveWorld:
                 self.abandon(problem)
             if signals.fatal and current.stream is self.main:
                 signals.end_process(signals.fatal, None)
+        wrote(target, data)
         while data:
             data = data[real.write(target, data) :]
 
