@@ -58,10 +58,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Whoever looks on has had enough of it (Ctrl-C)."""
+    """Whoever looks on has had enough of it: by Ctrl-C, or after the time that was given."""
 
     position: Position
     where: str | None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What the replay shows can be written nowhere."""
+
+    problem: OSError
 
 
 def _task() -> str | None:
@@ -137,13 +145,20 @@ class Reporter:
         self._path = path
         self._suspects = suspects
 
-    def stop(self, reason: Divergence | Ended | Interrupted) -> NoReturn:
+    def stop(self, reason: Divergence | Ended | Interrupted | Unseen) -> NoReturn:
         """Print the reason and end the process."""
+        if isinstance(reason, Unseen):
+            if isinstance(reason.problem, BrokenPipeError):  # the reader (`head`, a pager) has seen enough
+                real.exit_now(ExitCode.FINE)
+            say(f"replay: the output cannot be written: {reason.problem.strerror}\n")
+            real.exit_now(ExitCode.PROGRAM_USAGE)
         if isinstance(reason, Interrupted):
             index, step = self._place(reason.position)
             where = f"\n  at        {reason.where}" if reason.where else ""
-            say(f"replay: interrupted at event {index}, step {step}; as recorded so far{where}\n")
-            real.exit_now(ExitCode.INTERRUPTED)
+            is_late = reason.timeout_s is not None
+            what = f"stopped after {reason.timeout_s:g} s (--timeout)," if is_late else "interrupted"
+            say(f"replay: {what} at event {index}, step {step}; as recorded so far{where}\n")
+            real.exit_now(ExitCode.PROGRAM_TIMEOUT if is_late else ExitCode.INTERRUPTED)
         if isinstance(reason, Ended):
             # What a stopped program had in its buffers, nobody has seen.
             say(self._ended(reason))

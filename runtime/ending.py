@@ -231,6 +231,20 @@ def _kill_in(seconds: float) -> None:
             libc.timer_settime(timer, 0, setting, None)
 
 
+def limit_replay(world: Any, timeout_s: float) -> None:
+    """End a replay that takes longer."""
+    lock = real.allocate_lock()
+    lock.acquire()
+
+    def watch() -> None:
+        lock.acquire(True, min(timeout_s, threading.TIMEOUT_MAX))
+        if not (world.is_closed or world.is_stopped):
+            world.run_out_of_time(timeout_s)
+
+    _kill_in(timeout_s + KILL_AFTER_S)
+    real.start_new_thread(watch, ())
+
+
 def watch_replay(world: Any) -> None:
     """End a replay that comes to a sudden end in code without any door."""
     lock = real.allocate_lock()

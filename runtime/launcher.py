@@ -95,21 +95,48 @@ def launch_play(options: PlayOptions) -> NoReturn:
     """Become the replayed program.
 
     Raises:
-      UnreadableRecording: the file is no recording, or not one of this version.
+      UnreadableRecording: the file is no recording, or not one of this version, or its header makes no sense.
       ReplayError: it cannot be replayed here.
     """
     from replay.recording.drift import check_interpreter
+    from replay.recording.header import check_header
     from replay.recording.reader import RecordingFile
     from replay.runtime import environment
 
     with RecordingFile.open(options.recording) as file:
         header: dict[str, Any] = dict(file.header)
+    check_header(header, options.recording)
     check_interpreter(header)
+    _fill_streams()
     _start(
-        {"mode": "play", "recording": options.recording, "source": options.source},
-        [str(flag) for flag in header["flags"]],
-        {**environment.startup(header), "PYTHONHASHSEED": str(header["hash_seed"])},
+        {
+            "mode": "play",
+            "recording": options.recording,
+            "source": options.source,
+            "timeout_s": options.timeout_s,
+        },
+        header["flags"],
+        {**environment.startup(header), "PYTHONHASHSEED": header["hash_seed"]},
     )
+
+
+def _fill_streams() -> None:
+    """Make sure that nothing else gets the numbers of the standard streams, and that nothing reads stdin.
+
+    A closed stdout loses what a replay shows, not what it compares.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.set_inheritable(0, True)
+    for fd in (1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+    else:
+        os.set_inheritable(null, True)
 
 
 def _start(job: dict[str, Any], flags: list[str], environment: dict[str, str]) -> NoReturn:
@@ -239,7 +266,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     from replay.recording.sources import Sources
     from replay.runtime import environment, redaction, sources, unrecorded
     from replay.runtime.divergence import Reporter
-    from replay.runtime.ending import Ending, first_frames, watch_replay
+    from replay.runtime.ending import Ending, first_frames, limit_replay, watch_replay
     from replay.runtime.install import install
     from replay.runtime.worlds.recorded import RecordedWorld
 
@@ -264,7 +291,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     found.is_redacted = found.is_redacted or was_redacted(header, ending.extra)
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
-    names = [str(name) for name in header["doors"]]
+    names: list[str] = header["doors"]
     world = RecordedWorld(first_frames(chunks, ending.frames_count), names, ending, reporter.stop)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
@@ -274,6 +301,8 @@ def _play(job: dict[str, Any]) -> NoReturn:
     _restore_paths(header)
     if not ending.is_orderly:
         watch_replay(world)
+    if job["timeout_s"] is not None:
+        limit_replay(world, job["timeout_s"])
     _run(boundary, header, read_script, None)
 
 

@@ -15,9 +15,9 @@ from zipimport import zipimporter
 
 from replay.options import Target
 from replay.runtime.divergence import is_installed
-from replay.runtime.tracebacks import strip_all
+from replay.runtime.tracebacks import strip, strip_all
 
-_NOT_THE_PROGRAM: Final = ("replay.runtime.", "runpy", "importlib.", "zipimport", "ast")
+_NOT_THE_PROGRAM: Final = ("replay.runtime.", "runpy", "importlib.", "zipimport")
 """What has looked for the program when it cannot be started."""
 
 
@@ -94,7 +94,11 @@ def _watch_for_code(name: str, start: Callable[[], None]) -> None:
 
     def watched(get_code: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
         def get_code_(self: Any, fullname: str) -> Any:
-            code = get_code(self, fullname)
+            try:
+                code = get_code(self, fullname)
+            except BaseException as error:
+                strip(error)
+                raise
             if f"{name}.".startswith(f"{fullname}."):
                 for loader, one in zip(loaders, real_ones, strict=True):
                     loader.get_code = one

@@ -47,6 +47,7 @@ replace = os.replace
 CLOCK_MONOTONIC = time.CLOCK_MONOTONIC
 
 poll = select.poll
+_POLLOUT = select.POLLOUT
 epoll = getattr(select, "epoll", None)
 
 set_handler = signal.signal
@@ -60,3 +61,10 @@ gc_get_count = gc.get_count
 Socket = _socket.socket
 stderr_fd = 2
 getframe = sys._getframe
+
+
+def wait_until_writable(fd: int) -> None:
+    """Wait for a descriptor that somebody made non-blocking."""
+    poller = poll()
+    poller.register(fd, _POLLOUT)
+    poller.poll()

@@ -17,7 +17,7 @@ import re
 from typing import Final
 
 from replay.cli import installed
-from replay.cli.arguments import Parser
+from replay.cli.arguments import Parser, add_timeout, timeout_of
 from replay.errors import UsageError
 from replay.options import RecordOptions, Target
 
@@ -37,9 +37,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--on-failure", action="store_true", help="keep the recording only if the program fails"
     )
-    parser.add_argument(
-        "--timeout", metavar="S", type=float, help="stop the program after so many seconds, and keep it"
-    )
+    add_timeout(parser, "stop the program after so many seconds, and keep it")
     parser.add_argument(
         "--redact",
         metavar="REGEX",
@@ -79,9 +77,6 @@ def options_of(args: argparse.Namespace) -> RecordOptions:
       UsageError: something about it cannot work; nothing was done.
     """
     target, argv = program_of(args.program)
-    timeout_s: float | None = args.timeout
-    if timeout_s is not None and not 0 < timeout_s < float("inf"):
-        raise UsageError(f"--timeout must be a number of seconds above 0, not {timeout_s:g}")
     for pattern in args.redact:
         check_pattern(pattern)
     for option, names in (("--redact-env", args.redact_env), ("--keep-env", args.keep_env)):
@@ -91,7 +86,7 @@ def options_of(args: argparse.Namespace) -> RecordOptions:
     return RecordOptions(
         output=writable(args.output),
         on_failure=args.on_failure,
-        timeout_s=timeout_s,
+        timeout_s=timeout_of(args),
         redact=tuple(args.redact),
         redact_env=tuple(args.redact_env),
         keep_env=tuple(args.keep_env),

@@ -249,7 +249,8 @@ def test_the_output_and_values_in_full(folder: Path) -> None:
 def test_json(folder: Path) -> None:
     info = read_json("info", "run.rec")
     assert list(info) == [
-        *("v", "recording", "damage", "cut", "outcome", "header", "duration_ns", "events", "steps", "tasks"),
+        *("v", "recording", "damage", "cut", "running", "outcome", "header", "duration_ns"),
+            *("events", "steps", "tasks"),
         *(
             "threads",
             "sources",
