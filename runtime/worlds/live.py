@@ -494,6 +494,16 @@ class LiveWorld:
             stream.append(count)
         return count
 
+    def shown(self, target: int, data: bytes) -> None:
+        """Write down what C code is about to write to our stdout (1) or stderr (2) itself."""
+        stream = current.stream
+        ordered = self.threads_started or self._pumps
+        with self.output_lock if ordered else _NO_LOCK:
+            stream.append(-(Kind.OUTPUT | target << TAG_BITS))
+            stream.append([next(self._outputs) if ordered else 0, data])
+            self.flush(stream)
+        wrote(target, data)
+
     def add_pump(self, pump: Any) -> None:
         """From now on a child writes to our streams too."""
         self.share()

@@ -474,6 +474,10 @@ class RecordedWorld:
             self._show_due()
         return count
 
+    def shown(self, target: int, data: bytes) -> None:
+        """Compare what C code wrote when recorded, and show it."""
+        self.output(target, target, data)
+
     def show(self, target: int, data: bytes) -> None:
         """Write what the program writes to the real stdout or stderr."""
         wrote(target, data)
