@@ -5,8 +5,8 @@ clock, no file is written. If it asks for something that the recording does not 
 divergence that says where.
 
 Exit codes of its own: 92 it was called wrongly, 93 a divergence, 94 the recording cannot be read, 124 the
-time of --timeout was over, 137 the recording ends before the program did, and does not say how. A reader of its
-output that has seen enough (`| head`) ends it with 0, and what came after that is not compared.
+time of --timeout was over, 137 the recording ends before the program did, and does not say how. A reader
+of its output that has seen enough (`| head`) ends it with 0, and what came after that is not compared.
 """
 
 from __future__ import annotations

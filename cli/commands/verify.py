@@ -1,8 +1,8 @@
 """Play a recording several times and compare: output, errors and exit code, byte for byte.
 
-A file that is damaged is not verified, however its replays agree, and no file that is still being written.
-A recording that was cut, because the recorded process was killed, is verified up to where it ends; the verdict
-says so.
+A file that is damaged is not verified, however its replays agree, nor is one that is still being written.
+A recording that was cut, because the recorded process was killed, is verified up to where it ends; the
+verdict says so.
 
 Exit codes: 0 all replays were identical, 2 it was called wrongly, 3 a replay diverged or differed from
 the others, 4 the recording cannot be read.

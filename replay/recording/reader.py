@@ -181,7 +181,7 @@ class RecordingFile:
 
     @property
     def closed(self) -> bool:
-        """Whether the writer closed the file. If not, it is at work (`is_being_written`), was killed, or failed."""
+        """Whether the writer closed the file. If not, it is at work, or was killed, or has failed."""
         return self._prefix.end_offset > 0
 
     @property

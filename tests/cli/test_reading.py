@@ -250,7 +250,7 @@ def test_json(folder: Path) -> None:
     info = read_json("info", "run.rec")
     assert list(info) == [
         *("v", "recording", "damage", "cut", "running", "outcome", "header", "duration_ns"),
-            *("events", "steps", "tasks"),
+        *("events", "steps", "tasks"),
         *(
             "threads",
             "sources",
