@@ -563,7 +563,7 @@ CUT_SHORT = [
         ("exit", 3, FAILED),
         ("raise", 1, FAILED),
         ("terminate", -signal.SIGTERM, FAILED),
-        ("hang", 124, ["replay: stopped after 2 s, at {folder}/app.py:18 in <module>", *FAILED]),
+        ("hang", 124, ["replay: stopped after 2 s, at {folder}/app.py:17 in <module>", *FAILED]),
         ("usage", 92, FAILED),
         ("kill", -signal.SIGKILL, CUT_SHORT),
         (
