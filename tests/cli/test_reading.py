@@ -271,7 +271,7 @@ def test_json(folder: Path) -> None:
     assert info["header"]["argv"][1:] == ["an argument"]
 
     tasks = read_json("tasks", "run.rec")
-    assert list(tasks) == ["v", "recording", "damage", "cut", "tasks"]
+    assert list(tasks) == ["v", "recording", "damage", "cut", "running", "tasks"]
     assert [task["task"] for task in tasks["tasks"]] == ["T1", "T2", "T3", "T4", "T5", "T6"]
     assert list(tasks["tasks"][0]) == [
         *(
@@ -294,14 +294,14 @@ def test_json(folder: Path) -> None:
     assert (slow["site"]["line"], slow["site"]["qualname"]) == (20, "main")
 
     timeline = read_json("timeline", "run.rec")
-    assert list(timeline) == ["v", "recording", "damage", "cut", "tasks", "steps"]
+    assert list(timeline) == ["v", "recording", "damage", "cut", "running", "tasks", "steps"]
     assert [step["pos"] for step in timeline["steps"]] == [f"@{number}" for number in range(1, 22)]
     assert list(timeline["steps"][0]) == [
         *("pos", "task", "thread", "event", "start_ns", "run_ns", "run_is_at_most")
     ]
 
     events = read_json("events", "run.rec", "@5..@7")
-    assert list(events) == ["v", "recording", "events", "damage", "cut"]
+    assert list(events) == ["v", "recording", "events", "damage", "cut", "running"]
     assert list(events["events"][0]) == ["event", "pos", "thread", "owner", "task", "kind", "fd", "value"]
     assert {event["pos"] for event in events["events"]} == {"@5", "@6", "@7"}
     assert len(read_json("events", "run.rec")["events"]) == info["events"]

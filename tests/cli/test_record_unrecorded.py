@@ -166,7 +166,7 @@ print(*database.execute("select random(), random()"))
     assert remarks(source) == [unrecorded.SQLITE]
     ran = replayed()
     assert ran.returncode == 93
-    assert f"  or        {unrecorded.SQLITE}\n" in ran.stderr
+    assert f"  likely    {unrecorded.SQLITE}\n" in ran.stderr
 
 
 # -- uvloop, the real one -----------------------------------------------------------------------------------
