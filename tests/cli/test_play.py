@@ -80,8 +80,8 @@ def test_a_recording_that_is_being_written(running: subprocess.Popen[str], folde
         "",
         (
             f"replay: {folder}/run.rec is still being written: the program is running\n"
-            f"\nhint: verify it when the program has ended; `replay play {folder}/run.rec` runs it up to where it"
-            " is\n"
+            f"\nhint: verify it when the program has ended; `replay play {folder}/run.rec` runs it up"
+            " to where it is\n"
         ),
     )
     played = run_replay("play", "run.rec")
