@@ -49,6 +49,7 @@ replace = os.replace
 CLOCK_MONOTONIC = time.CLOCK_MONOTONIC
 
 poll = select.poll
+_POLLOUT = select.POLLOUT
 epoll = getattr(select, "epoll", None)
 
 set_handler = signal.signal
@@ -72,3 +73,10 @@ def start_apart(function: Callable[..., object], args: tuple[Any, ...]) -> None:
         start_new_thread(function, args)
     finally:
         signal_mask(signal.SIG_SETMASK, before)
+
+
+def wait_until_writable(fd: int) -> None:
+    """Wait for a descriptor that somebody made non-blocking."""
+    poller = poll()
+    poller.register(fd, _POLLOUT)
+    poller.poll()

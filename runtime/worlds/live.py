@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Unrecordable, checksum, pack_error, pack_request, unrecorded
 from replay.recording.events import NO_LOCK_MORE, TAG_BITS, Kind
-from replay.recording.redaction import Redactor
+from replay.recording.redaction import SECRETS_COUNT, Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
 from replay.runtime.aio import eager
@@ -25,6 +25,7 @@ from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Read
 from replay.runtime.garbage import OVERDUE, YOUNG, garbage
 from replay.runtime.hot import hot
+from replay.runtime.report import tell, wrote
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -172,8 +173,8 @@ class LiveWorld:
         garbage.leave()
         hot.append = None
         current.stream = None
-        text = f"replay: recording stopped here ({problem}); the program goes on, unrecorded\n"
-        real.write(real.stderr_fd, text.encode())
+        self._writer.give_up()
+        tell(f"recording stopped here ({problem}); the program goes on, unrecorded")
 
     def leave(self) -> None:
         """Record nothing any more in this process: it is a forked child."""
@@ -203,22 +204,25 @@ class LiveWorld:
             try:
                 self._put_streams()
                 self._writer.seal()  # now, so that it counts
-                self._writer.put(0, [_EXIT_KEY, [how, detail, self._cost()]])
+                self._writer.put(0, [_EXIT_KEY, [how, detail, self._extra()]])
                 self.events_count += 1
                 self._writer.close()
             except Exception as problem:
                 self.abandon(problem)
 
-    def _cost(self) -> dict[str, int]:
-        """Return what the recorder can say of its own cost, in time of the processor.
+    def _extra(self) -> dict[str, int]:
+        """Return what the recorder says of itself: its cost, in time of the processor, and what it redacted.
 
         What each recorded call costs is not in it: to measure that would cost more.
         """
-        return {
+        told = {
             "cpu_ns": real.process_time_ns(),
             "start_cpu_ns": self._start_cpu_ns,
             "sealing_cpu_ns": self._writer.sealing_cpu_ns,
         }
+        if self.redactor is not None:
+            told[SECRETS_COUNT] = self.redactor.secrets_count
+        return told
 
     def drain_pumps(self) -> None:
         """Pass on what children have written so far."""
@@ -243,7 +247,7 @@ class LiveWorld:
         try:
             self._put_streams()
             self._writer.seal()
-            self._writer.put(0, [_STOPPED_KEY, [how, detail, self._cost()]])
+            self._writer.put(0, [_STOPPED_KEY, [how, detail, self._extra()]])
             self._is_closed = True
             self._writer.close()
         except Exception as problem:
@@ -259,7 +263,7 @@ class LiveWorld:
         try:
             self._put_streams()
             self._writer.seal()
-            self._writer.put(0, [_STOPPED_KEY, ["exec", argv, self._cost()]])
+            self._writer.put(0, [_STOPPED_KEY, ["exec", argv, self._extra()]])
         except Exception as problem:
             self.abandon(problem)
         return True
@@ -535,6 +539,7 @@ class LiveWorld:
             except BaseException as error:
                 self.failed(stream.append, key, error)
                 raise
+            wrote(target, data)
         if count != len(data):
             stream.append(-Kind.SHORT)
             stream.append(count)
@@ -545,6 +550,16 @@ class LiveWorld:
             self.deliver_signals(stream, _SIGNAL_AFTER_KEY)
         except BaseException as error:
             raise Delivered(error) from None
+
+    def shown(self, target: int, data: bytes) -> None:
+        """Write down what C code is about to write to our stdout (1) or stderr (2) itself."""
+        stream = current.stream
+        ordered = self.threads_started or self._pumps
+        with self.output_lock if ordered else _NO_LOCK:
+            stream.append(-(Kind.OUTPUT | target << TAG_BITS))
+            stream.append([next(self._outputs) if ordered else 0, data])
+            self.flush(stream)
+        wrote(target, data)
 
     def add_pump(self, pump: Any) -> None:
         """From now on a child writes to our streams too."""
@@ -564,6 +579,7 @@ class LiveWorld:
                 self.abandon(problem)
             if signals.fatal and current.stream is self.main:
                 signals.end_process(signals.fatal, None)
+        wrote(target, data)
         while data:
             data = data[real.write(own, data) :]
 

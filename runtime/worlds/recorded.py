@@ -24,10 +24,11 @@ from replay.runtime import real
 from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Reread
-from replay.runtime.divergence import Divergence, Ended, Interrupted, Position, place_of, same_output
+from replay.runtime.divergence import Divergence, Ended, Interrupted, Position, Unseen, place_of, same_output
 from replay.runtime.ending import Ending
 from replay.runtime.garbage import garbage
 from replay.runtime.order import SPREAD, TASK_STEP, TASK_WAKEUP
+from replay.runtime.report import wrote
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -212,7 +213,7 @@ class RecordedWorld:
         chunks: Iterator[list[tuple[int, list[Any]]]],
         doors: Sequence[str],
         ending: Ending,
-        stop: Callable[[Divergence | Ended | Interrupted], NoReturn],
+        stop: Callable[[Divergence | Ended | Interrupted | Unseen], NoReturn],
     ) -> None:
         self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
@@ -324,6 +325,11 @@ class RecordedWorld:
         """Stop: a real Ctrl-C came, which is none of the program's business; a handler."""
         self.is_stopped = True
         self._stop(Interrupted(self.position(self.holder), place_of(self._main_ident)))
+
+    def run_out_of_time(self, timeout_s: float) -> NoReturn:
+        """Stop: it takes longer than whoever looks on wants to wait."""
+        self.is_stopped = True
+        self._stop(Interrupted(self.position(self.holder), place_of(self._main_ident), timeout_s))
 
     def position(self, stream: RecordedStream) -> Position:
         """Return where the replay of ``stream`` stands."""
@@ -506,13 +512,25 @@ class RecordedWorld:
             self._show_due()
         return count
 
+    def shown(self, target: int, data: bytes) -> None:
+        """Compare what C code wrote when recorded, and show it."""
+        self.output(target, target, data)
+
     def show(self, target: int, data: bytes) -> None:
         """Write what the program writes to the real stdout or stderr."""
+        wrote(target, data)
         while data:
             try:
                 data = data[real.write(target, data) :]
-            except BrokenPipeError:
-                return
+            except BlockingIOError:
+                real.wait_until_writable(target)
+            except OSError as problem:
+                # None of the program's business, whose own output went out when it was recorded.
+                if self.is_stopped:
+                    return
+                current.stream = None
+                self.is_stopped = True
+                self._stop(Unseen(problem))
 
     # -- the loop -------------------------------------------------------------------------------
 
