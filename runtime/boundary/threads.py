@@ -15,7 +15,6 @@ from __future__ import annotations
 import _queue
 import _thread
 import concurrent.futures.thread
-import ctypes
 import queue
 import sys
 import threading
@@ -31,6 +30,7 @@ from replay.runtime.garbage import garbage
 from replay.runtime.order import SPREAD
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
+from replay.runtime.thread_state import drop_locals
 from replay.runtime.tracebacks import strip, unseen
 
 _LOCK_KEY: Final = -Kind.LOCK
@@ -614,7 +614,7 @@ def _starter(world: Any) -> Callable[..., int]:
             except BaseException:
                 _unraisable(function)
             finally:
-                _drop_locals()
+                drop_locals(current)
                 world.turn(child)
                 world.event(child, -Kind.FINISH, 0)
                 world.end_stream(child)
@@ -651,7 +651,7 @@ def _starter(world: Any) -> Callable[..., int]:
             except BaseException:
                 _unraisable(function)
             finally:
-                _drop_locals()
+                drop_locals(current)
                 child.take(-Kind.FINISH)
                 current.stream = None
                 world.thread_over(child)
@@ -660,25 +660,6 @@ def _starter(world: Any) -> Callable[..., int]:
         return int(ident)
 
     return start_recorded if world.is_replay else start_live
-
-
-def _drop_locals() -> None:
-    """Let go of what ``threading.local`` keeps for this thread, while what its finalizers do is recorded.
-
-    The interpreter does so later, when nobody can know any more whose thread it was. From 3.13 on it keeps
-    them where they cannot be reached: there it is not recorded, and at replay not done.
-    """
-    address = _thread_state()
-    if address:
-        state = ctypes.cast(address, ctypes.py_object).value
-        own = f"{id(current):#x}"
-        for key in list(state):
-            if type(key) is str and key.startswith("thread.local.") and not key.endswith(own):
-                state.pop(key, None)
-
-
-_thread_state: Final = ctypes.pythonapi.PyThreadState_GetDict
-_thread_state.restype = ctypes.c_void_p
 
 
 def _unraisable(function: Callable[..., Any]) -> None:
@@ -713,7 +694,7 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
             try:
                 function(*args, **(kwargs or {}))
             finally:
-                _drop_locals()
+                drop_locals(current)
                 lock = sentinels.pop(real.get_ident(), None)
                 if lock is not None and lock._is_held():
                     lock.release()
