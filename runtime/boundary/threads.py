@@ -724,6 +724,7 @@ def _install_joinable(start: Callable[..., int]) -> None:
             try:
                 function()
             finally:
+                drop_locals(current)
                 done.release()
 
         handle.started(start(run, ()), daemon)
