@@ -12,6 +12,23 @@ PROGRAM: Final = "program"
 """The name under which `parse_before_program` leaves what follows a command's own options."""
 
 
+def add_timeout(parser: Parser, help: str) -> None:  # noqa: A002 - as argparse calls it
+    """Add ``--timeout``, a number of seconds."""
+    parser.add_argument("--timeout", metavar="S", type=float, help=help)
+
+
+def timeout_of(args: argparse.Namespace) -> float | None:
+    """Return the seconds of ``--timeout``; None if there is no limit.
+
+    Raises:
+      UsageError: it is no length of time.
+    """
+    timeout_s: float | None = args.timeout
+    if timeout_s is not None and not 0 < timeout_s < float("inf"):
+        raise UsageError(f"--timeout must be a number of seconds above 0, not {timeout_s:g}")
+    return timeout_s
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError`, and takes no abbreviated options.
 

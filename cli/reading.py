@@ -48,10 +48,13 @@ def tell_condition(recording: Recording) -> None:
     if recording.damage is not None:
         tell(f"replay: {name} is damaged: {printable(recording.damage)} ({upto})")
     elif recording.outcome.is_cut:
+        if recording.is_being_written:
+            tell(f"replay: {name} is still being written: the program is running ({upto})")
+            return
         why = (
             "the recorder finished it, but not with the end of the program"
             if recording.is_closed
-            else "the program was killed, or is still running"
+            else "the program was killed, or this copy was made while it ran"
         )
         tell(f"replay: {name} was cut: {why} ({upto})")
 
@@ -63,7 +66,8 @@ def json_head(recording: Recording) -> dict[str, object]:
 
 def json_condition(recording: Recording) -> dict[str, object]:
     """Return the keys that say whether the whole run is there."""
-    return {"damage": recording.damage, "cut": recording.outcome.is_cut}
+    is_cut = recording.outcome.is_cut
+    return {"damage": recording.damage, "cut": is_cut, "running": is_cut and recording.is_being_written}
 
 
 def json_value(value: object, depth: int = 0) -> object:

@@ -63,7 +63,9 @@ class PlayOptions:
       recording: the absolute path of the recording.
       source: ``check`` refuses source files that were edited since, ``recorded`` runs the text that is
         in the recording, ``current`` runs what is on disk as far as it agrees with the recording.
+      timeout_s: stop the replay after so many seconds, or None.
     """
 
     recording: str
     source: Source
+    timeout_s: float | None = None

@@ -16,6 +16,7 @@ from replay.recording.merge import Event, merged
 from replay.recording.reader import RecordingFile
 from replay.runtime import real
 from replay.runtime.ending import Ending
+from replay.runtime.report import say
 
 _ADDRESS: Final = re.compile(rb" at 0x([0-9a-f]{6,16})")
 
@@ -57,10 +58,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Whoever looks on has had enough of it (Ctrl-C)."""
+    """Whoever looks on has had enough of it: by Ctrl-C, or after the time that was given."""
 
     position: Position
     where: str | None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What the replay shows can be written nowhere."""
+
+    problem: OSError
 
 
 def _task() -> str | None:
@@ -136,28 +145,31 @@ class Reporter:
         self._path = path
         self._suspects = suspects
 
-    def stop(self, reason: Divergence | Ended | Interrupted) -> NoReturn:
+    def stop(self, reason: Divergence | Ended | Interrupted | Unseen) -> NoReturn:
         """Print the reason and end the process."""
+        if isinstance(reason, Unseen):
+            if isinstance(reason.problem, BrokenPipeError):  # the reader (`head`, a pager) has seen enough
+                real.exit_now(ExitCode.FINE)
+            say(f"replay: the output cannot be written: {reason.problem.strerror}\n")
+            real.exit_now(ExitCode.PROGRAM_USAGE)
         if isinstance(reason, Interrupted):
             index, step = self._place(reason.position)
             where = f"\n  at        {reason.where}" if reason.where else ""
-            self._tell(f"replay: interrupted at event {index}, step {step}; as recorded so far{where}\n")
-            real.exit_now(ExitCode.INTERRUPTED)
+            is_late = reason.timeout_s is not None
+            what = f"stopped after {reason.timeout_s:g} s (--timeout)," if is_late else "interrupted"
+            say(f"replay: {what} at event {index}, step {step}; as recorded so far{where}\n")
+            real.exit_now(ExitCode.PROGRAM_TIMEOUT if is_late else ExitCode.INTERRUPTED)
         if isinstance(reason, Ended):
             # What a stopped program had in its buffers, nobody has seen.
-            self._tell(self._ended(reason))
+            say(self._ended(reason))
             if reason.damaged:
                 real.exit_now(ExitCode.PROGRAM_UNREADABLE)
             reason.ending.end_process()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        self._tell(self._diverged(reason))
+        say(self._diverged(reason))
         real.exit_now(ExitCode.PROGRAM_DIVERGENCE)
-
-    def _tell(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            real.write(real.stderr_fd, text.encode(errors="backslashreplace"))
 
     def _place(self, position: Position) -> tuple[str, str]:
         """Return the event index and the step of a position, as they are printed everywhere."""
@@ -177,9 +189,8 @@ class Reporter:
         if reason.where:
             lines.append(f"  at        {reason.where}")
         lines += [f"  expected  {reason.expected}", f"  observed  {reason.observed}"]
-        cause = reason.cause or "the program, or something that is not recorded, behaved differently"
-        lines.append(f"  likely    {cause}")
-        lines += [f"  or        {suspect}" for suspect in self._suspects]
+        causes = [*([reason.cause] if reason.cause else []), *self._suspects]
+        lines += [f"  {'or' if at else 'likely':<8}  {cause}" for at, cause in enumerate(causes)]
         name = self._path
         lines += ["", f"hint: `replay events {name} {index[1:]}..` shows what was recorded there", ""]
         return "\n".join(lines)

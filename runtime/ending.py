@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from replay.options import ExitCode
 from replay.recording.events import TAG_BITS, Kind
@@ -39,7 +39,17 @@ STALLED_S: Final = 1.0
 """A replay that stands at its end for so long is in code without any door."""
 _LOOK_S: Final = 0.1
 
+_T = TypeVar("_T")
 _PlainFrames = Iterable[tuple[int, list[Any]]]
+
+
+def first_frames(chunks: Iterable[list[_T]], count: int) -> Iterator[list[_T]]:
+    """Pass on no more than so many frames: a recording that is still being written has more each time."""
+    for chunk in chunks:
+        yield chunk[:count]
+        count -= len(chunk)
+        if count <= 0:
+            return
 
 
 @dataclass
@@ -48,14 +58,20 @@ class Ending:
 
     Attributes:
       how: ``exit``, ``signal``, ``timeout``, ``interrupted``, ``exec``; ``cut`` if nothing says so.
+      is_going_on: it had not ended when the recording was opened.
+      frames_count: how many frames there are.
       is_sudden: it was stopped somewhere, by whatever.
       lengths: how many items each stream has, without the last event.
+      extra: what the recorder said about itself; empty if it came to say nothing.
     """
 
     how: str = "cut"
     detail: Any = None
     is_sudden: bool = False
+    is_going_on: bool = False
+    frames_count: int = 0
     lengths: Counter[int] = field(default_factory=Counter[int])
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def is_orderly(self) -> bool:
@@ -65,6 +81,7 @@ class Ending:
     def watch(self, frames: _PlainFrames) -> Iterator[tuple[int, list[Any]]]:
         """Pass the frames of a recording on, and find out."""
         for number, items in frames:
+            self.frames_count += 1
             self.lengths[number] += len(items)
             if number == 0 and items and items[-2] in (STOPPED_KEY, EXIT_KEY):
                 value = items[-1]
@@ -72,6 +89,7 @@ class Ending:
                     self.how, self.detail = value[:2]
                     self.is_sudden = items[-2] == STOPPED_KEY
                     self.lengths[number] -= 2
+                    self.extra = value[2] if len(value) > 2 and type(value[2]) is dict else {}
             yield number, items
 
     def describe(self) -> str:
@@ -90,7 +108,9 @@ class Ending:
             case "exec", [str() as name, *_]:
                 return f"the program became another one, `{name}`"
             case _:
-                return "the recorded process was killed there, or is still running"
+                if self.is_going_on:
+                    return "the program is still running, and this is what was recorded of it so far"
+                return "the recorded process was killed there, or this copy was made while it ran"
 
     def end_process(self) -> NoReturn:
         """End this process as the recorded one ended, as far as that is known."""
@@ -159,7 +179,7 @@ class Ender:
         if timeout_s is not None:
             self._world.share()
             _kill_in(timeout_s + KILL_AFTER_S)
-            real.start_new_thread(self._watch, (timeout_s,))
+            real.start_apart(self._watch, (timeout_s,))
 
     def _end_by_signal(self, number: int, frame: FrameType | None) -> None:
         if real.getpid() != self._process:  # a child that was forked this instant
@@ -209,6 +229,20 @@ def _kill_in(seconds: float) -> None:
     with suppress(AttributeError):
         if libc.timer_create(real.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)) == 0:
             libc.timer_settime(timer, 0, setting, None)
+
+
+def limit_replay(world: Any, timeout_s: float) -> None:
+    """End a replay that takes longer."""
+    lock = real.allocate_lock()
+    lock.acquire()
+
+    def watch() -> None:
+        lock.acquire(True, min(timeout_s, threading.TIMEOUT_MAX))
+        if not (world.is_closed or world.is_stopped):
+            world.run_out_of_time(timeout_s)
+
+    _kill_in(timeout_s + KILL_AFTER_S)
+    real.start_new_thread(watch, ())
 
 
 def watch_replay(world: Any) -> None:

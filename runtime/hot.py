@@ -18,6 +18,7 @@ from replay.recording.codec import bytes_checksum
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
 from replay.runtime.aio import eager
+from replay.runtime.garbage import YOUNG, garbage
 from replay.runtime.order import SPREAD, TASK_STEP, TASK_WAKEUP
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
@@ -53,6 +54,8 @@ def clock(
 
     def catch_up() -> None:
         world.flush_main()
+        if real.gc_get_count()[0] > YOUNG and garbage.is_enabled:
+            world.collect_garbage(world.main)
         if signals.pending:
             world.deliver_signals(world.main)
 

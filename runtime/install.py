@@ -8,13 +8,14 @@ from asyncio import base_events, unix_events
 from typing import Any
 
 from replay.runtime import garbage, hot, order, streams, tracebacks
-from replay.runtime.aio.loop import EventLoop
+from replay.runtime.aio import loop as loops
 from replay.runtime.boundary import (
     children,
     clocks,
     descriptors,
     entropy,
     files,
+    forks,
     leaving,
     output,
     readiness,
@@ -41,6 +42,7 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     system.install(boundary)
     boundary.outputs = descriptors.Outputs(boundary)
     boundary.outputs.install()
+    forks.install(boundary)
     children.install(boundary, boundary.outputs, header)
     for kind in (clocks, entropy, files, sockets, tls, readiness, threads, leaving, garbage):
         kind.install(boundary)
@@ -48,7 +50,7 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
     output.install(boundary, header["streams"])
     tracebacks.install()
     world.at_first_thread.append(tracebacks.guard_caches)
-    _loops(world)
+    _loops(boundary)
     boundary.finish()
     return boundary
 
@@ -58,7 +60,7 @@ def _tasks(world: Any) -> None:
         task_hash = world.task_hash()
     else:
         task_hash = hot.task_hash(world)
-    order.install(task_hash, order.Ordinals())
+    order.install(task_hash)
     order.install_imports()
     if not world.is_replay:
         replace(asyncio.Task, "set_name", _set_name(world))
@@ -76,15 +78,16 @@ def _set_name(world: Any) -> Any:
     return set_name
 
 
-class _UnixSelectorEventLoop(EventLoop):
+class _UnixSelectorEventLoop(loops.EventLoop):
     """Ours, under the name that loops print."""
 
 
 _UnixSelectorEventLoop.__module__ = "asyncio.unix_events"
 
 
-def _loops(world: Any) -> None:
-    EventLoop._active_world = world
+def _loops(boundary: Installer) -> None:
+    loops.install(boundary)
+    world = boundary.world
     loop = _UnixSelectorEventLoop
     order.keep_address_hash(loop)
     if not world.is_replay:

@@ -95,21 +95,48 @@ def launch_play(options: PlayOptions) -> NoReturn:
     """Become the replayed program.
 
     Raises:
-      UnreadableRecording: the file is no recording, or not one of this version.
+      UnreadableRecording: the file is no recording, or not one of this version, or its header makes no sense.
       ReplayError: it cannot be replayed here.
     """
     from replay.recording.drift import check_interpreter
+    from replay.recording.header import check_header
     from replay.recording.reader import RecordingFile
     from replay.runtime import environment
 
     with RecordingFile.open(options.recording) as file:
         header: dict[str, Any] = dict(file.header)
+    check_header(header, options.recording)
     check_interpreter(header)
+    _fill_streams()
     _start(
-        {"mode": "play", "recording": options.recording, "source": options.source},
-        [str(flag) for flag in header["flags"]],
-        {**environment.startup(header), "PYTHONHASHSEED": str(header["hash_seed"])},
+        {
+            "mode": "play",
+            "recording": options.recording,
+            "source": options.source,
+            "timeout_s": options.timeout_s,
+        },
+        header["flags"],
+        {**environment.startup(header), "PYTHONHASHSEED": header["hash_seed"]},
     )
+
+
+def _fill_streams() -> None:
+    """Make sure that nothing else gets the numbers of the standard streams, and that nothing reads stdin.
+
+    A closed stdout loses what a replay shows, not what it compares.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.set_inheritable(0, True)
+    for fd in (1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+    else:
+        os.set_inheritable(null, True)
 
 
 def _start(job: dict[str, Any], flags: list[str], environment: dict[str, str]) -> NoReturn:
@@ -140,9 +167,9 @@ def main(job_text: str) -> NoReturn:
 
 def _fail(error: ReplayError, code: ExitCode) -> NoReturn:
     from replay.runtime import real
+    from replay.runtime.report import tell
 
-    hint = f"\n\nhint: {error.hint}" if error.hint else ""
-    real.write(real.stderr_fd, f"replay: {error}{hint}\n".encode(errors="backslashreplace"))
+    tell(f"{error}\n\nhint: {error.hint}" if error.hint else f"{error}")
     real.exit_now(code)
 
 
@@ -220,13 +247,12 @@ def _record(job: dict[str, Any]) -> NoReturn:
     unrecorded.install(boundary)
     environment.record(boundary, kept, redacted, secrets_.learn)
     header["doors"] = list(boundary.names.tags)
-    part = f"{job['output']}.part" if job["on_failure"] else job["output"]
+    report = Report(world, job["output"], job["on_failure"], secrets_)
     try:
-        world.open(RecordingWriter(part, secrets_.header(header)))
+        world.open(RecordingWriter(report.first_path, secrets_.header(header)))
     except OSError as problem:
         raise UsageError(f"the recording cannot be written: {problem}") from None
     secrets_.install(boundary)
-    report = Report(world, job["output"], part, job["on_failure"], secrets_)
     Ender(world, report).install(job["timeout_s"])
     if header["own_replay"] is not None:
         tell(f"`import replay` in the program is its own {header['own_replay']}")
@@ -236,10 +262,11 @@ def _record(job: dict[str, Any]) -> NoReturn:
 def _play(job: dict[str, Any]) -> NoReturn:
     from replay.recording import drift
     from replay.recording.reader import RecordingFile
+    from replay.recording.redaction import was_redacted
     from replay.recording.sources import Sources
     from replay.runtime import environment, redaction, sources, unrecorded
     from replay.runtime.divergence import Reporter
-    from replay.runtime.ending import Ending, watch_replay
+    from replay.runtime.ending import Ending, first_frames, limit_replay, watch_replay
     from replay.runtime.install import install
     from replay.runtime.worlds.recorded import RecordedWorld
 
@@ -257,16 +284,17 @@ def _play(job: dict[str, Any]) -> NoReturn:
                     kept = None
             yield from chunk
 
-    ending = Ending()
+    ending = Ending(is_going_on=file.is_being_written)
     found = Sources.of_frames(ending.watch(read()))
-    chunks = file.chunks(is_checked=False) if kept is None else iter(kept)
+    chunks = file.chunks(is_checked=False) if kept is None else kept
     drift.check(header, found, path, job["source"])
+    found.is_redacted = found.is_redacted or was_redacted(header, ending.extra)
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
-    names = [str(name) for name in header["doors"]]
+    names: list[str] = header["doors"]
     from replay.runtime.carriers import KERNEL_THREADS, Greenlets
     carrier = Greenlets() if os.path.exists("/tmp/GREEN") else KERNEL_THREADS
-    world = RecordedWorld(chunks, names, ending, reporter.stop, carrier)
+    world = RecordedWorld(first_frames(chunks, ending.frames_count), names, ending, reporter.stop, carrier)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     unrecorded.install(boundary)
@@ -275,6 +303,8 @@ def _play(job: dict[str, Any]) -> NoReturn:
     _restore_paths(header)
     if not ending.is_orderly:
         watch_replay(world)
+    if job["timeout_s"] is not None:
+        limit_replay(world, job["timeout_s"])
     _run(boundary, header, read_script, None)
 
 
@@ -305,7 +335,8 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: Report | No
     world.begin()
     threads.begin_main(world)
     boundary.start()
-    how, detail = program.run(target, argv[0], header["script"], source, world.deliver_late_signals)
+    start = None if report is None else report.start
+    how, detail = program.run(target, argv[0], header["script"], source, world.deliver_late_signals, start)
     if report is not None:
         report.note()
     world.close(how, detail)

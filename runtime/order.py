@@ -94,6 +94,8 @@ class Ordinals:
         self._hashes: dict[int, int] = {}
         self._references: dict[int, weakref.ref[Any]] = {}
         self._counters: dict[int, itertools.count[int]] = {}
+        self._revived: list[int] = []
+        self._is_collecting = False
 
     def next(self) -> int:
         """Return the next ordinal of the running thread: unique, and the same at replay."""
@@ -124,18 +126,45 @@ class Ordinals:
             reference = weakref.ref(value, self._forget(address))
         except TypeError:
             return _by_address(value)
-        self._references[address] = reference
-        found = self._hashes[address] = self.next() * SPREAD % _MODULUS
-        return found
+        # Another thread may come here for the same object: the first one's word counts for both.
+        self._references.setdefault(address, reference)
+        return self._hashes.setdefault(address, self.next() * SPREAD % _MODULUS)
 
     def _forget(self, address: int) -> Callable[[Any], None]:
         hashes, references = self._hashes, self._references
 
         def forget(_: Any) -> None:
+            if self._is_collecting and ctypes.c_ssize_t.from_address(address).value:
+                # It is in a cycle, and its finalizer is still to run: only references to it are cleared.
+                value = ctypes.cast(address, ctypes.py_object).value
+                references[address] = weakref.ref(value, forget)
+                self._revived.append(address)
+                return
             del hashes[address]
             del references[address]
 
         return forget
+
+    def collect(self, collect: Callable[[], Any]) -> Any:
+        """Collect garbage, so that the objects in cycles have the same hash in their finalizers.
+
+        Every collection comes by here: what warns of an object tells the line that collected it.
+        """
+        before, self._is_collecting = self._is_collecting, True
+        try:
+            return collect()
+        finally:
+            self._is_collecting = before
+            while self._revived:
+                address = self._revived.pop()
+                reference = self._references.get(address)
+                # Later releases of 3.13 clear what finalizers leave, without any call.
+                if reference is not None and reference() is None:
+                    del self._hashes[address]
+                    del self._references[address]
+
+
+ordinals: Final = Ordinals()
 
 
 def _slot(cls: type) -> ctypes.c_void_p:
@@ -151,7 +180,7 @@ def _changed(cls: type) -> None:
     ctypes.pythonapi.PyType_Modified(ctypes.py_object(cls))
 
 
-def install(task_hash: Callable[[Any], int], ordinals: Ordinals) -> None:
+def install(task_hash: Callable[[Any], int]) -> None:
     """Replace the default hash in this process; ``task_hash`` is that of tasks.
 
     Raises:

@@ -9,12 +9,16 @@ import sys
 import threading
 import types
 from collections.abc import Callable
-from importlib.machinery import SourceFileLoader
-from typing import Any
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from typing import Any, Final
+from zipimport import zipimporter
 
 from replay.options import Target
 from replay.runtime.divergence import is_installed
-from replay.runtime.tracebacks import strip_all
+from replay.runtime.tracebacks import strip, strip_all
+
+_NOT_THE_PROGRAM: Final = ("replay.runtime.", "runpy", "importlib.", "zipimport")
+"""What has looked for the program when it cannot be started."""
 
 
 def prepare(target: Target, argv: list[str], first_path: str | None) -> None:
@@ -31,6 +35,7 @@ def run(
     script: str | None,
     source: Callable[[str], bytes],
     deliver_signals: Callable[[], None],
+    start: Callable[[], None] | None,
 ) -> tuple[str, object]:
     """Run the program to its end; return how it ended.
 
@@ -40,11 +45,14 @@ def run(
       script: the absolute path of its script; None if the import system finds what to run.
       source: reads the text of a script.
       deliver_signals: runs the handlers of signals that came in and found no door to be delivered at.
+      start: is called when there is code of the program to run; None if nobody wants to know.
 
     Returns:
       ``("exit", code)``, or ``("signal", number)`` if it ends as by a signal.
     """
     try:
+        if start is not None and script is None:
+            _watch_for_code(name if target == "module" else "__main__", start)
         if target == "module":
             sys.modules["__main__"] = _main_module()
             runpy._run_module_as_main(name)  # type: ignore[attr-defined]
@@ -52,15 +60,17 @@ def run(
             sys.modules["__main__"] = _main_module()
             runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
         else:
-            _run_script(script, source)
+            _run_script(script, source, start)
         deliver_signals()
         ended: tuple[str, object] = ("exit", 0)
     except SystemExit as error:
+        _start_if_run(error, start)
         ended = ("exit", _exit_code(error))
     except KeyboardInterrupt as error:
         _report(error)
         ended = ("signal", 2)
     except BaseException as error:
+        _start_if_run(error, start)
         _report(error)
         ended = ("exit", 1)
     return _finish(ended)
@@ -74,13 +84,52 @@ def _main_module() -> types.ModuleType:
     return module
 
 
-def _run_script(path: str, source: Callable[[str], bytes]) -> None:
+def _watch_for_code(name: str, start: Callable[[], None]) -> None:
+    """Call ``start`` as soon as there is code of a module to run, or of a package that it is in.
+
+    By what returns code, for that has left the stack when the code runs.
+    """
+    loaders: tuple[Any, ...] = (SourceFileLoader, SourcelessFileLoader, zipimporter)
+    real_ones = [loader.get_code for loader in loaders]
+
+    def watched(get_code: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+        def get_code_(self: Any, fullname: str) -> Any:
+            try:
+                code = get_code(self, fullname)
+            except BaseException as error:
+                strip(error)
+                raise
+            if f"{name}.".startswith(f"{fullname}."):
+                for loader, one in zip(loaders, real_ones, strict=True):
+                    loader.get_code = one
+                start()
+            return code
+
+        return get_code_
+
+    for loader, one in zip(loaders, real_ones, strict=True):
+        loader.get_code = watched(one)
+
+
+def _start_if_run(error: BaseException, start: Callable[[], None] | None) -> None:
+    """Call ``start`` if the exception shows that code was run that nobody saw coming."""
+    trace = error.__traceback__
+    while start is not None and trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if not module.startswith(_NOT_THE_PROGRAM):
+            start()
+        trace = trace.tb_next
+
+
+def _run_script(path: str, source: Callable[[str], bytes], start: Callable[[], None] | None) -> None:
     module = _main_module()
     module.__dict__.update(
         __file__=path, __cached__=None, __package__=None, __loader__=SourceFileLoader("__main__", path)
     )
     sys.modules["__main__"] = module
     code = compile(source(path), path, "exec", dont_inherit=True)
+    if start is not None:
+        start()
     exec(code, module.__dict__)
 
 

@@ -16,6 +16,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 allocate_lock = _thread.allocate_lock
 get_ident = _thread.get_ident
@@ -47,6 +49,7 @@ replace = os.replace
 CLOCK_MONOTONIC = time.CLOCK_MONOTONIC
 
 poll = select.poll
+_POLLOUT = select.POLLOUT
 epoll = getattr(select, "epoll", None)
 
 set_handler = signal.signal
@@ -56,7 +59,24 @@ set_wakeup_fd = signal.set_wakeup_fd
 
 gc_collect = gc.collect
 gc_get_count = gc.get_count
+gc_enable = gc.enable
 
 Socket = _socket.socket
 stderr_fd = 2
 getframe = sys._getframe
+
+
+def start_apart(function: Callable[..., object], args: tuple[Any, ...]) -> None:
+    """Start a thread of ours, to which no signal comes: the program may have blocked it, to wait for it."""
+    before = signal_mask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        start_new_thread(function, args)
+    finally:
+        signal_mask(signal.SIG_SETMASK, before)
+
+
+def wait_until_writable(fd: int) -> None:
+    """Wait for a descriptor that somebody made non-blocking."""
+    poller = poll()
+    poller.register(fd, _POLLOUT)
+    poller.poll()

@@ -186,7 +186,7 @@ def replay(boundary: Installer, header: dict[str, Any]) -> None:
         given[stream.number] = list(value)
 
     world.met[_REDACTED_KEY] = met
-    patterns = [str(pattern) for pattern in header["redaction"]["patterns"]]
+    patterns: list[str] = header["redaction"]["patterns"]
     if not patterns:
         return
     redactor = Redactor(patterns)

@@ -1,4 +1,4 @@
-"""The lines that `record` ends with, and the file that is kept or dropped."""
+"""Our own lines on stderr, those that `record` ends with, and the file that is kept or dropped."""
 
 from __future__ import annotations
 
@@ -12,24 +12,74 @@ untold: Final[list[str]] = []
 """What could not be said when it happened, for descriptor 2 was the program's own then."""
 
 
+_has_open_line: Final = {1: False, 2: False}
+"""Whether the last line on stdout and stderr still lacks its end."""
+_last_target: int = 2
+
+
+def wrote(target: int, data: bytes) -> None:
+    """Take note of what goes to stdout or stderr: a line of ours does not begin in the middle of another."""
+    global _last_target
+    if data:
+        _has_open_line[target] = not data.endswith(b"\n")
+        _last_target = target
+
+
 def tell(text: str) -> None:
     """Say something of ours on stderr; the program goes on whatever becomes of it."""
+    say(f"replay: {text}\n")
+
+
+def say(text: str) -> None:
+    """Write whole lines to stderr, on lines of their own."""
     with suppress(OSError):
-        real.write(real.stderr_fd, f"replay: {text}\n".encode(errors="backslashreplace"))
+        start = "\n" if _has_open_line[_last_target if _is_one_file() else 2] else ""
+        real.write(real.stderr_fd, (start + text).encode(errors="backslashreplace"))
+        wrote(2, b"\n")
+
+
+def _is_one_file() -> bool:
+    """Whether stdout and stderr lead to the same place: a terminal, mostly."""
+    try:
+        return os.path.samestat(real.fstat(1), real.fstat(real.stderr_fd))
+    except OSError:
+        return False
 
 
 class Report:
-    """Says what was recorded, however the program ends."""
+    """Says what was recorded, however the program ends.
 
-    def __init__(self, world: Any, output: str, part: str, on_failure: bool, secrets_: Any) -> None:
+    Args:
+      world: which records.
+      output: where the recording is wanted.
+      on_failure: whether it is, if the program does not fail.
+      redaction: says what was redacted.
+
+    Attributes:
+      first_path: where the recording is until there is a line of the program to run: until then, an older one
+        is left alone.
+    """
+
+    def __init__(self, world: Any, output: str, on_failure: bool, redaction: Any) -> None:
         self._world = world
-        self._secrets = secrets_
+        self._secrets = redaction
         self._output = output
-        self._part = part
+        self._part = f"{output}.part" if on_failure else output
+        self.first_path = f"{output}.new"
+        self._has_started = False
         self._on_failure = on_failure
         self._started = real.monotonic()
         name = os.path.relpath(output)  # now: the program may go elsewhere
         self._name = output if name.startswith("..") else name
+
+    def start(self) -> None:
+        """Give the recording its name: the program's first line is about to run."""
+        if not self._has_started:
+            self._has_started = True
+            try:
+                real.replace(self.first_path, self._part)
+            except OSError as problem:
+                tell(f"the recording stays at {self.first_path}: it cannot be renamed ({problem.strerror})")
 
     def note(self) -> None:
         """Write down how much was redacted."""
@@ -45,6 +95,12 @@ class Report:
         Args:
           failed: whether the run did; None if it goes on as another program, and nobody knows.
         """
+        if failed and not self._has_started:
+            with suppress(OSError):
+                real.unlink(self.first_path)
+            tell(f"nothing was recorded: the program did not start{self._tell_left_alone()}")
+            return
+        self.start()
         if self._world.is_abandoned:
             return
         name = self._name
@@ -70,6 +126,9 @@ class Report:
             f"{took}, {_bytes(world.bytes_written)}{'  FAILED' if failed else ''}"
         )
         tell(f"next: replay play {name}")
+
+    def _tell_left_alone(self) -> str:
+        return f"; {self._name} is left as it was" if real.access(self._output, os.F_OK) else ""
 
     def _tell_redacted(self) -> None:
         redacted = self._secrets.summary()

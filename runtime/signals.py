@@ -4,7 +4,9 @@ A Python signal handler runs between any two instructions of the main thread; no
 that place. So while recording, every handler that the program sets is kept in a table and a function
 of ours is what Python calls: it notes the number, and if the main thread is inside a wait that can be
 begun again, throws it out of there. The handler itself runs at the next turn of a loop, between
-steps, or at the next door.
+steps, or at the next door. An effect that waits (a write to a full pipe) cannot be begun again, since a part
+of it may be out: there the handler runs inside, as it would plainly, between the event that announces
+the effect and that of its result.
 
 A program that is busy in code without any door for longer than a second, or that gets a second Ctrl-C
 while the first still waits: there the replayable part ends, and the handler runs at once, as it would
@@ -72,6 +74,7 @@ class Signals:
         self.end: Callable[[int, FrameType | None], None] | None = None
         self._waiting_since: dict[int, float] = {}
         self._is_waiting = False
+        self._inside: tuple[Callable[[], None], list[Any]] | None = None
         self._overdue = 0
         self._is_watched = False
         self._main_ident = real.get_ident()
@@ -108,9 +111,12 @@ class Signals:
                     handler(one, frame)
         if is_waiting:
             raise Interrupted
+        inside = self._inside
+        if inside is not None and not inside[1]:
+            self._deliver_inside(inside)
         if self.pending and not self._is_watched:
             self._is_watched = True
-            real.start_new_thread(self._watch, ())
+            real.start_apart(self._watch, ())
 
     def _watch(self) -> None:
         """Send a signal again whose handler has to wait for too long."""
@@ -145,6 +151,37 @@ class Signals:
         finally:
             self._is_waiting = False
         return result[0] if result else INTERRUPTED
+
+    def perform_effect(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        deliver: Callable[[], None],
+    ) -> Any:
+        """Call a C function with an effect, which may wait; ``deliver`` runs handlers inside it.
+
+        The function itself looks for signals when one interrupts it, and goes on with what is left, or ends
+        with what the handler raised.
+        """
+        result: list[Any] = []  # once it is in there, the call is over, and handlers run after it
+        inside = deliver, result
+        try:
+            self._inside = inside
+            if self.pending:
+                self._deliver_inside(inside)
+            result.extend(starmap(partial(function, **kwargs) if kwargs else function, (args,)))
+            return result[0]
+        finally:
+            self._inside = None
+
+    def _deliver_inside(self, inside: tuple[Callable[[], None], list[Any]]) -> None:
+        while True:
+            self._inside = None  # what comes while a handler runs waits for its doors, or its end
+            inside[0]()
+            self._inside = inside
+            if not self.pending:
+                return
 
     def deliver(self, number: int) -> None:
         """Run the program's handler."""

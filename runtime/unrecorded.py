@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any, Final
 
 from replay.runtime.boundary import snapshots
+from replay.runtime.boundary.databases import SCRIPTS, Databases
 from replay.runtime.boundary.install import Installer
 from replay.runtime.divergence import is_users
 from replay.runtime.report import tell, untold
@@ -101,6 +102,7 @@ SQLITE: Final = (
     "sqlite3: its own clock (`datetime('now')`), its `random()`, and what others write into its files"
     " are not recorded"
 )
+SQLITE_SCRIPT: Final = f"sqlite3: {SCRIPTS}"
 CTYPES: Final = "ctypes: what C libraries do when called through it is not recorded"
 UVLOOP: Final = "uvloop: the program gets replay's own event loop in its place"
 
@@ -134,7 +136,7 @@ _ASK_THE_SYSTEM: Final = frozenset(("ctypes.util", "platform", "uuid"))
 def say_child(frame: FrameType | None, text: str) -> None:
     """Name a child process that ``frame`` starts, or what starts it."""
     module = "subprocess"
-    while module == "subprocess" and frame is not None:
+    while (module == "subprocess" or module.startswith("replay.")) and frame is not None:
         module = str(frame.f_globals.get("__name__"))
         frame = frame.f_back
     if module.startswith("multiprocessing."):
@@ -146,9 +148,10 @@ def say_child(frame: FrameType | None, text: str) -> None:
 def install(boundary: Installer) -> None:
     """Watch what is imported from now on, and what is imported already."""
     snapshots.install(boundary, functools.partial(say, MMAP))
+    databases = Databases(boundary, functools.partial(say, SQLITE), functools.partial(say, SQLITE_SCRIPT))
     actions: dict[str, Callable[[Any], None]] = {
         "uvloop": _replace_uvloop,
-        "sqlite3.dbapi2": snapshots.database_opener(boundary, functools.partial(say, SQLITE)),
+        "_sqlite3": databases.install,
     }
     if not boundary.is_replay:
         _Remarks.world, _Remarks.outputs = boundary.world, boundary.outputs

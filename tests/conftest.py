@@ -1,4 +1,4 @@
-"""Fixtures for every test: the command line as a child process."""
+"""What every test may use: the command line as a child process."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,32 +16,40 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parent.parent
-RUN_TIMEOUT_S = 60.0
+RUN_TIMEOUT_S = 30.0
 """A command that takes longer hangs: fail, and show what it said so far."""
 
-RunReplay = Callable[..., subprocess.CompletedProcess[str]]
+Child = subprocess.Popen[str]
+Done = subprocess.CompletedProcess[str]
 
 
-@pytest.fixture
-def run_replay(tmp_path: Path) -> RunReplay:
-    """Return a function that runs ``replay`` with arguments, in the test's own empty folder.
+def environment() -> dict[str, str]:
+    """Return the environment of a child: it finds this checkout, and nothing of pytest's."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    return {**found, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
 
-    Its keyword arguments: ``env`` adds to the environment, ``stdin`` is text, ``cwd`` another folder.
-    """
 
-    def run(
-        *arguments: object, env: dict[str, str] | None = None, stdin: str = "", cwd: Path = tmp_path
-    ) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        return subprocess.run(
-            [sys.executable, "-m", "replay", *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": path, **(env or {})},
-            cwd=cwd,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=RUN_TIMEOUT_S,
-            check=False,
-        )
+def start_replay(*words: object, **settings: Any) -> Child:
+    """Start ``replay`` with arguments, in the current folder; ``settings`` are of `subprocess.Popen`."""
+    usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(
+        [sys.executable, "-m", "replay", *map(str, words)],
+        **{"env": environment(), **usual, **settings},
+        text=True,
+    )
 
-    return run
+
+def finish(child: Child, timeout: float = RUN_TIMEOUT_S) -> Done:
+    """Wait for a child to end; fail if it does not."""
+    try:
+        stdout, stderr = child.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        stdout, stderr = child.communicate()
+        pytest.fail(f"hung: {child.args!r}\n{stdout}\n{stderr}")
+    return subprocess.CompletedProcess(child.args, child.returncode, stdout, stderr)
+
+
+def run_replay(*words: object, timeout: float = RUN_TIMEOUT_S, **settings: Any) -> Done:
+    """Run ``replay`` with arguments to its end; see `start_replay`."""
+    return finish(start_replay(*words, **settings), timeout)

@@ -33,7 +33,7 @@ rows = {}
 class World(LiveWorld):
     def bind(self, door, tag, function):
         waits = bool(door.blocking)
-        rows[door.name] = [door.effect, waits, door.request is not nothing]
+        rows[door.name] = [door.effect, waits, door.request is not nothing, door.quiet]
         return super().bind(door, tag, function)
 
 header = {"streams": output.describe_streams(), "signals": signals.initial_dispositions()}
@@ -63,8 +63,8 @@ def doors() -> dict[str, str]:
 def _in_words(row: list[bool] | None) -> str:
     if row is None:
         return "of its own kind"
-    effect, waits, is_compared = row
-    words = ["effect" if effect else "answer"]
+    effect, waits, is_compared, quiet = row
+    words = ["refusal" if quiet else "effect" if effect else "answer"]
     if waits:
         words.append("may wait")
     if not is_compared:

@@ -225,5 +225,6 @@ def _write_json(recording: Recording, found: _Selection) -> None:
         }
         sys.stdout.write(separator + json_text(one))
         separator = ",\n"
-    tail = json_text(json_condition(recording) if found.is_whole else {"damage": None, "cut": None})
+    unknown = {"damage": None, "cut": None, "running": None}
+    tail = json_text(json_condition(recording) if found.is_whole else unknown)
     sys.stdout.write(f"\n], {tail[1:]}\n")

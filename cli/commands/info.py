@@ -30,6 +30,7 @@ from replay.options import ExitCode
 from replay.recording.describe import cut, show
 from replay.recording.merge import Event
 from replay.recording.recording import Outcome, Recording, Survey
+from replay.recording.redaction import SECRETS_COUNT
 from replay.recording.sources import REDACTED_NOTE
 
 MAX_NOTES: Final = 20
@@ -91,6 +92,8 @@ def _not_recorded(survey: Survey) -> list[tuple[Event, str]]:
 def _outcome_lines(recording: Recording, style: Style) -> Iterator[tuple[str, str]]:
     outcome = recording.outcome
     ended = _ended(outcome)
+    if outcome.is_cut and recording.is_being_written:
+        ended = f"none yet: the program is running, at {outcome.position}"
     if not outcome.is_failure:
         yield "outcome", style("position" if outcome.is_cut else "good", ended)
         return
@@ -205,7 +208,10 @@ def _left_out_lines(header: Mapping[str, object], survey: Survey) -> Iterator[tu
         if isinstance(names, list) and names:
             parts.append(f"{counted(len(names), 'variable')} ({', '.join(map(text_of, names))})")
         if parts or survey.secrets_count:
-            parts.append(f"{counted(survey.secrets_count, 'secret')} met")
+            if survey.secrets_count is None:
+                parts.append("the recording does not say yet what was met")
+            else:
+                parts.append(f"{counted(survey.secrets_count, 'secret')} met")
             yield "redacted", cut(", ".join(parts), _MAX_LIST)
             patterns = redaction.get("patterns")
             if isinstance(patterns, list) and patterns:
@@ -239,7 +245,7 @@ def _recorder_lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
         )
         lines.append("what each recorded call costs is not measured")
     for name, value in outcome.extra.items():
-        if cost is not None and name in _COST:
+        if name == SECRETS_COUNT or (cost is not None and name in _COST):
             continue
         stem, _, unit = name.rpartition("_")
         text = text_of(value)

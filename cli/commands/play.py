@@ -4,7 +4,9 @@ Its output and its exit code are those of the recorded run. It touches nothing o
 clock, no file is written. If it asks for something that the recording does not have next, it stops with a
 divergence that says where.
 
-Exit codes of its own: 92 it was called wrongly, 93 a divergence, 94 the recording cannot be read.
+Exit codes of its own: 92 it was called wrongly, 93 a divergence, 94 the recording cannot be read, 124 the
+time of --timeout was over, 137 the recording ends before the program did, and does not say how. A reader
+of its output that has seen enough (`| head`) ends it with 0, and what came after that is not compared.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from replay.cli.arguments import Parser
+from replay.cli.arguments import Parser, add_timeout, timeout_of
 from replay.errors import UnreadableRecording
 from replay.options import PlayOptions
 
@@ -27,6 +29,7 @@ def configure(parser: Parser) -> None:
         help="which source to run: `check` refuses files that were edited since (the default), `recorded` "
         "takes the text in the recording, `current` takes the files and goes as far as they agree",
     )
+    add_timeout(parser, "stop the replay after so many seconds, and say where it is")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,8 +45,9 @@ def options_of(args: argparse.Namespace) -> PlayOptions:
 
     Raises:
       UnreadableRecording: there is no such file, or it cannot be read.
+      UsageError: the time is none.
     """
-    return PlayOptions(recording=readable(args.recording), source=args.source)
+    return PlayOptions(recording=readable(args.recording), source=args.source, timeout_s=timeout_of(args))
 
 
 def readable(path: str) -> str:

@@ -6,7 +6,15 @@
                                        `-- python app.py` is this Python
 
 Options of `record` stand before the program; everything after it is the program's own. The exit code is
-the program's; 92 means that `record` was called wrongly.
+the program's; 92 means that `record` was called wrongly, 124 that the time of --timeout was over. A
+program that cannot be started (a syntax error, no such module) leaves no recording, and an older one as it
+was.
+
+    replay record --until-failure 100 app.py
+
+records it again and again, up to 100 times, until a run fails: ends with another exit code than 0, by a
+signal, or by --timeout, which holds for each run. The recording of that run is kept, and its exit code is
+passed on. If none fails, nothing is kept, and the exit code is 0.
 """
 
 from __future__ import annotations
@@ -17,11 +25,13 @@ import re
 from typing import Final
 
 from replay.cli import installed
-from replay.cli.arguments import Parser
+from replay.cli.arguments import Parser, add_timeout, timeout_of
 from replay.errors import UsageError
 from replay.options import RecordOptions, Target
 
 DEFAULT_OUTPUT: Final = "run.rec"
+MAX_RUNS: Final = 1_000_000
+"""More is a slip of the keyboard."""
 
 
 def configure(parser: Parser) -> None:
@@ -38,8 +48,12 @@ def configure(parser: Parser) -> None:
         "--on-failure", action="store_true", help="keep the recording only if the program fails"
     )
     parser.add_argument(
-        "--timeout", metavar="S", type=float, help="stop the program after so many seconds, and keep it"
+        "--until-failure",
+        metavar="N",
+        type=int,
+        help="run it up to N times, until it fails; keep the recording of that run",
     )
+    add_timeout(parser, "stop the program after so many seconds, and keep it")
     parser.add_argument(
         "--redact",
         metavar="REGEX",
@@ -66,10 +80,34 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Hand over to the launcher, which becomes the recorded program and does not come back."""
+    runs_count = runs_count_of(args)
     options = options_of(args)
+    if runs_count is not None:
+        from replay.cli.repeating import record_until_failure
+
+        return record_until_failure(options, runs_count)
     from replay.runtime.launcher import launch_record
 
     return launch_record(options)
+
+
+def runs_count_of(args: argparse.Namespace) -> int | None:
+    """Return the number of runs of ``--until-failure``; None if one run is wanted, whatever comes of it.
+
+    Raises:
+      UsageError: it is no such number, or another option says the same.
+    """
+    count: int | None = args.until_failure
+    if count is None:
+        return None
+    if not 1 <= count <= MAX_RUNS:
+        raise UsageError(f"--until-failure must be between 1 and {MAX_RUNS:,} runs, not {count:,}")
+    if args.on_failure:
+        raise UsageError(
+            "--until-failure keeps only the run that fails: --on-failure says nothing more",
+            hint="leave `--on-failure` out, or `--until-failure` if one run is enough",
+        )
+    return count
 
 
 def options_of(args: argparse.Namespace) -> RecordOptions:
@@ -79,9 +117,6 @@ def options_of(args: argparse.Namespace) -> RecordOptions:
       UsageError: something about it cannot work; nothing was done.
     """
     target, argv = program_of(args.program)
-    timeout_s: float | None = args.timeout
-    if timeout_s is not None and not 0 < timeout_s < float("inf"):
-        raise UsageError(f"--timeout must be a number of seconds above 0, not {timeout_s:g}")
     for pattern in args.redact:
         check_pattern(pattern)
     for option, names in (("--redact-env", args.redact_env), ("--keep-env", args.keep_env)):
@@ -90,8 +125,8 @@ def options_of(args: argparse.Namespace) -> RecordOptions:
                 raise UsageError(f"{option} takes the name of an environment variable, not {name!r}")
     return RecordOptions(
         output=writable(args.output),
-        on_failure=args.on_failure,
-        timeout_s=timeout_s,
+        on_failure=args.on_failure or args.until_failure is not None,
+        timeout_s=timeout_of(args),
         redact=tuple(args.redact),
         redact_env=tuple(args.redact_env),
         keep_env=tuple(args.keep_env),

@@ -1,7 +1,8 @@
 """Play a recording several times and compare: output, errors and exit code, byte for byte.
 
-A file that is damaged is not verified, however its replays agree. A recording that was cut, because the
-recorded process was killed or is still running, is verified up to where it ends; the verdict says so.
+A file that is damaged is not verified, however its replays agree, nor is one that is still being written.
+A recording that was cut, because the recorded process was killed, is verified up to where it ends; the
+verdict says so.
 
 Exit codes: 0 all replays were identical, 2 it was called wrongly, 3 a replay diverged or differed from
 the others, 4 the recording cannot be read.
@@ -20,7 +21,7 @@ import replay
 from replay.cli.arguments import Parser
 from replay.cli.commands.play import readable
 from replay.cli.output import tell, write_json
-from replay.errors import UnreadableRecording, UsageError
+from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.options import ExitCode
 from replay.recording.reader import RecordingFile
 
@@ -112,8 +113,14 @@ def check_whole(path: str) -> bool:
 
     Raises:
       UnreadableRecording: the file is none, or part of it cannot be read.
+      ReplayError: it becomes longer while it is looked at, and so would its replays.
     """
     with RecordingFile.open(path) as file:
+        if file.is_being_written:
+            raise ReplayError(
+                f"{path} is still being written: the program is running",
+                hint=f"verify it when the program has ended; `replay play {path}` runs it up to where it is",
+            )
         damage = file.verify()
         if damage is not None:
             raise UnreadableRecording(

@@ -111,6 +111,8 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return f"{show(number)}: {path}:{show(line)} in {name if isinstance(name, str) else show(name)}"
         case Kind.EXIT, [how, detail, *_]:
             return f"{how if isinstance(how, str) else show(how)} {show(detail)}"
+        case Kind.SIGNAL, int() if about == 2:
+            return f"{value} is over"
         case Kind.CLOCK, int():
             return f"+{value} ns"
         case Kind.GC, int():

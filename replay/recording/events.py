@@ -60,7 +60,6 @@ class Kind(IntEnum):
     TAKEN = 25
     FOUND = 26
     REDACTED = 27
-    REGISTER = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,11 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(Kind.EAGER, "task, or 0", "the eager first step of a task begins inside its parent's; 0: it ends"),
     Row(Kind.LOOP, "1 or 0", "a loop begins to run, or stops"),
     Row(Kind.GC, "generation", "garbage was collected here"),
-    Row(Kind.SIGNAL, "number", "a signal was delivered here; fd part 1: as part of the event before"),
+    Row(
+        Kind.SIGNAL,
+        "number",
+        "a signal was delivered here; fd part 1: as part of the event before; 2: that handler is over",
+    ),
     Row(
         Kind.SOURCE,
         "[name, is_package, path, sha256, text, loads, misses, spans]",
@@ -120,7 +123,6 @@ TABLE: Final[tuple[Row, ...]] = (
         "[placeholder, ...]",
         "what stands for secrets that are met first in the request after this",
     ),
-    Row(Kind.REGISTER, "only in ERROR", "the loop was refused to wait for a descriptor"),
 )
 
 

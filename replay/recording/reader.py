@@ -12,6 +12,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fcntl import LOCK_NB, LOCK_SH, LOCK_UN, flock
 from os import O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, fspath, fstat, pread, strerror
 from os import close as close_descriptor
 from os import open as open_descriptor
@@ -111,7 +112,16 @@ class RecordingFile:
     The writer may still be at work: each pass over the frames gives what is there by then.
     """
 
-    __slots__ = ("_damage", "_decode_items", "_descriptor", "_first", "_header", "_prefix", "_sizes")
+    __slots__ = (
+        "_damage",
+        "_decode_items",
+        "_descriptor",
+        "_first",
+        "_header",
+        "_prefix",
+        "_sizes",
+        "is_being_written",
+    )
 
     def __init__(self, descriptor: int, prefix: Prefix) -> None:
         self._descriptor = descriptor
@@ -121,6 +131,8 @@ class RecordingFile:
         self._decode_items = _decode_items
         self._first = _START
         self._header: dict[str, object] = {}
+        self.is_being_written = self._has_writer()
+        """Whether a process was at work on it when it was opened; of a recording that is not closed."""
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> RecordingFile:
@@ -240,6 +252,18 @@ class RecordingFile:
         for _ in self.chunks():
             pass
         return self._damage
+
+    def _has_writer(self) -> bool:
+        if self.closed:
+            return False
+        try:
+            flock(self._descriptor, LOCK_SH | LOCK_NB)
+            flock(self._descriptor, LOCK_UN)
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system without locks
+            pass
+        return False
 
     def _load_header(self) -> None:
         """Read chunk 0."""

@@ -24,6 +24,7 @@ from replay.recording.describe import error_name, event_name
 from replay.recording.events import FIRST_DOOR, Kind, split_key
 from replay.recording.merge import Event, merged
 from replay.recording.reader import RecordingFile, Sizes
+from replay.recording.redaction import SECRETS_COUNT
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -168,7 +169,8 @@ class Survey:
     Attributes:
       kinds: how many events there are of each kind and door, by name.
       packages: the installed distributions that the program imported from, with their versions.
-      secrets_count: how many distinct secrets a placeholder stands for.
+      secrets_count: how many distinct secrets a placeholder stands for, as the recorder said in the end;
+        None if the recording was cut before, and there may have been some.
       notes: what could not be recorded or was changed, with the place; at most ``MAX_NOTES``.
       output_bytes: what the program wrote, by descriptor (1 and 2).
       duration_ns: until the last step began, or as the recorder said.
@@ -182,7 +184,7 @@ class Survey:
     steps_count: int
     threads_count: int
     sources_count: int
-    secrets_count: int
+    secrets_count: int | None
     duration_ns: int
     packages: Mapping[str, str]
     kinds: Mapping[str, int]
@@ -279,6 +281,11 @@ class Recording:
         return self._file.closed
 
     @property
+    def is_being_written(self) -> bool:
+        """Whether the recorded program was still running when the file was opened."""
+        return self._file.is_being_written
+
+    @property
     def size_bytes(self) -> int:
         """Size of the file."""
         return self._file.size_bytes
@@ -359,7 +366,7 @@ class Recording:
             steps_count=tally.steps_count,
             threads_count=max(1, kinds[Kind.BEGIN.name.lower()]),
             sources_count=kinds[Kind.SOURCE.name.lower()],
-            secrets_count=tally.secrets_count,
+            secrets_count=_secrets_count(outcome),
             packages=MappingProxyType(tally.packages),
             duration_ns=told_ns if type(told_ns) is int else walk.duration_ns,
             kinds=MappingProxyType(kinds),
@@ -538,7 +545,6 @@ class _Tally:
     sites: dict[int, Site] = field(default_factory=dict)
     tags: Counter[int] = field(default_factory=Counter)
     packages: dict[str, str] = field(default_factory=dict)
-    secrets_count: int = 0
     notes: list[tuple[Event, str]] = field(default_factory=list)
     output_bytes: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
     outcome: Outcome | None = None
@@ -582,8 +588,6 @@ class _Tally:
                 self.output_bytes[about] = self.output_bytes.get(about, 0) + len(data)
             case Kind.FOUND, ["distribution", str() as name, str() as version]:
                 self.packages[name] = version
-            case Kind.REDACTED, list():
-                self.secrets_count += len(value)
             case Kind.NOTE, str():
                 if len(self.notes) < MAX_NOTES:
                     self.notes.append((event, value))
@@ -662,6 +666,12 @@ def find_task(tasks: Sequence[Task], word: str) -> Task:
     known = f"T{tasks[0].id}..T{tasks[-1].id}" if tasks else "no tasks"
     hint = f"did you mean `{near[0]}`?" if near else f"this recording has {known}"
     raise UsageError(f"no such task: {word}", hint=hint)
+
+
+def _secrets_count(outcome: Outcome) -> int | None:
+    if outcome.is_cut:
+        return None
+    return _number(outcome.extra.get(SECRETS_COUNT))
 
 
 def _number(value: object) -> int:

@@ -14,12 +14,15 @@ replay goes wrong where the program looks at the secret itself (a checksum of it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
 MIN_SECRET_BYTES: Final = 4
 """Shorter values are replaced where they were named, but not looked for elsewhere: too much would match."""
+
+SECRETS_COUNT: Final = "secrets_count"
+"""Under this name the last event says how many distinct secrets there were, if any were looked for."""
 
 _HEX: Final = re.compile(rb"(?=.*[0-9])(?=.*[a-f])[0-9a-f]{8,}|(?=.*[0-9])(?=.*[A-F])[0-9A-F]{8,}")
 _WIDE: Final = {2: "é", 3: "€", 4: "🔒"}
@@ -94,6 +97,19 @@ def _spells_out(sequence: Any) -> bool:
         if kind is _constants.SUBPATTERN and _spells_out(value[-1]):
             return True
     return False
+
+
+def was_redacted(header: Mapping[str, Any], extra: Mapping[str, Any]) -> bool:
+    """Whether a recording holds placeholders, or may hold some.
+
+    Args:
+      header: of the recording.
+      extra: what the recorder said about itself in its last event; empty if there is none.
+    """
+    count = extra.get(SECRETS_COUNT)
+    if type(count) is int:
+        return count > 0
+    return extra == {} and any(header["redaction"].get(name) for name in ("patterns_count", "names"))
 
 
 class Redactor:

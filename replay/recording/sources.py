@@ -133,7 +133,7 @@ class Sources:
       members: other things read from them, by ``(archive, member)``.
       cached: loads of files whose code came from a cache, not from the compiler: ``(path, loads before)``.
       distributions: the installed distributions that were imported, with their versions.
-      is_redacted: whether anything was redacted while the program ran.
+      is_redacted: whether anything was redacted.
       notes: what could not be recorded, or was changed, in words.
     """
 
@@ -203,7 +203,8 @@ class Sources:
         found = []
         if self.is_redacted:
             found.append(
-                "secrets were redacted: the program may have looked into one, or made another out of it"
+                "secrets were redacted, and a replay has placeholders: "
+                "the program may have looked into one, or made another out of it"
             )
         found += [note for note in dict.fromkeys(self.notes) if not note.startswith(REDACTED_NOTE)]
         return found[:_MAX_SUSPECTS]

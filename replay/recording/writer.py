@@ -12,7 +12,7 @@ import errno
 import stat
 import sys
 from contextlib import suppress
-from fcntl import F_DUPFD_CLOEXEC, fcntl
+from fcntl import F_DUPFD_CLOEXEC, LOCK_EX, LOCK_NB, LOCK_UN, fcntl, flock
 from mmap import mmap
 
 # The functions themselves: what is called `os.pwrite` when the program runs is a door of the boundary.
@@ -141,6 +141,10 @@ class RecordingWriter:
         try:
             status = fstat(self._descriptor)
             self._identity = status.st_dev, status.st_ino
+            # Tells readers that somebody is at work; the kernel takes it back, however the process ends. Some
+            # file systems have no locks.
+            with suppress(OSError):
+                flock(self._descriptor, LOCK_EX | LOCK_NB)
             # A store into a page that the disk has no room for would be a SIGBUS.
             posix_fallocate(self._descriptor, 0, WINDOW_END)
             self._window = _map(self._descriptor)
@@ -234,6 +238,12 @@ class RecordingWriter:
                 self._finish()
         finally:
             self.detach()
+
+    def give_up(self) -> None:
+        """Let readers know that nobody writes here any more, though the file stays open for `last_words`."""
+        if self._is_open and self._is_ours():
+            with suppress(OSError):
+                flock(self._descriptor, LOCK_UN)
 
     def detach(self) -> None:
         """Let go of the file without writing anything: for a forked child, whose parent goes on writing."""

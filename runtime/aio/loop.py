@@ -23,8 +23,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVarTuple
 from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.aio import eager
+from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.readiness import LoopEpoll
 from replay.runtime.boundary.signals import remove_loop_handler, set_loop_handler
-from replay.runtime.garbage import garbage
+from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.garbage import YOUNG, garbage
 from replay.runtime.hot import run_ready
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
@@ -32,16 +35,12 @@ from replay.runtime.tracebacks import OUR_FOLDER, strip, unseen
 
 _Ts = TypeVarTuple("_Ts")
 
-_REGISTER_KEY: Final = -Kind.REGISTER
 _RUN_KEY: Final = -Kind.LOOP
 _READ: Final = ~getattr(select, "EPOLLOUT", 4)
 _WRITE: Final = ~getattr(select, "EPOLLIN", 1)
 _MAXIMUM_TIMEOUT_S: Final[float] = base_events.MAXIMUM_SELECT_TIMEOUT  # type: ignore[attr-defined]
 _MIN_TIMERS: Final[int] = base_events._MIN_SCHEDULED_TIMER_HANDLES  # type: ignore[attr-defined]
 _MIN_CANCELLED: Final[float] = base_events._MIN_CANCELLED_TIMER_HANDLES_FRACTION  # type: ignore[attr-defined]
-
-GARBAGE_YOUNG: Final = 2000
-"""So many objects more than at the last collection, and the youngest generation is collected."""
 
 
 def _forget_own_frames(made: Any) -> None:
@@ -51,64 +50,17 @@ def _forget_own_frames(made: Any) -> None:
         places[:] = [place for place in places if not place.filename.startswith(OUR_FOLDER)]
 
 
-class LiveEpoll:
-    """The loop's ``epoll``: who waits for what is not recorded, only what the system refused."""
+class LoopSelector(selectors.EpollSelector):
+    """``epoll`` as the loop asks it, while recording: for a batch of ``(fd, mask)`` pairs.
 
-    def __init__(self) -> None:
-        assert real.epoll is not None
-        epoll = real.epoll()
-        self._register = epoll.register
-        self.modify, self.unregister = epoll.modify, epoll.unregister
-        self.poll, self.close, self.fileno = epoll.poll, epoll.close, epoll.fileno
+    A replay keeps in it who waits for what, and never asks the system: the batch is in the recording.
+    """
 
-    def register(self, fd: int, eventmask: int) -> None:
-        """Wait for ``fd`` too."""
-        try:
-            self._register(fd, eventmask)
-        except OSError as error:
-            stream = current.stream
-            if stream is not None:
-                EventLoop._active_world.failed(stream.append, _REGISTER_KEY, error)
-            strip(error)
-            raise
-
-
-class RecordedEpoll:
-    """The loop's ``epoll`` at replay: it has nothing behind, and refuses what was refused."""
-
-    def register(self, fd: int, eventmask: int) -> None:
-        """Wait for ``fd`` too, unless the system refused."""
-        stream = current.stream
-        error = None if stream is None else stream.refusal(_REGISTER_KEY)
-        if error is not None:
-            try:
-                raise error
-            except BaseException:
-                strip(error)
-                raise
-
-    def modify(self, fd: int, eventmask: int) -> None:
-        """Wait for something else of ``fd``."""
-
-    def unregister(self, fd: int) -> None:
-        """Wait for ``fd`` no more."""
-
-    def close(self) -> None:
-        """Wait for nothing any more."""
-
-    def fileno(self) -> int:
-        """Return no descriptor."""
-        return -1
-
-
-class LiveSelector(selectors.EpollSelector):
-    """``epoll`` as the loop asks it while recording: a batch of ``(fd, mask)`` pairs."""
-
-    _selector_cls = LiveEpoll
+    _selector_cls = LoopEpoll
 
     def poll_now(self) -> Any:
         """Return what is ready."""
-        return self._selector.poll(0, len(self._fd_to_key) + 1)  # type: ignore[attr-defined]
+        return self._selector.wait(0, len(self._fd_to_key) + 1)  # type: ignore[attr-defined]
 
     def wait_arguments(self, timeout: float | None) -> tuple[float, int]:
         """Return the arguments of a wait of up to ``timeout`` seconds, for ``epoll.poll``."""
@@ -122,14 +74,49 @@ class LiveSelector(selectors.EpollSelector):
         return seconds, len(self._fd_to_key) + 1  # type: ignore[attr-defined]
 
 
-class RecordedSelector(selectors.EpollSelector):
-    """Keeps who waits for what, and never asks the system: the batch is in the recording."""
-
-    _selector_cls = RecordedEpoll
-
-
 # The loop logs the name of its selector.
-LiveSelector.__name__ = RecordedSelector.__name__ = "EpollSelector"
+LoopSelector.__name__ = "EpollSelector"
+
+
+class _Doors:
+    """Doors of what a loop opens for itself: a program may be at its limit of descriptors."""
+
+    open_wake: Any
+    open_signals: Any
+
+
+def install(boundary: Installer) -> None:
+    """Make the loops of this process those of the boundary's world."""
+    EventLoop._active_world = boundary.world
+    _Doors.open_wake = boundary.bind(Door("loop.open_wake", request=nothing, quiet=True), _open_wake)
+    _Doors.open_signals = boundary.bind(Door("loop.open_signals", request=nothing, quiet=True), _open_signals)
+
+
+def _open_wake(epoll: Any) -> int:
+    """Return a descriptor by which other threads end the wait of ``epoll``."""
+    assert real.eventfd is not None
+    fd: int = real.eventfd(0)
+    try:
+        # Edge-triggered, so that nothing has to be read back; unknown to the loop's own table.
+        epoll.register(fd, select.EPOLLIN | select.EPOLLET)
+    except BaseException:
+        real.close(fd)
+        raise
+    return fd
+
+
+def _open_signals(epoll: Any) -> tuple[int, int]:
+    """Return both ends of a pipe by which the interpreter ends the wait of ``epoll``."""
+    assert real.pipe2 is not None
+    inner, outer = real.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        # Edge-triggered, so that a byte nobody has read yet is no reason to turn again and again.
+        epoll.register(inner, select.EPOLLIN | select.EPOLLET)
+    except BaseException:
+        real.close(inner)
+        real.close(outer)
+        raise
+    return inner, outer
 
 
 class Own:
@@ -144,15 +131,15 @@ class Own:
       gate: held by whoever needs to know, or changes, whether the loop runs; a lock of the program's kind, so
         that who came first is recorded.
       is_running: whether it does.
+      is_woken_by_signals: whether it has asked for `signal_fds`, which a replay does not get.
     """
 
     __slots__ = (
         "arrived",
-        "collections_count",
-        "full_due",
         "gate",
         "inbox",
         "is_running",
+        "is_woken_by_signals",
         "signal_fds",
         "wake_fd",
     )
@@ -162,8 +149,7 @@ class Own:
         self.arrived: dict[tuple[int, int], Any] = {}
         self.wake_fd = -1
         self.signal_fds: tuple[int, int] | None = None
-        self.collections_count = 0
-        self.full_due = 100
+        self.is_woken_by_signals = False
         self.gate = threading.Lock()
         self.is_running = False
 
@@ -188,6 +174,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         _ready: collections.deque[Any]
         _scheduled: list[Any]
         _selector: Any
+        _signal_handlers: dict[int, Any]
         _ssock: Any
         _stopping: bool
         _task_factory: Any
@@ -201,7 +188,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         if world is None:
             super().__init__(selector)
             return
-        super().__init__(RecordedSelector() if world.is_replay else LiveSelector())
+        super().__init__(LoopSelector())
         self._clock_resolution = 1e-9
 
     # -- clock ----------------------------------------------------------------------------------
@@ -246,30 +233,26 @@ class EventLoop(asyncio.SelectorEventLoop):
             return
         self._ssock = self._csock = None
         self._internal_fds += 1
-        if not self._world.is_replay:
-            assert real.eventfd is not None
-            self._own.wake_fd = real.eventfd(0)
-            # Edge-triggered, so that nothing has to be read back; unknown to the loop's own table.
-            self._selector._selector.register(self._own.wake_fd, select.EPOLLIN | select.EPOLLET)
+        fd = _Doors.open_wake(self._selector._selector.made)
+        if fd is not None:
+            self._own.wake_fd = fd
 
     def _close_self_pipe(self) -> None:
         if self._world is None:
             super()._close_self_pipe()  # type: ignore[misc]
             return
         self._internal_fds -= 1
-        if self._own.wake_fd >= 0:
-            self._selector._selector.unregister(self._own.wake_fd)
-            real.close(self._own.wake_fd)
-            self._own.wake_fd = -1
-        if self._own.signal_fds is not None:
-            inner, outer = self._own.signal_fds
-            self._own.signal_fds = None
-            self._selector._selector.unregister(inner)
-            if signals.wake_fd == inner:
-                signals.wake_fd = -1
-                real.set_wakeup_fd(-1)
-            real.close(inner)
-            real.close(outer)
+        own = self._own
+        if own.wake_fd >= 0:
+            self._selector._selector.made.unregister(own.wake_fd)
+            real.close(own.wake_fd)
+            own.wake_fd = -1
+        if own.signal_fds is not None:
+            if self._signal_handlers:
+                self._wake_by_signals_no_more()
+            for fd in own.signal_fds:  # which the epoll forgets
+                real.close(fd)
+            own.signal_fds = None
 
     def _wake_by_signals(self) -> None:
         """Let signals end the wait of this loop, even those that come just before it.
@@ -278,17 +261,21 @@ class EventLoop(asyncio.SelectorEventLoop):
         that waits; only what the interpreter writes to a descriptor is seen there.
         """
         own = self._own
-        if own.wake_fd < 0:
-            return
-        fds = own.signal_fds
-        if fds is None:
-            assert real.pipe2 is not None
-            fds = own.signal_fds = real.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-            # Edge-triggered, so that a byte nobody has read yet is no reason to turn again and again.
-            self._selector._selector.register(fds[0], select.EPOLLIN | select.EPOLLET)
-        inner, outer = fds
-        real.set_wakeup_fd(outer, warn_on_full_buffer=False)
-        signals.wake_fd = inner
+        if not own.is_woken_by_signals:
+            own.signal_fds = _Doors.open_signals(self._selector._selector.made)
+            own.is_woken_by_signals = True
+        if own.signal_fds is not None:
+            inner, outer = own.signal_fds
+            real.set_wakeup_fd(outer, warn_on_full_buffer=False)
+            signals.wake_fd = inner
+
+    def _wake_by_signals_no_more(self) -> None:
+        """Take back the interpreter's descriptor, whoever has set one since: as asyncio does."""
+        fds = self._own.signal_fds
+        if fds is not None and threading.current_thread() is threading.main_thread():
+            if signals.wake_fd == fds[0]:
+                signals.wake_fd = -1
+            real.set_wakeup_fd(-1)
 
     def _write_to_self(self) -> None:
         if self._world is None:
@@ -395,8 +382,8 @@ class EventLoop(asyncio.SelectorEventLoop):
                     world.collect_garbage(stream)
                 world.run_ready(self, stream)
                 return
-            if real.gc_get_count()[0] > GARBAGE_YOUNG and garbage.is_enabled:
-                self._collect(stream)
+            if real.gc_get_count()[0] > YOUNG and garbage.is_enabled:
+                world.collect_garbage(stream)
             run_ready(self, stream, signals.pending)
         except BaseException as error:
             strip(error)
@@ -441,17 +428,6 @@ class EventLoop(asyncio.SelectorEventLoop):
                     self._remove_writer(fd)  # type: ignore[attr-defined]
                 else:
                     ready.append(writer)
-
-    def _collect(self, stream: Any) -> None:
-        """Collect garbage at this turn: younger generations often, all of it ever more rarely."""
-        own = self._own
-        own.collections_count += 1
-        if own.collections_count >= own.full_due:
-            generation = 2
-            own.full_due = own.collections_count + max(100, own.collections_count // 4)
-        else:
-            generation = 0 if own.collections_count % 10 else 1
-        self._world.collect_garbage(stream, generation)
 
     def _run_timed(self, handle: Any) -> None:
         """Run one handle in debug mode: what takes long is logged."""

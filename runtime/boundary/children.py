@@ -19,19 +19,22 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real, unrecorded
+from replay.runtime.boundary import forks
 from replay.runtime.boundary.descriptors import Outputs
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, Request, plain_argument, plain_request
 from replay.runtime.streams import current
-from replay.runtime.tracebacks import strip
+from replay.runtime.tracebacks import strip, unseen
 
 _ENVIRONMENT_ARGUMENT: Final = 5
 _STDOUT_ARGUMENT: Final = 9
 _STDERR_ARGUMENT: Final = 11
+_PREEXEC_ARGUMENT: Final = 21
 _READ_BYTES: Final = 65536
 _LAST_WAIT_S: Final = 0.5
 """How long the end of the program waits for the last output of children that have ended."""
@@ -108,10 +111,13 @@ def install(boundary: Installer, outputs: Outputs, header: Mapping[str, Any]) ->
         (os, "system", _plain, _in_command),
     ):
         start = getattr(owner, name)
-        door = Door(f"os.{name}", request=request, effect=True)
+        door = Door(f"os.{name}", request=request, effect=True, blocking=name == "system")
         started = boundary.bind(door, _started(start, redirect))
         inherited = _inherited_arguments if owner is _posixsubprocess else _inherited
-        boundary.replace(owner, name, children.door(name, started, inherited))
+        replaced = children.door(name, started, inherited)
+        if owner is _posixsubprocess:
+            replaced = _with_hooks(replaced)
+        boundary.replace(owner, name, replaced)
 
 
 class Children:
@@ -156,7 +162,7 @@ class Children:
         world.event(stream, _CHILD_KEY, number)
         pump = Pump(world, number, target, own, source)
         world.add_pump(pump)
-        real.start_new_thread(pump.run, ())
+        real.start_apart(pump.run, ())
         return sink
 
 
@@ -205,6 +211,27 @@ def _in_command(sinks: dict[int, int], args: tuple[Any, ...], kwargs: dict[str, 
 
 def _plain(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
     return plain_request(args[1:], kwargs)
+
+
+def _with_hooks(start: Callable[..., int]) -> Callable[..., int]:
+    """Return a start with the program's hooks of a fork, where the interpreter has them: for `preexec_fn`."""
+
+    @unseen
+    def fork_exec(*args: Any) -> int:
+        first = args[_PREEXEC_ARGUMENT]
+        if first is None:
+            return start(*args)
+
+        def in_child() -> None:
+            forks.call_hooks("after_in_child")
+            first()
+
+        given = list(args)
+        given[_PREEXEC_ARGUMENT] = in_child
+        pid: int = forks.around(partial(start, *given), lambda pid: False)
+        return pid
+
+    return fork_exec
 
 
 def _request(kept: Mapping[str, str], known: Mapping[str, int]) -> Request:

@@ -116,7 +116,9 @@ class Outputs:
     def _install_writing(self) -> None:
         targets = self._targets
         world = self._boundary.world
-        general = self._boundary.bind(Door("os.write", fd=_first, effect=True, blocking=True), real.write)
+        general = self._boundary.bind(
+            Door("os.write", fd=_first, effect=True, blocking=True, collects=False), real.write
+        )
         writev = os.writev
 
         def write(fd: int, data: Any, /) -> int:

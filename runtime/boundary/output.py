@@ -11,11 +11,14 @@ import io
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.report import wrote
+from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
 
@@ -113,10 +116,8 @@ def install(boundary: Installer, streams: dict[str, Any]) -> None:
     read = boundary.bind(Door("stdin.read", request=nothing, blocking=True), lambda size: real.read(0, size))
     stdin = None if setup is None else _text(io.BufferedReader(RawInput(read, bool(setup["is_tty"]))), setup)
     sys.stdin = sys.__stdin__ = stdin  # type: ignore[misc]
-    if setup is not None and setup["is_tty"]:
-        # On a terminal input() goes to the C library's stdin, past sys.stdin.
-        line = boundary.bind(Door("input", blocking=True), builtins.input)
-        boundary.replace(builtins, "input", _input(line))
+    if setup is not None and setup["is_tty"] and streams.get("stdout") and streams["stdout"]["is_tty"]:
+        _install_input(boundary)
     for name in ("get_terminal_size", "isatty", "ttyname"):
         boundary.door(Door(f"os.{name}"), os, name)
 
@@ -146,12 +147,47 @@ def _guard(streams: tuple[Any, ...]) -> None:
             setattr(stream, name, guarded(getattr(stream, name)))
 
 
-def _input(line: Any) -> Any:
-    def input(prompt: object = "", /) -> str:  # noqa: A001 - it stands in for it
-        sys.stdout.flush()
-        return line(str(prompt))  # type: ignore[no-any-return]
+def _install_input(boundary: Installer) -> None:
+    """Put the door of ``input`` in place: on a terminal it goes past ``sys.stdin`` and ``sys.stdout``, in C.
 
-    return input
+    There C writes the prompt, and the terminal shows what is typed. At replay both are shown by us.
+    """
+    world = boundary.world
+    real_input = builtins.input
+
+    def typed(result: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        world.show(1, f"{result}\n".encode(errors="backslashreplace"))
+        return result
+
+    line = boundary.bind(Door("input", blocking=True, replayed=typed), real_input)
+
+    def input(prompt: object = "", /) -> str:  # noqa: A001 - it stands in for it
+        try:
+            if current.stream is None or not (_leads_to(sys.stdin, 0) and _leads_to(sys.stdout, 1)):
+                return real_input(prompt)
+            for stream in (sys.stderr, sys.stdout):
+                with suppress(Exception):
+                    stream.flush()
+            text = str(prompt)
+            if "\0" not in text:  # that is refused
+                data = text.encode(sys.stdout.encoding, sys.stdout.errors or "strict")
+                if data:
+                    world.shown(1 if "readline" in sys.modules else 2, data)
+            answer: str = line(text)
+        except BaseException as error:
+            strip(error)
+            raise
+        wrote(1, b"\n")
+        return answer
+
+    boundary.replace(builtins, "input", input)
+
+
+def _leads_to(stream: Any, fd: int) -> bool:
+    try:
+        return bool(stream.fileno() == fd)
+    except Exception:
+        return False
 
 
 def _text(buffer: Any, setup: dict[str, Any]) -> io.TextIOWrapper:

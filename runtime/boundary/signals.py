@@ -59,7 +59,8 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
     )
     boundary.replace(signal, "signal", set_handler)
     boundary.replace(signal, "getsignal", get_handler)
-    boundary.replace(signal, "set_wakeup_fd", _set_wakeup_fd)
+    # What the interpreter writes there comes in as anything does that others write.
+    boundary.door(Door("signal.set_wakeup_fd", effect=True), signal, "set_wakeup_fd")
     for name in _ANSWERS:
         boundary.door(Door(f"signal.{name}", effect=name in ("alarm", "setitimer")), signal, name)
     for name in _WAITS:
@@ -148,14 +149,6 @@ def _as_enum(handler: Handler) -> Handler:
     return signal.Handlers(handler) if handler in DEFAULTS else handler
 
 
-def _set_wakeup_fd(fd: int, *, warn_on_full_buffer: bool = True) -> int:
-    before, _wakeup[0] = _wakeup[0], fd
-    return before
-
-
-_wakeup = [-1]
-
-
 def set_loop_handler(loop: Any, sig: int, callback: Any, args: tuple[Any, ...]) -> None:
     """Run ``callback(*args)`` in ``loop`` when ``sig`` comes in; the checks are asyncio's."""
     if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
@@ -189,4 +182,6 @@ def remove_loop_handler(loop: Any, sig: int) -> bool:
     if loop._signal_handlers.pop(sig, None) is None:
         return False
     set_handler(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
+    if not loop._signal_handlers:
+        loop._wake_by_signals_no_more()
     return True

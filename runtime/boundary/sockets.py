@@ -19,7 +19,7 @@ from replay.recording.codec import bytes_checksum, pack, unpack
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import hot
 from replay.runtime.boundary.install import Installer
-from replay.runtime.boundary.table import Door, nothing, plain_argument, replace, without_self
+from replay.runtime.boundary.table import Door, nothing, plain_argument, replace, replace_slot, without_self
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
@@ -166,7 +166,7 @@ def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
             strip(error)
             raise
 
-    replace(_C, "__init__", __init__)
+    replace_slot(_C, "__init__", __init__)
 
     pair = _socket.socketpair
 

@@ -13,16 +13,12 @@ import grp
 import os
 import pwd
 import resource
-import sys
 from collections.abc import Iterator
 from typing import Any, Self
 
 from replay.recording.codec import pack
-from replay.runtime import unrecorded
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, nothing, plain_request
-from replay.runtime.hot import hot
-from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
 ANSWERS = """
@@ -50,6 +46,11 @@ EFFECTS = """
     """.split()  # noqa: SIM905 - a list of words reads better as words
 """Change something that others could see."""
 
+LONG = frozenset(
+    "copy_file_range eventfd_write lockf sendfile splice writev".split()  # noqa: SIM905 - see above
+)
+"""Effects that may wait."""
+
 USERS = (
     *((pwd, name) for name in ("getpwall", "getpwnam", "getpwuid")),
     *((grp, name) for name in ("getgrall", "getgrgid", "getgrnam")),
@@ -66,6 +67,10 @@ def _first(args: tuple[Any, ...]) -> int:
     return fd if type(fd) is int else 0
 
 
+def _waits_for_lock(args: tuple[Any, ...]) -> bool:
+    return len(args) > 1 and args[1] in (fcntl.F_SETLKW, getattr(fcntl, "F_OFD_SETLKW", None))
+
+
 _ABOUT_FD = frozenset(
     """
     close fstat lseek read pread readv preadv ftruncate fsync set_blocking get_blocking dup fchmod
@@ -73,11 +78,15 @@ _ABOUT_FD = frozenset(
 )
 
 
+_BELOW_BUFFERS = frozenset(("close", "ftruncate", "lseek"))
+
+
 def install(boundary: Installer) -> None:
     """Put the doors of ``os`` in place."""
     for name in ANSWERS:
         if name not in _IN_OTHER_MODULES:
-            boundary.door(Door(f"os.{name}", fd=_first if name in _ABOUT_FD else None), os, name)
+            fd = _first if name in _ABOUT_FD else None
+            boundary.door(Door(f"os.{name}", fd=fd, collects=name not in _BELOW_BUFFERS), os, name)
     for name in READS:
         boundary.door(
             Door(
@@ -99,12 +108,25 @@ def install(boundary: Installer) -> None:
             name,
         )
     for name in EFFECTS:
-        boundary.door(Door(f"os.{name}", effect=True, fd=_first if name in _ABOUT_FD else None), os, name)
+        fd = _first if name in _ABOUT_FD else None
+        boundary.door(
+            Door(
+                f"os.{name}",
+                effect=True,
+                fd=fd,
+                blocking=name in LONG,
+                collects=name not in _BELOW_BUFFERS,
+            ),
+            os,
+            name,
+        )
     for name in WAITS:
         boundary.door(Door(f"os.{name}", blocking=True), os, name)
     boundary.replace(os, "scandir", _scandir(boundary))
-    for name in ("fcntl", "ioctl", "flock", "lockf"):
-        boundary.door(Door(f"fcntl.{name}", effect=name in ("flock", "lockf")), fcntl, name)
+    for name in ("flock", "lockf"):
+        boundary.door(Door(f"fcntl.{name}", effect=True, blocking=True), fcntl, name)
+    boundary.door(Door("fcntl.fcntl", blocking=_waits_for_lock), fcntl, "fcntl")
+    boundary.door(Door("fcntl.ioctl"), fcntl, "ioctl")
     for name in ("getpagesize", "getrlimit", "getrusage"):
         boundary.door(Door(f"resource.{name}"), resource, name)
     for name in ("prlimit", "setrlimit"):
@@ -112,7 +134,6 @@ def install(boundary: Installer) -> None:
     for module, name in USERS:
         boundary.door(Door(f"{module.__name__}.{name}"), module, name)
     boundary.replace(os, "DirEntry", DirEntry)
-    _forks(boundary)
 
 
 def _captured(result: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -227,39 +248,3 @@ def _safe(question: Any) -> bool:
         return bool(question())
     except OSError:
         return False
-
-
-def _forks(boundary: Installer) -> None:
-    world = boundary.world
-    fork = os.fork
-    door = boundary.bind(Door("os.fork", effect=True), fork)
-    if not boundary.is_replay:
-        os.register_at_fork(after_in_child=world.leave)
-
-    def fork_() -> int:
-        unrecorded.say_child(sys._getframe(1), unrecorded.FORK)
-        pid: int = door()
-        if pid == 0:  # the door has made this thread's stream the running one again
-            current.stream = None
-            hot.append = None
-        return pid
-
-    fork_.__name__ = fork_.__qualname__ = "fork"
-    boundary.replace(os, "fork", fork_)
-    boundary.door(Door("os.forkpty", effect=True), os, "forkpty")
-    forkpty = os.forkpty
-
-    def forkpty_() -> tuple[int, int]:
-        unrecorded.say_child(sys._getframe(1), unrecorded.CHILD)
-        try:
-            pid, fd = forkpty()
-        except BaseException as error:
-            strip(error)
-            raise
-        if pid == 0:
-            current.stream = None
-            hot.append = None
-        return pid, fd
-
-    forkpty_.__name__ = forkpty_.__qualname__ = "forkpty"
-    boundary.replace(os, "forkpty", forkpty_)

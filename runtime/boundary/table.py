@@ -24,6 +24,8 @@ from replay.recording.codec import pack, unpack
 
 _HEAP_TYPE: Final = 1 << 9
 _IMMUTABLE_TYPE: Final = 1 << 8
+_FLAGS: Final = 21 * ctypes.sizeof(ctypes.c_void_p)
+"""Offset of ``tp_flags`` in a type object of CPython 3.11 to 3.13, without tracing of references."""
 
 Request = Callable[[tuple[Any, ...], dict[str, Any]], object]
 
@@ -68,15 +70,19 @@ class Door:
       request: what of the arguments is compared at replay, by checksum.
       fd: the descriptor that a call is about; part of what is compared.
       effect: something goes out: the event is with the kernel before it happens.
-      blocking: the call may wait; other threads run meanwhile, and signals end the wait unless it is
-        an effect.
+      blocking: the call may wait; other threads run meanwhile, and signals end the wait, or are delivered
+        inside it if it is an effect.
       resume: the arguments to begin it again with, after so many seconds of it: ``resume(args, elapsed_s)``.
       encode: result to plain data.
       decode: plain data to result, at replay.
       captured: plain data of a result that also lies in the arguments (a filled buffer), for ``encode``.
+      collects: garbage may be collected just before it. Not where calls come out of a buffer in C: a
+        finalizer could not use that buffer.
       has_content: the result may be a part of a file, and the same part may come again: see
         ``replay.runtime.contents``. Such a door has an ``fd``.
       replayed: what else a replay does with the result: ``replayed(result, args, kwargs)``.
+      quiet: what it returns says nothing, so it is recorded only where it is refused: by what it raised, and
+        which of the thread's quiet calls it was. It costs no event; takes no keyword arguments.
     """
 
     name: str
@@ -88,8 +94,10 @@ class Door:
     encode: Callable[[Any], Any] = pack
     decode: Callable[[Any], Any] = unpack
     captured: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
+    collects: bool = True
     has_content: bool = False
     replayed: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
+    quiet: bool = False
 
 
 def replace(owner: Any, name: str, value: Any) -> None:
@@ -104,6 +112,21 @@ def replace(owner: Any, name: str, value: Any) -> None:
         ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))
     else:
         setattr(owner, name, value)
+
+
+def replace_slot(owner: type, name: str, value: Any) -> None:
+    """Put ``value`` in the place of a special method of a C type that may not be changed.
+
+    It is the type's slot that is called then, also for classes derived from it: only setting an attribute
+    changes that, and sets it in all of them.
+    """
+    flags = ctypes.c_ulong.from_address(id(owner) + _FLAGS)
+    assert flags.value == owner.__flags__
+    flags.value &= ~_IMMUTABLE_TYPE
+    try:
+        setattr(owner, name, value)
+    finally:
+        flags.value |= _IMMUTABLE_TYPE
 
 
 class Replacements:

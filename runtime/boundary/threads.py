@@ -26,6 +26,7 @@ from replay.recording.events import NO_LOCK_MORE, Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door
+from replay.runtime.garbage import garbage
 from replay.runtime.order import SPREAD
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
@@ -126,7 +127,7 @@ class LiveLock(Lock):
             if got:
                 self._last = _UNRECORDED
             return got
-        got = self._real.acquire(False)
+        got = at_once = self._real.acquire(False)
         if not got and blocking and timeout != 0:
             try:
                 got = self._wait(stream, timeout)
@@ -135,7 +136,7 @@ class LiveLock(Lock):
                 raise
         if not got:
             self._changed(stream, _NOT_TAKEN)
-        elif self._last == stream.number:
+        elif self._last == stream.number and at_once:
             stream.elided += 1
         else:
             self._last = stream.number
@@ -151,16 +152,21 @@ class LiveLock(Lock):
     def _wait(self, stream: Any, timeout: float) -> bool:
         world = _Shared.world
         world.flush(stream)
+        stream.waits = True
         if not stream.is_main:
-            return self._real.acquire(True, timeout)
+            got = self._real.acquire(True, timeout)
+            garbage.wait_over(stream)
+            return got
         deadline = None if timeout < 0 else real.monotonic() + timeout
         while True:
             left = -1 if deadline is None else max(0.0, deadline - real.monotonic())
             taken = signals.perform(self._real.acquire, (True, left), {})
+            garbage.wait_over(stream)
             if taken is not INTERRUPTED:
                 return bool(taken)
             self._changed(stream, _BROKEN_OFF)
             world.deliver_signals(stream)
+            stream.waits = True
 
     def release(self) -> None:
         """Give the lock back; the recording tells of it when somebody else takes it."""
@@ -404,7 +410,11 @@ class SimpleQueue:
                 if not block:
                     raise
                 world.flush(stream)
-                ticket, item = self._wait(world, stream, timeout)
+                stream.waits = True
+                try:
+                    ticket, item = self._wait(world, stream, timeout)
+                finally:
+                    garbage.wait_over(stream)
         except queue.Empty:
             world.turn(stream)
             stream.append(_TAKEN_KEY)
@@ -424,9 +434,11 @@ class SimpleQueue:
             found = signals.perform(self._waiting.get, (True, left), {})
             if found is not INTERRUPTED:
                 return found
+            world.waited(stream)
             stream.append(_TAKEN_KEY)
             stream.append(_BROKEN_OFF)
             world.deliver_signals(stream)
+            stream.waits = True
 
     def get_nowait(self) -> Any:
         """Take the oldest item, if there is one."""
@@ -595,7 +607,7 @@ def _starter(world: Any) -> Callable[..., int]:
 
         def run() -> None:
             current.stream = child
-            world.turn(child)
+            world.waited(child)
             world.event(child, -Kind.BEGIN, [real.get_ident(), real.get_native_id()])
             try:
                 function(*args, **(kwargs or {}))
@@ -707,6 +719,7 @@ def _install_joinable(start: Callable[..., int]) -> None:
             try:
                 function()
             finally:
+                drop_locals(current)
                 done.release()
 
         handle.started(start(run, ()), daemon)

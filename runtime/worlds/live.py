@@ -17,13 +17,15 @@ from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Unrecordable, checksum, pack_error, pack_request, unrecorded
 from replay.recording.events import NO_LOCK_MORE, TAG_BITS, Kind
-from replay.recording.redaction import Redactor
+from replay.recording.redaction import SECRETS_COUNT, Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
 from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Read
+from replay.runtime.garbage import OVERDUE, YOUNG, garbage
 from replay.runtime.hot import hot
+from replay.runtime.report import tell, wrote
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -42,6 +44,7 @@ _POLL_KEY: Final = -Kind.POLL
 _CLOCK_KEY: Final = -Kind.CLOCK
 _END_KEY: Final = -Kind.END
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
+_SIGNAL_OVER_KEY: Final = -(Kind.SIGNAL | 2 << TAG_BITS)
 _SITE_KEY: Final = -Kind.SITE
 _EXIT_KEY: Final = -Kind.EXIT
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
@@ -58,11 +61,12 @@ class Delivered(BaseException):
     def throw(self) -> NoReturn:
         """Raise it as if it came from where the program waited."""
         error = self.error
+        context = error.__context__
         try:
             raise error
         except BaseException:
             strip(error)
-            error.__context__ = None
+            error.__context__ = context
             raise
 
 
@@ -79,8 +83,10 @@ class LiveStream:
         "last_ns",
         "number",
         "puts",
+        "quiet_calls",
         "read",
         "spawn_key",
+        "waits",
     )
 
     def __init__(self, number: int) -> None:
@@ -91,10 +97,12 @@ class LiveStream:
         self.last_ns = real.monotonic_ns()
         self.clock_ns = 0
         self.puts = 0
+        self.quiet_calls = 0
         self.elided = 0
         self.eager: list[int] = []
         self.spawn_key = 0
         self.read = Read()
+        self.waits = False
 
 
 class LiveWorld:
@@ -162,14 +170,16 @@ class LiveWorld:
         """Go on without recording."""
         self.is_abandoned = True
         signals.is_plain = True
+        garbage.leave()
         hot.append = None
         current.stream = None
-        text = f"replay: recording stopped here ({problem}); the program goes on, unrecorded\n"
-        real.write(real.stderr_fd, text.encode())
+        self._writer.give_up()
+        tell(f"recording stopped here ({problem}); the program goes on, unrecorded")
 
     def leave(self) -> None:
         """Record nothing any more in this process: it is a forked child."""
         self.is_abandoned = True
+        garbage.leave()
         hot.append = None
         current.stream = None
         self._writer.detach()
@@ -194,22 +204,25 @@ class LiveWorld:
             try:
                 self._put_streams()
                 self._writer.seal()  # now, so that it counts
-                self._writer.put(0, [_EXIT_KEY, [how, detail, self._cost()]])
+                self._writer.put(0, [_EXIT_KEY, [how, detail, self._extra()]])
                 self.events_count += 1
                 self._writer.close()
             except Exception as problem:
                 self.abandon(problem)
 
-    def _cost(self) -> dict[str, int]:
-        """Return what the recorder can say of its own cost, in time of the processor.
+    def _extra(self) -> dict[str, int]:
+        """Return what the recorder says of itself: its cost, in time of the processor, and what it redacted.
 
         What each recorded call costs is not in it: to measure that would cost more.
         """
-        return {
+        told = {
             "cpu_ns": real.process_time_ns(),
             "start_cpu_ns": self._start_cpu_ns,
             "sealing_cpu_ns": self._writer.sealing_cpu_ns,
         }
+        if self.redactor is not None:
+            told[SECRETS_COUNT] = self.redactor.secrets_count
+        return told
 
     def drain_pumps(self) -> None:
         """Pass on what children have written so far."""
@@ -234,7 +247,7 @@ class LiveWorld:
         try:
             self._put_streams()
             self._writer.seal()
-            self._writer.put(0, [_STOPPED_KEY, [how, detail, self._cost()]])
+            self._writer.put(0, [_STOPPED_KEY, [how, detail, self._extra()]])
             self._is_closed = True
             self._writer.close()
         except Exception as problem:
@@ -250,7 +263,7 @@ class LiveWorld:
         try:
             self._put_streams()
             self._writer.seal()
-            self._writer.put(0, [_STOPPED_KEY, ["exec", argv, self._cost()]])
+            self._writer.put(0, [_STOPPED_KEY, ["exec", argv, self._extra()]])
         except Exception as problem:
             self.abandon(problem)
         return True
@@ -309,6 +322,7 @@ class LiveWorld:
     def new_stream(self) -> LiveStream:
         """Return the stream of a new thread."""
         stream = LiveStream(self.next_stream())
+        stream.waits = True  # to begin
         self._live_streams.append(stream)
         return stream
 
@@ -361,13 +375,16 @@ class LiveWorld:
 
     def bind(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what takes the place of ``function``: perform it and record what came of it."""
+        if door.quiet:
+            return self._bind_quiet(door, tag, function)
         bare = -tag
         request, encode, fd_of = door.request, door.encode, door.fd
         effect, captured = door.effect, door.captured
         may_block = door.blocking if callable(door.blocking) else None
         always_blocks = door.blocking is True
         unchecked, has_content = request is nothing, door.has_content
-        flush, turn, failed = self.flush, self.turn, self.failed
+        flush, waited, failed = self.flush, self.waited, self.failed
+        gc_count, collects = real.gc_get_count, door.collects
 
         def call(*args: Any, **kwargs: Any) -> Any:
             stream = current.stream
@@ -377,6 +394,8 @@ class LiveWorld:
                 except BaseException as error:
                     strip(error)
                     raise
+            if collects and gc_count()[0] > YOUNG and garbage.is_enabled:
+                self.collect_garbage(stream)
             append = stream.append
             key = bare
             if fd_of is not None:
@@ -394,8 +413,9 @@ class LiveWorld:
             paused = hot.append
             current.stream = None
             hot.append = None
+            stream.waits = blocking
             try:
-                if blocking and stream.is_main and not effect:
+                if blocking and stream.is_main:
                     result = self._perform(stream, door, function, args, kwargs)
                 else:
                     result = function(*args, **kwargs)
@@ -407,21 +427,21 @@ class LiveWorld:
                     value = unrecorded(problem)
             except Delivered as outer:
                 current.stream = stream
-                hot.append = paused
+                hot.append = None if self.threads_started else paused
                 outer.throw()
             except BaseException as error:
                 current.stream = stream
-                hot.append = paused
+                hot.append = None if self.threads_started else paused
                 if blocking:
-                    turn(stream)
+                    waited(stream)
                 failed(append, key, error, None if effect or unchecked else asked)
                 if signals.pending and stream.is_main:
                     self.deliver_signals(stream, _SIGNAL_AFTER_KEY)
                 raise
             current.stream = stream
-            hot.append = paused
+            hot.append = None if self.threads_started else paused  # a handler may have started one
             if blocking:
-                turn(stream)
+                waited(stream)
             append(key)
             append(value if effect or unchecked else [asked, value])
             if signals.pending and stream.is_main:
@@ -436,6 +456,27 @@ class LiveWorld:
         call.__doc__ = function.__doc__
         return call
 
+    def _bind_quiet(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what performs ``function``, and records it where it is refused."""
+        request, fd_of, failed = door.request, door.fd, self.failed
+
+        def call(*args: Any) -> Any:
+            stream = current.stream
+            if stream is not None:
+                stream.quiet_calls += 1
+            try:
+                return function(*args)
+            except BaseException as error:
+                if stream is None:
+                    strip(error)
+                else:
+                    fd = 0 if fd_of is None else max(fd_of(args), 0)
+                    asked = checksum(pack_request([stream.quiet_calls, request(args, {})]))
+                    failed(stream.append, -(tag | fd << TAG_BITS), error, asked)
+                raise
+
+        return call
+
     def _perform(
         self,
         stream: LiveStream,
@@ -445,24 +486,31 @@ class LiveWorld:
         kwargs: dict[str, Any],
     ) -> Any:
         """Perform a call that waits; deliver signals that come in, and wait on."""
+        if door.effect:
+            return signals.perform_effect(function, args, kwargs, lambda: self._deliver_in_wait(stream))
         started = real.monotonic()
         left = args
         while True:
             result = signals.perform(function, left, kwargs)
             if result is not INTERRUPTED:
                 return result
-            paused = hot.append
-            current.stream = stream
-            if not self.threads_started:
-                hot.append = stream.append
-            try:
-                self.deliver_signals(stream)
-            except BaseException as error:
-                raise Delivered(error) from None
-            current.stream = None
-            hot.append = paused
+            self._deliver_in_wait(stream)
             if door.resume is not None:
                 left = door.resume(args, real.monotonic() - started)
+
+    def _deliver_in_wait(self, stream: LiveStream) -> None:
+        """Run handlers between the beginning and the end of a door's call."""
+        current.stream = stream
+        if not self.threads_started:
+            hot.append = stream.append
+        self.waited(stream)
+        try:
+            self.deliver_signals(stream)
+        except BaseException as error:
+            raise Delivered(error) from None
+        current.stream = None
+        hot.append = None
+        stream.waits = True
 
     # -- output ---------------------------------------------------------------------------------
 
@@ -480,14 +528,38 @@ class LiveWorld:
             stream.append([next(self._outputs) if ordered else 0, data])
             self.flush(stream)
             try:
-                count = real.write(fd, data)
+                if ordered or not stream.is_main:
+                    count = real.write(fd, data)
+                else:
+                    count = signals.perform_effect(
+                        real.write, (fd, data), {}, lambda: self._deliver_in_output(stream)
+                    )
+            except Delivered as outer:
+                outer.throw()
             except BaseException as error:
                 self.failed(stream.append, key, error)
                 raise
+            wrote(target, data)
         if count != len(data):
             stream.append(-Kind.SHORT)
             stream.append(count)
         return count
+
+    def _deliver_in_output(self, stream: LiveStream) -> None:
+        try:
+            self.deliver_signals(stream, _SIGNAL_AFTER_KEY)
+        except BaseException as error:
+            raise Delivered(error) from None
+
+    def shown(self, target: int, data: bytes) -> None:
+        """Write down what C code is about to write to our stdout (1) or stderr (2) itself."""
+        stream = current.stream
+        ordered = self.threads_started or self._pumps
+        with self.output_lock if ordered else _NO_LOCK:
+            stream.append(-(Kind.OUTPUT | target << TAG_BITS))
+            stream.append([next(self._outputs) if ordered else 0, data])
+            self.flush(stream)
+        wrote(target, data)
 
     def add_pump(self, pump: Any) -> None:
         """From now on a child writes to our streams too."""
@@ -507,6 +579,7 @@ class LiveWorld:
                 self.abandon(problem)
             if signals.fatal and current.stream is self.main:
                 signals.end_process(signals.fatal, None)
+        wrote(target, data)
         while data:
             data = data[real.write(own, data) :]
 
@@ -525,8 +598,9 @@ class LiveWorld:
         """Wait for readiness; return ``[(fd, mask), ...]``."""
         if timeout != 0:
             self.flush(stream)
+            stream.waits = True
             batch = self._wait(stream, loop, timeout)
-            self.turn(stream)
+            self.waited(stream)
         else:
             batch = loop._selector.poll_now()
             if len(stream.items) > BATCH_ITEMS:
@@ -549,23 +623,42 @@ class LiveWorld:
     def _wait(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
         selector = loop._selector
         if not stream.is_main:
-            return selector._selector.poll(*selector.wait_arguments(timeout))
+            return selector._selector.wait(*selector.wait_arguments(timeout))
         deadline = None if timeout is None else real.monotonic() + timeout
         while True:
-            batch = signals.perform(selector._selector.poll, selector.wait_arguments(timeout), {})
+            batch = signals.perform(selector._selector.wait, selector.wait_arguments(timeout), {})
             if batch is not INTERRUPTED:
                 return batch
+            self.waited(stream)
             self.deliver_signals(stream)
             if loop._ready or loop._stopping:
                 return []
+            stream.waits = True
             if deadline is not None:
                 timeout = max(0.0, deadline - real.monotonic())
 
-    def collect_garbage(self, stream: LiveStream, generation: int) -> None:
-        """Collect, at a place that replay finds again."""
-        stream.append(-Kind.GC)
-        stream.append(generation)
-        real.gc_collect(generation)
+    def collect_garbage(self, stream: LiveStream) -> None:
+        """Collect, at a place that replay finds again; or not yet, since other threads are busy."""
+        if not self.threads_started:
+            generation = garbage.next_generation()
+            stream.append(-Kind.GC)
+            stream.append(generation)
+            garbage.collect(generation)
+        elif garbage.begin():
+            others_wait = all(other.waits or other is stream for other in self._live_streams[:])
+            if not others_wait and real.gc_get_count()[0] < OVERDUE:
+                garbage.give_up()
+                return
+            generation = garbage.next_generation()
+            self.turn(stream)
+            stream.append(-Kind.GC)
+            stream.append(generation)
+            garbage.collect_between(generation)
+
+    def waited(self, stream: LiveStream) -> None:
+        """A thread that waited goes on: a hand-off."""
+        garbage.wait_over(stream)
+        self.turn(stream)
 
     def post(self, loop: Any, handle: Any) -> None:
         """Hand ``handle`` to a loop that runs in another thread."""
@@ -644,11 +737,20 @@ class LiveWorld:
         """
         pending = signals.pending
         while pending:
-            number = pending.pop(0)
-            stream.append(key)
-            stream.append(number)
-            self.flush(stream)
-            signals.deliver(number)
+            batch = [pending.pop(0) for _ in pending[:]]  # these do not run inside each other
+            try:
+                while batch:
+                    number = batch.pop(0)
+                    stream.append(key)
+                    stream.append(number)
+                    self.flush(stream)
+                    signals.deliver(number)
+                    if key == _SIGNAL_AFTER_KEY:
+                        # Or what follows for the same event would follow the last event of the handler.
+                        stream.append(_SIGNAL_OVER_KEY)
+                        stream.append(number)
+            finally:
+                pending[:0] = batch
 
     def deliver_late_signals(self) -> None:
         """Run the handlers of the signals that came in since the last door."""

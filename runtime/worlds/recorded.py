@@ -25,9 +25,11 @@ from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.carriers import KERNEL_THREADS, Carrier, Token, park_for_ever
 from replay.runtime.contents import Reread
-from replay.runtime.divergence import Divergence, Ended, Interrupted, Position, place_of, same_output
+from replay.runtime.divergence import Divergence, Ended, Interrupted, Position, Unseen, place_of, same_output
 from replay.runtime.ending import Ending
+from replay.runtime.garbage import garbage
 from replay.runtime.order import SPREAD, TASK_STEP, TASK_WAKEUP
+from replay.runtime.report import wrote
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
@@ -40,6 +42,7 @@ _END_KEY: Final = -Kind.END
 _POLL_KEY: Final = -Kind.POLL
 _CLOCK_KEY: Final = -Kind.CLOCK
 _SIGNAL_AFTER_KEY: Final = -(Kind.SIGNAL | 1 << TAG_BITS)
+_SIGNAL_OVER_KEY: Final = -(Kind.SIGNAL | 2 << TAG_BITS)
 _LOCK_KEY: Final = -Kind.LOCK
 _SPAWN_KEY: Final = -Kind.SPAWN
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
@@ -65,6 +68,7 @@ class RecordedStream:
         "passed",
         "pos",
         "puts",
+        "quiet_calls",
         "reread",
         "world",
     )
@@ -79,6 +83,7 @@ class RecordedStream:
         self.more: list[list[Any]] = []
         self.clock_ns = 0
         self.puts = 0
+        self.quiet_calls = 0
         self.eager: list[int] = []
         self.is_in_factory = False
         self.reread = Reread()
@@ -115,9 +120,7 @@ class RecordedStream:
                 self.pos += 2
                 self.world.wait_turn(self, number)
             elif key in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
-                number = self.items[self.pos + 1]
-                self.pos += 2
-                signals.deliver(number)
+                self.deliver_signal()
             elif key in self.world.met:
                 value = self.items[self.pos + 1]
                 self.pos += 2
@@ -141,13 +144,14 @@ class RecordedStream:
             return True
         return bool(self.elided < self.items[at + 1][2])
 
-    def refusal(self, key: int) -> BaseException | None:
-        """Return what a request raised that is recorded only if it raised."""
-        if self.pos >= len(self.items):
-            self.fill()
-        if self.pos < len(self.items) and self.items[self.pos] == _ERROR_KEY:
-            failed, form, _ = self.items[self.pos + 1]
-            if failed == key:
+    def refusal(self, key: int, asked: Callable[[], int]) -> BaseException | None:
+        """Return what a request raised that is recorded only if it raised.
+
+        The recorded refusal may be that of a later request: ``asked()`` tells them apart.
+        """
+        if self.next_key() == _ERROR_KEY:
+            failed, form, recorded = self.items[self.pos + 1]
+            if failed == key and recorded == asked():
                 self.pos += 2
                 return self.world.decoded_error(form)
         return None
@@ -157,8 +161,15 @@ class RecordedStream:
         while self.pos < len(self.items) or self.fill():
             if self.items[self.pos] != _SIGNAL_AFTER_KEY:
                 return
-            self.pos += 2
-            signals.deliver(self.items[self.pos - 1])
+            self.deliver_signal()
+
+    def deliver_signal(self) -> None:
+        """Run the handler of the signal that is the next event."""
+        key, number = self.items[self.pos : self.pos + 2]
+        self.pos += 2
+        signals.deliver(number)
+        if key == _SIGNAL_AFTER_KEY and (self.pos < len(self.items) or self.fill()):
+            self.pos += 2 * (self.items[self.pos] == _SIGNAL_OVER_KEY)
 
     def take(  # noqa: RET503 - `differ` does not return
         self, key: int, describe: Callable[[], str] | None = None, asked: int | None = None
@@ -203,7 +214,7 @@ class RecordedWorld:
         chunks: Iterator[list[tuple[int, list[Any]]]],
         doors: Sequence[str],
         ending: Ending,
-        stop: Callable[[Divergence | Ended | Interrupted], NoReturn],
+        stop: Callable[[Divergence | Ended | Interrupted | Unseen], NoReturn],
         carrier: Carrier = KERNEL_THREADS,
     ) -> None:
         self.carrier = carrier
@@ -218,7 +229,9 @@ class RecordedWorld:
         self.main = self.holder = self.stream(0)
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
-        self.met: dict[int, Callable[[RecordedStream, Any], None]] = {}
+        self.met: dict[int, Callable[[RecordedStream, Any], object]] = {
+            -Kind.GC: lambda stream, generation: garbage.collect(generation)
+        }
         self._next_turn = 1
         self._parked: dict[int, Any] = {}
         self._main_at_end: Any = None
@@ -315,6 +328,11 @@ class RecordedWorld:
         self.is_stopped = True
         self._stop(Interrupted(self.position(self.holder), place_of(self._main_ident)))
 
+    def run_out_of_time(self, timeout_s: float) -> NoReturn:
+        """Stop: it takes longer than whoever looks on wants to wait."""
+        self.is_stopped = True
+        self._stop(Interrupted(self.position(self.holder), place_of(self._main_ident), timeout_s))
+
     def position(self, stream: RecordedStream) -> Position:
         """Return where the replay of ``stream`` stands."""
         return Position(stream=stream.number, item=stream.passed + stream.pos)
@@ -357,6 +375,8 @@ class RecordedWorld:
 
     def bind(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what takes the place of ``function``: answer from the recording."""
+        if door.quiet:
+            return self._bind_quiet(door, tag, function)
         bare = -tag
         request, decode, fd_of, effect = door.request, door.decode, door.fd, door.effect
         has_content, replayed = door.has_content, door.replayed
@@ -412,6 +432,29 @@ class RecordedWorld:
         call.__doc__ = function.__doc__
         return call
 
+    def _bind_quiet(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what does nothing, unless it was refused."""
+        request, fd_of = door.request, door.fd
+
+        def call(*args: Any) -> None:
+            stream = current.stream
+            if stream is None:  # nothing of the program's outside is there
+                return
+            stream.quiet_calls += 1
+            fd = 0 if fd_of is None else max(fd_of(args), 0)
+            error = stream.refusal(
+                -(tag | fd << TAG_BITS),
+                lambda: checksum(pack_request([stream.quiet_calls, request(args, {})])),
+            )
+            if error is not None:
+                try:
+                    raise error
+                except BaseException:
+                    strip(error)
+                    raise
+
+        return call
+
     def clock(self, key: int) -> Callable[[], float]:
         """Return the door of a clock."""
 
@@ -453,6 +496,7 @@ class RecordedWorld:
             stream.pos -= 2
             self.differ(stream, key, lambda: f"{self.describe(key, None)}: {data!r:.300}")
         count = len(data)
+        stream.deliver_signals_after()  # it waited; what they raise ended it, with nothing written
         following = stream.items[stream.pos] if stream.pos < len(stream.items) or stream.fill() else None
         if following == -Kind.SHORT:
             count = stream.items[stream.pos + 1]
@@ -468,13 +512,25 @@ class RecordedWorld:
             self._show_due()
         return count
 
+    def shown(self, target: int, data: bytes) -> None:
+        """Compare what C code wrote when recorded, and show it."""
+        self.output(target, target, data)
+
     def show(self, target: int, data: bytes) -> None:
         """Write what the program writes to the real stdout or stderr."""
+        wrote(target, data)
         while data:
             try:
                 data = data[real.write(target, data) :]
-            except BrokenPipeError:
-                return
+            except BlockingIOError:
+                real.wait_until_writable(target)
+            except OSError as problem:
+                # None of the program's business, whose own output went out when it was recorded.
+                if self.is_stopped:
+                    return
+                current.stream = None
+                self.is_stopped = True
+                self._stop(Unseen(problem))
 
     # -- the loop -------------------------------------------------------------------------------
 
@@ -516,9 +572,16 @@ class RecordedWorld:
 
     def collect_garbage(self, stream: RecordedStream) -> None:
         """Collect if it was done here: before the handles of a turn are counted, for it may add some."""
-        while stream.next_key() == -Kind.GC:
-            stream.pos += 2
-            real.gc_collect(stream.items[stream.pos - 1])
+        while (key := stream.next_key()) in (-Kind.GC, _TURN_KEY):
+            items, pos = stream.items, stream.pos
+            if key == _TURN_KEY:
+                if items[pos + 2 : pos + 3] != [-Kind.GC]:
+                    return
+                stream.pos += 2
+                self.wait_turn(stream, items[pos + 1])
+            else:
+                stream.pos += 2
+                garbage.collect(items[pos + 1])
 
     def post(self, loop: Any, handle: Any) -> None:
         """Keep a callback for a loop of another thread until its recorded arrival."""
@@ -608,8 +671,7 @@ class RecordedWorld:
         """Run the handlers that ran here."""
         stream = current.stream
         while stream.next_key() in (-Kind.SIGNAL, _SIGNAL_AFTER_KEY):
-            stream.pos += 2
-            signals.deliver(stream.items[stream.pos - 1])
+            stream.deliver_signal()
 
     def note(self, text: str) -> None:
         """Remarks are the recording's own."""

@@ -144,7 +144,7 @@ def test_a_wrong_platform_is_told_before_anything_runs(
     assert capsys.readouterr().err == "replay: the moon has no epoll\n" * 2
 
 
-def test_a_closed_pipe_is_quiet(run_replay: Callable[..., Any]) -> None:
+def test_a_closed_pipe_is_quiet() -> None:
     root = Path(__file__).resolve().parent.parent.parent
     reader, writer = os.pipe()
     os.close(reader)

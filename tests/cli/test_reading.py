@@ -249,7 +249,8 @@ def test_the_output_and_values_in_full(folder: Path) -> None:
 def test_json(folder: Path) -> None:
     info = read_json("info", "run.rec")
     assert list(info) == [
-        *("v", "recording", "damage", "cut", "outcome", "header", "duration_ns", "events", "steps", "tasks"),
+        *("v", "recording", "damage", "cut", "running", "outcome", "header", "duration_ns"),
+        *("events", "steps", "tasks"),
         *(
             "threads",
             "sources",
@@ -270,7 +271,7 @@ def test_json(folder: Path) -> None:
     assert info["header"]["argv"][1:] == ["an argument"]
 
     tasks = read_json("tasks", "run.rec")
-    assert list(tasks) == ["v", "recording", "damage", "cut", "tasks"]
+    assert list(tasks) == ["v", "recording", "damage", "cut", "running", "tasks"]
     assert [task["task"] for task in tasks["tasks"]] == ["T1", "T2", "T3", "T4", "T5", "T6"]
     assert list(tasks["tasks"][0]) == [
         *(
@@ -293,14 +294,14 @@ def test_json(folder: Path) -> None:
     assert (slow["site"]["line"], slow["site"]["qualname"]) == (20, "main")
 
     timeline = read_json("timeline", "run.rec")
-    assert list(timeline) == ["v", "recording", "damage", "cut", "tasks", "steps"]
+    assert list(timeline) == ["v", "recording", "damage", "cut", "running", "tasks", "steps"]
     assert [step["pos"] for step in timeline["steps"]] == [f"@{number}" for number in range(1, 22)]
     assert list(timeline["steps"][0]) == [
         *("pos", "task", "thread", "event", "start_ns", "run_ns", "run_is_at_most")
     ]
 
     events = read_json("events", "run.rec", "@5..@7")
-    assert list(events) == ["v", "recording", "events", "damage", "cut"]
+    assert list(events) == ["v", "recording", "events", "damage", "cut", "running"]
     assert list(events["events"][0]) == ["event", "pos", "thread", "owner", "task", "kind", "fd", "value"]
     assert {event["pos"] for event in events["events"]} == {"@5", "@6", "@7"}
     assert len(read_json("events", "run.rec")["events"]) == info["events"]
@@ -347,13 +348,15 @@ def test_what_was_redacted_and_left_out(tmp_path: Path) -> None:
     }
     path = write(
         tmp_path / "run.rec",
-        *(-Kind.REDACTED, ["x", "y"], -Kind.FOUND, ["distribution", "a", "1"], -Kind.EXIT, ["exit", 0]),
+        *(-Kind.REDACTED, ["x"], -Kind.FOUND, ["distribution", "a", "1"]),
+        *(-Kind.EXIT, ["exit", 0, {"secrets_count": 2}]),
         header=header,
     )
     out = read("info", path)
     assert "environment  1 variable with values\n             2 variables without: SECRET, TOKEN\n" in out
     assert "redacted     2 patterns, 1 variable (TOKEN), 2 secrets met\n" in out
     assert "patterns:" not in out
+    assert "secrets count" not in out
     assert "packages     a 1 (2 installed)\n" in out
 
 
@@ -362,7 +365,8 @@ def test_what_was_redacted_where(tmp_path: Path) -> None:
     summary = "redacted 2 secrets in socket.recv 3, output 1"
     path = write(
         tmp_path / "run.rec",
-        *(-Kind.REDACTED, ["x", "y"], -Kind.NOTE, "mmap: x", -Kind.NOTE, summary, -Kind.EXIT, ["exit", 0]),
+        *(-Kind.REDACTED, ["x"], -Kind.NOTE, "mmap: x", -Kind.NOTE, summary),
+        *(-Kind.EXIT, ["exit", 0, {"secrets_count": 2}]),
         header=header,
     )
     assert (
@@ -375,6 +379,14 @@ def test_what_was_redacted_where(tmp_path: Path) -> None:
     info = read_json("info", path)
     assert info["redaction"] == {"asked": header["redaction"], "secrets": 2, "summary": [summary]}
     assert [note["text"] for note in info["notes"]] == ["mmap: x"]
+
+
+def test_what_was_redacted_is_not_known_of_a_cut_recording(tmp_path: Path) -> None:
+    header = {"redaction": {"patterns": ["tok_[a-z]+"], "patterns_count": 1, "names": []}}
+    path = write(tmp_path / "run.rec", -Kind.REDACTED, ["x"], header=header, is_closed=False)
+    out = said("info", path)[1]
+    assert "redacted     1 pattern, the recording does not say yet what was met\n" in out
+    assert json.loads(said("info", path, "--json")[1])["secrets"] is None
 
 
 # ---- long runs
@@ -495,7 +507,8 @@ def test_a_cut_recording_is_read_and_called_cut(command: str, tmp_path: Path) ->
     code, out, err = said(command, path)
     assert code == 0
     assert out
-    assert err == f"replay: {path} was cut: the program was killed, or is still running (read up to #1)\n"
+    why = "the program was killed, or this copy was made while it ran"
+    assert err == f"replay: {path} was cut: {why} (read up to #1)\n"
     found = json.loads(said(command, path, "--json")[1])
     assert (found["cut"], found["damage"]) == (True, None)
     if command == "info":

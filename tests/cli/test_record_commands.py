@@ -17,7 +17,8 @@ from replay.cli.arguments import Parser
 from replay.cli.commands import record
 from replay.errors import UsageError
 from replay.options import RecordOptions
-from tests.conftest import ROOT
+from tests.conftest import finish as wait_until_over
+from tests.conftest import start_replay as start
 
 PYTHON = sys.executable
 RUN_LIMIT_S = 60.0
@@ -307,28 +308,11 @@ async def app(scope, receive, send):
 """
 
 
-def start(*words: str) -> subprocess.Popen[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    return subprocess.Popen(
-        [PYTHON, "-m", "replay", *words],
-        env={**env, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def finish(child: subprocess.Popen[str], seen: str = "") -> tuple[int, str, str]:
     """Return exit code and output, without our own lines."""
-    try:
-        stdout, stderr = child.communicate(timeout=RUN_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        stdout, stderr = child.communicate()
-        pytest.fail(f"hung: {child.args}\n{stdout}\n{stderr}")
-    lines = (seen + stderr).splitlines(keepends=True)
-    return child.returncode, stdout, "".join(line for line in lines if not line.startswith("replay: "))
+    done = wait_until_over(child, RUN_LIMIT_S)
+    lines = (seen + done.stderr).splitlines(keepends=True)
+    return done.returncode, done.stdout, "".join(line for line in lines if not line.startswith("replay: "))
 
 
 def test_real_pytest(folder: Path) -> None:

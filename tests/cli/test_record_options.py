@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import re
 import signal
 import subprocess
@@ -15,9 +16,10 @@ import pytest
 
 from replay.recording.container import MAGIC
 from replay.recording.recording import Outcome, Recording
-from tests.conftest import ROOT
-
-RUN_LIMIT_S = 30.0
+from replay.runtime import unrecorded
+from tests.conftest import ROOT, Child
+from tests.conftest import finish as wait_for
+from tests.conftest import start_replay as start
 
 HANGS = """
 import asyncio, sys, threading, time
@@ -81,25 +83,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def start(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "replay", *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(child: subprocess.Popen[str]) -> Ran:
-    try:
-        stdout, stderr = child.communicate(timeout=RUN_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        stdout, stderr = child.communicate()
-        pytest.fail(f"hung: {child.args}\n{stdout}\n{stderr}")
-    return Ran(child.returncode, stdout, stderr)
+def finish(child: Child) -> Ran:
+    done = wait_for(child)
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def record(source: str, *args: str, options: str = "") -> Ran:
@@ -363,6 +349,7 @@ def test_failing_to_become_another_program() -> None:
     Path("bad").chmod(0o755)
     source = """
 import os
+import py_compile
 for call in (
     lambda: os.execv("/no/such", ["x"]),
     lambda: os.execvp("no-such-command", ["x"]),
@@ -443,3 +430,253 @@ print("seen", seen)
         ran.ours[0] == "replay: SIGALRM while the program is busy: recording stops here, the program goes on"
     )
     assert (outcome().how, outcome().detail) == ("interrupted", signal.SIGALRM)
+
+
+NOBODY_READS = """
+import signal, sys
+
+class Stuck(Exception):
+    pass
+
+written = seen = 0
+
+def look(number, frame):
+    global seen
+    if written == seen:
+        raise Stuck
+    seen = written
+
+signal.signal(signal.SIGALRM, look)
+signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+try:
+    while True:
+        sys.stdout.write(f"{written:8} {'x' * 20_000}\\n")
+        written += 1
+except Stuck:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print("stuck", file=sys.stderr, flush=True)
+print("after", written)
+"""
+
+
+def test_a_handler_runs_while_nobody_reads_what_is_printed() -> None:
+    Path("app.py").write_text(NOBODY_READS)
+    child = start("record", "app.py")
+    assert child.stderr is not None
+    assert child.stderr.readline() == "stuck\n"
+    ran = finish(child)
+    assert (ran.code, ran.ours) == (0, RECORDED)
+    replayed = play()
+    assert (replayed.code, replayed.stdout, replayed.stderr) == (0, ran.stdout, "stuck\n")
+
+
+# -- our own lines ------------------------------------------------------------------------------------
+
+
+def test_our_lines_begin_on_lines_of_their_own() -> None:
+    ran = record("import sys\nsys.stderr.write('no end')")
+    assert re.sub(r"\d+ events.*KB", "...", ran.stderr) == "no end\n" + "".join(
+        f"{one}\n" for one in RECORDED
+    )
+    assert play().stderr == "no end"
+
+
+def test_a_line_of_stdout_without_its_end_where_both_go_to_one_place() -> None:
+    Path("app.py").write_text("print('no end', end='')")
+    together = finish(start("record", "app.py", stderr=subprocess.STDOUT))
+    assert re.sub(r"\d+ events.*KB", "...", together.stdout) == "no end\n" + "".join(
+        f"{one}\n" for one in RECORDED
+    )
+    apart = finish(start("record", "app.py"))
+    assert (apart.stdout, apart.ours, apart.stderr[:8]) == ("no end", RECORDED, "replay: ")
+
+
+def test_a_divergence_begins_on_a_line_of_its_own() -> None:
+    Path("leak").touch()
+    source = """
+import ctypes, sys, time
+print("no end", end="", file=sys.stderr, flush=True)
+if ctypes.CDLL(None).access(b"leak", 0):
+    time.time()
+time.time_ns()
+"""
+    record(source)
+    Path("leak").unlink()
+    replayed = play()
+    assert replayed.code == 93
+    assert re.sub(r"#\d+|\b\d+\.\.|-> \d+", "N", replayed.stderr) == (
+        "no end\n"
+        "replay: divergence at event N, step @0\n"
+        f"  at        {Path.cwd()}/app.py:5 in <module>\n"
+        "  expected  time.time_ns N\n"
+        "  observed  time.time\n"
+        f"  likely    {unrecorded.CTYPES}\n"
+        "\n"
+        f"hint: `replay events {Path.cwd()}/run.rec N` shows what was recorded there\n"
+    )
+
+
+# -- what never started -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", ["", "--on-failure", "--timeout 30"])
+@pytest.mark.parametrize(
+    "words",
+    ["-m nopemod", "-m package.nope", "-m bad", "bad.py", "-m bad_package.module", "folder", "-m empty"],
+)
+def test_what_never_ran_a_line_replaces_no_recording(words: str, options: str) -> None:
+    files = {
+        "bad.py": "def (",
+        "package/nope/x": "",
+        "bad_package/__init__.py": "def (",
+        "folder/__main__.py": "def (",
+        "empty/x": "",
+    }
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    before = sorted(os.listdir())
+    ran = finish(start("record", *options.split(), *words.split()))
+    assert (ran.code, ran.ours) == (1, ["replay: nothing was recorded: the program did not start"])
+    assert sorted(os.listdir()) == before
+    plain = subprocess.run(
+        [sys.executable, *words.split()], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert ran.stderr == plain.stderr + "".join(f"{line}\n" for line in ran.ours)
+    Path("run.rec").write_bytes(OLDER)
+    ran = finish(start("record", *options.split(), *words.split()))
+    left = "replay: nothing was recorded: the program did not start; run.rec is left as it was"
+    assert (ran.code, ran.ours) == (1, [left])
+    assert Path("run.rec").read_bytes() == OLDER
+
+
+@pytest.mark.parametrize("words", ["-m package", "-m package.nope", "folder", "-m sourceless"])
+def test_what_ran_a_line_is_recorded(words: str) -> None:
+    Path("package").mkdir()
+    Path("package/__init__.py").write_text("1 / 0")
+    Path("folder").mkdir()
+    Path("folder/__main__.py").write_text("1 / 0")
+    py_compile.compile("folder/__main__.py", "sourceless.pyc")
+    Path("run.rec").write_bytes(OLDER)
+    ran = finish(start("record", *words.split()))
+    assert (ran.code, ran.ours) == (1, FAILED)
+    assert "ZeroDivisionError" in ran.stderr
+    assert outcome().is_failure
+
+
+# -- --until-failure ----------------------------------------------------------------------------------
+
+FLAKY = """
+import os, signal, sys, time
+with open("count", "a+") as file:
+    file.write("x")
+print("run", os.path.getsize("count"), flush=True)
+if os.path.getsize("count") == 3:
+    match sys.argv[1]:
+        case "exit":
+            sys.exit(3)
+        case "raise":
+            raise ValueError("flaky")
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "terminate":
+            os.kill(os.getpid(), signal.SIGTERM)
+        case "hang":
+            time.sleep(60)
+        case "usage":
+            sys.exit(92)
+        case "exec":
+            os.execvp("false", ["false"])
+"""
+RUNS = ["replay: run 1 of 5", "replay: run 2 of 5", "replay: run 3 of 5"]
+CUT_SHORT = [
+    "replay: run 3 failed; the recording ends before it did",
+    "replay: next: replay play run.rec",
+]
+
+
+@pytest.mark.parametrize(
+    ("way", "code", "said"),
+    [
+        ("exit", 3, FAILED),
+        ("raise", 1, FAILED),
+        ("terminate", -signal.SIGTERM, FAILED),
+        ("hang", 124, ["replay: stopped after 2 s, at {folder}/app.py:17 in <module>", *FAILED]),
+        ("usage", 92, FAILED),
+        ("kill", -signal.SIGKILL, CUT_SHORT),
+        (
+            "exec",
+            1,
+            [
+                "replay: recorded run.rec.part  ...",
+                "replay: next: replay play run.rec.part",
+                *CUT_SHORT,
+            ],
+        ),
+    ],
+)
+def test_it_is_recorded_until_it_fails(folder: Path, way: str, code: int, said: list[str]) -> None:
+    Path("run.rec").write_bytes(OLDER)
+    ran = record(FLAKY, way, options="--until-failure 5 --timeout 2")
+    expected = RUNS + [line.format(folder=folder) for line in said]
+    assert (ran.code, ran.ours, ran.stdout) == (code, expected, "run 1\nrun 2\nrun 3\n")
+    assert sorted(os.listdir()) == ["app.py", "count", "run.rec"]
+    assert play().stdout == "run 3\n"
+
+
+def test_none_fails() -> None:
+    Path("run.rec").write_bytes(OLDER)
+    ran = record(FLAKY, "fine", options="--until-failure 4")
+    assert (ran.code, ran.stdout) == (0, "run 1\nrun 2\nrun 3\nrun 4\n")
+    assert ran.stderr == "".join(f"replay: run {n} of 4\n" for n in (1, 2, 3, 4)) + (
+        "replay: 4 runs, none failed; nothing is kept\n"
+    )
+    assert Path("run.rec").read_bytes() == OLDER
+    assert sorted(os.listdir()) == ["app.py", "count", "run.rec"]
+
+
+def test_what_cannot_be_started_is_not_tried_again() -> None:
+    ran = record("def (", options="--until-failure 4")
+    assert (ran.code, ran.ours) == (
+        1,
+        [
+            "replay: run 1 of 4",
+            "replay: nothing was recorded: the program did not start",
+            "replay: run 1 left no recording, so it is the last",
+        ],
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_runs(number: signal.Signals) -> None:
+    source = (
+        "import time\nprint('READY', flush=True)\ntry:\n    time.sleep(1)\nexcept BaseException:\n    pass\n"
+    )
+    if number == signal.SIGTERM:
+        source = "import signal\nsignal.signal(signal.SIGTERM, lambda *given: None)\n" + source
+    Path("app.py").write_text(source)
+    child = start("record", "--until-failure", "50", "app.py", start_new_session=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "READY\n"
+    if number == signal.SIGINT:  # as a terminal does it
+        os.killpg(child.pid, number)
+    else:
+        child.send_signal(number)
+    ran = finish(child)
+    stopped = f"replay: stopped by {number.name} after 1 run, none failed"
+    assert (ran.code, ran.ours) == (128 + number, ["replay: run 1 of 50", stopped])
+
+
+def test_until_failure_and_what_it_does_not_go_with() -> None:
+    said = {
+        "--until-failure 0": "--until-failure must be between 1 and 1,000,000 runs, not 0",
+        "--until-failure 1000001": "--until-failure must be between 1 and 1,000,000 runs, not 1,000,001",
+        "--until-failure 3 --on-failure": "--until-failure keeps only the run that fails: --on-failure says"
+        " nothing more\n\nhint: leave `--on-failure` out, or `--until-failure` if one run is enough",
+        "--until-failure x": "argument --until-failure: invalid int value: 'x'"
+        "\n\nhint: `replay record --help` shows what it takes",
+    }
+    for options, message in said.items():
+        ran = record("print('not run')", options=options)
+        assert (ran.code, ran.stdout, ran.stderr) == (92, "", f"replay: {message}\n")
+    assert os.listdir() == ["app.py"]

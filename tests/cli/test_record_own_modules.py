@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-
-RUN_LIMIT_S = 30.0
+from tests.conftest import run_replay
 
 PROGRAM = """
 import asyncio, random, signal, threading
@@ -44,27 +41,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "replay", *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=RUN_LIMIT_S,
-        check=False,
-    )
-
-
 def record_and_play(folder: Path, *words: str) -> list[str]:
     """Return what the program printed, in both runs, and before it the line that `record` said of it."""
-    recorded = run("record", *words)
+    recorded = run_replay("record", *words)
     assert recorded.returncode == 0, recorded.stderr
     if folder.is_dir():
         shutil.rmtree(folder)
     else:
         folder.unlink()
-    played = run("play", "run.rec")
+    played = run_replay("play", "run.rec")
     assert (played.returncode, played.stdout, played.stderr) == (0, recorded.stdout, "")
     assert len(recorded.stdout.splitlines()) > 1
     lines = recorded.stderr.splitlines()
@@ -114,7 +99,7 @@ def test_a_zip_file_with_a_replay_in_it(folder: Path) -> None:
 def test_it_may_fail_as_it_does(folder: Path) -> None:
     (folder / "replay.py").write_text("def again(): raise ValueError('mine')\n")
     (folder / "app.py").write_text("import replay\nreplay.again()")
-    recorded = run("record", "work/app.py")
+    recorded = run_replay("record", "work/app.py")
     assert recorded.returncode == 1
     plain = subprocess.run(
         [sys.executable, "work/app.py"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from replay.runtime import unrecorded
-from tests.conftest import ROOT
-
-RUN_LIMIT_S = 15.0
+from replay.runtime.boundary import databases
+from tests.conftest import Done, run_replay
 
 
 @pytest.fixture(autouse=True)
@@ -26,35 +22,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "replay", *words],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=RUN_LIMIT_S,
-        check=False,
-    )
-
-
 def remarks(source: str, *args: str, code: int = 0) -> list[str]:
     """Record a program; return what was said of it, which must also be what `info` says."""
     Path("app.py").write_text(source)
-    ran = run("record", "app.py", *args)
+    ran = run_replay("record", "app.py", *args)
     assert ran.returncode == code, ran.stderr
     lines = [line.removeprefix("replay: ") for line in ran.stderr.splitlines() if line.startswith("replay: ")]
     assert [line.split()[0] for line in lines[-2:]] == ["recorded", "next:"]
-    info = json.loads(run("info", "--json", "run.rec").stdout)
+    info = json.loads(run_replay("info", "--json", "run.rec").stdout)
     notes = [note["text"] for note in info["notes"]]
     # The tracker that multiprocessing starts ends after the program: that is said in the recording alone.
     assert [text for text in notes if not text.startswith("a child process outlived")] == lines[:-2]
     return lines[:-2]
 
 
-def replayed() -> subprocess.CompletedProcess[str]:
+def replayed() -> Done:
     Path("app.py").unlink()
-    return run("play", "run.rec")
+    return run_replay("play", "run.rec")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +46,7 @@ def replayed() -> subprocess.CompletedProcess[str]:
     [
         ("import sqlite3", []),
         ("import sqlite3\nfor _ in range(3): sqlite3.connect(':memory:').close()", [unrecorded.SQLITE]),
+        ("import sqlite3\nsqlite3.Connection(':memory:').close()", [unrecorded.SQLITE]),
         ("import os\nif not os.fork(): os._exit(0)\nos.wait()", [unrecorded.FORK]),
         ("import os\nos.system('true')\nos.system('true')", [unrecorded.CHILD]),
         (
@@ -144,14 +129,14 @@ def test_a_class_is_named_when_an_object_of_it_is_made() -> None:
     assert remarks("import pycares\nclass Ours(pycares.Channel): pass") == []
     source = "import pycares\nprint(isinstance(pycares.Channel(1), pycares.Channel))\npycares.Channel(0)"
     assert remarks(source, code=1) == ["pycares (aiodns): its look-ups of names are not recorded"]
-    assert "unrecorded.py" not in run("record", "app.py").stderr
+    assert "unrecorded.py" not in run_replay("record", "app.py").stderr
 
 
 def test_a_module_that_cannot_be_imported_is_not_named() -> None:
     fake("plyvel", "raise ImportError('no leveldb')")
     source = "import traceback\ntry: import plyvel\nexcept ImportError: traceback.print_exc()"
     assert remarks(source) == []
-    assert "runtime" not in run("record", "app.py").stderr
+    assert "runtime" not in run_replay("record", "app.py").stderr
 
 
 def test_modules_of_one_zip_file_are_told_apart() -> None:
@@ -188,7 +173,7 @@ print(*database.execute("select random(), random()"))
     assert remarks(source) == [unrecorded.SQLITE]
     ran = replayed()
     assert ran.returncode == 93
-    assert f"  or        {unrecorded.SQLITE}\n" in ran.stderr
+    assert f"  likely    {unrecorded.SQLITE}\n" in ran.stderr
 
 
 # -- uvloop, the real one -----------------------------------------------------------------------------------
@@ -238,7 +223,7 @@ match sys.argv[1]:
 def test_uvloop_is_replaced_by_our_loop(way: str) -> None:
     pytest.importorskip("uvloop")
     assert remarks(UVLOOP_APP, way) == [unrecorded.UVLOOP]
-    first = run("record", "app.py", way)
+    first = run_replay("record", "app.py", way)
     assert first.stdout.endswith(" True\n")
     again = replayed()
     assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
@@ -255,7 +240,7 @@ def test_without_uvloop_the_import_fails_as_it_does() -> None:
         "import sys\nsys.path[:] = [one for one in sys.path if 'site-packages' not in one]\nimport uvloop"
     )
     assert remarks(source, code=1) == []
-    assert "ModuleNotFoundError: No module named 'uvloop'\n" in run("record", "app.py").stderr
+    assert "ModuleNotFoundError: No module named 'uvloop'\n" in run_replay("record", "app.py").stderr
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "auto"])
@@ -276,11 +261,11 @@ async def app(scope, receive, send):
             return
 """
     )
-    ran = run("record", "--", "uvicorn", "site_:app", "--loop", loop, "--port", "0")
+    ran = run_replay("record", "--", "uvicorn", "site_:app", "--loop", loop, "--port", "0")
     lines = ran.stderr.splitlines()
     assert lines.count(f"replay: {unrecorded.UVLOOP}") == 1
     assert "INFO:     Application shutdown complete." in lines
-    again = run("play", "run.rec")
+    again = run_replay("play", "run.rec")
     assert again.returncode == ran.returncode
     assert again.stderr.splitlines() == [line for line in lines if not line.startswith("replay: ")]
 
@@ -312,6 +297,46 @@ with open("data", "r+b") as file:
     again = replayed()
     assert (again.returncode, again.stdout) == (0, "[('new',)]\nb'new data'\n")
     assert {name: Path(name).read_bytes() for name in kept} == kept
+
+
+def test_an_attached_database_that_a_callback_sees_is_named_and_not_replayed(folder: Path) -> None:
+    source = """
+import sqlite3
+database = sqlite3.connect(":memory:")
+database.set_trace_callback(print)
+database.set_trace_callback(None)
+database.execute("attach 'one.db' as one")
+database.set_trace_callback(lambda text: print(text, flush=True))
+database.execute("attach 'other.db' as other")
+"""
+    assert remarks(source) == [unrecorded.SQLITE, unrecorded.SQLITE_SCRIPT]
+    (folder / "other.db").unlink()
+    again = replayed()
+    assert (again.returncode, again.stdout) == (93, "")
+    assert "  expected  another database, by ATTACH, whose content is not in the recording\n" in again.stderr
+    assert not (folder / "other.db").exists()
+
+
+@pytest.mark.parametrize("statement", ["ATTACH 'other.db' AS other", "VACUUM INTO 'other.db'"])
+def test_a_script_that_opens_another_database_is_named_and_not_replayed(statement: str, folder: Path) -> None:
+    source = f"""
+import sqlite3
+database = sqlite3.connect(":memory:")
+database.executescript('''
+    CREATE TABLE words (attach, vacuum); -- vacuum into
+    INSERT INTO words VALUES ('; attach', '; vacuum into');
+''')
+print("before", flush=True)
+database.executescript('''CREATE TABLE t (x); /* ; */ ; {statement};''')
+"""
+    assert remarks(source) == [unrecorded.SQLITE, unrecorded.SQLITE_SCRIPT]
+    (folder / "other.db").unlink()
+    again = replayed()
+    assert (again.returncode, again.stdout) == (93, "before\n")
+    word = statement.partition(" ")[0]
+    assert f"  expected  another database, by {word}, whose content is not in the recording\n" in again.stderr
+    assert f"  likely    {databases.SCRIPTS}\n" in again.stderr
+    assert not (folder / "other.db").exists()
 
 
 def test_a_replay_stops_at_a_file_that_was_too_large_to_keep() -> None:

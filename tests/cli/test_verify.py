@@ -23,6 +23,8 @@ def with_events(path: Path, *, is_closed: bool = True) -> None:
     writer.put(0, [1, 1000])
     if is_closed:
         writer.close()
+    else:
+        writer.detach()
 
 
 def outcome(replays: list[Replay], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *words: str) -> int:

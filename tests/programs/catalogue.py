@@ -83,6 +83,7 @@ LISTED = (
         signals=tuple((f"READY {what}", signal.SIGINT) for what in ("sleep", "lock", "event", "last")),
         exit_code=-signal.SIGINT,
     ),
+    Program("signals_in_effects", signals=(("READY", signal.SIGINT),)),
     Program("graceful_shutdown", "TERM", signals=(("READY", signal.SIGTERM),)),
     Program("graceful_shutdown", "HUP", signals=(("READY", signal.SIGHUP),)),
     # TLS
@@ -111,6 +112,7 @@ LISTED = (
 
 
 TURNS = "turn", "task", "fewer", "early", "clock", "exit", "raise"
+REFUSALS = "not", "sooner", "later", "mask", "other"
 ARGUMENTS = (
     *(
         "sendto",
@@ -141,6 +143,7 @@ LEAKS = (
     _toggled("leak_other_order"),
     *(_toggled("leak_other_turns", kind) for kind in TURNS),
     *(_toggled("leak_other_arguments", kind) for kind in ARGUMENTS),
+    *(_toggled("leak_other_refusals", kind) for kind in REFUSALS),
 )
 
 CUT = (

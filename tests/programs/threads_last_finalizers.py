@@ -1,12 +1,7 @@
 """What a thread keeps in a `threading.local` is finalized at its end: files are closed, and removed."""
 
 import os
-import sys
 import threading
-
-if sys.version_info >= (3, 13):
-    print("not recorded from 3.13 on")
-    sys.exit()
 
 
 class Temporary:

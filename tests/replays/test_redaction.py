@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from replay.recording.reader import RecordingFile
+from replay.recording.recording import Recording
 from tests.replays.harness import Ran, show
 from tests.replays.projects import Project
 
@@ -170,7 +171,61 @@ def test_a_program_that_looks_into_a_secret(tmp_path: Path) -> None:
     project.record("app.py", env={"API_TOKEN": SECRET})
     replayed = project.play()
     assert replayed.exit_code == 93
-    assert b"secrets were redacted" in replayed.stderr
+    assert LIKELY in replayed.stderr
+
+
+LIKELY = (
+    b"  likely    secrets were redacted, and a replay has placeholders:"
+    b" the program may have looked into one, or made another out of it\n"
+)
+DERIVED = {
+    "an argument": "import sys\nprint(sys.argv[1].upper(), flush=True)\n",
+    "input": "import socket\na, b = socket.socketpair()\na.sendall(b'x')\n"
+    "print(open('config').read().upper(), flush=True)\n",
+    "a limb that is not taken": "import os, time\n"
+    "if os.environ['SERVICE_LOGIN'].startswith('hunter'):\n    time.time()\nprint(1)\n",
+}
+
+
+@pytest.mark.parametrize("what", DERIVED)
+@pytest.mark.parametrize("ending", ["", "import os; os._exit(0)\n"])
+def test_what_is_made_of_a_secret_names_redaction(tmp_path: Path, what: str, ending: str) -> None:
+    project = Project.of(tmp_path, {"app.py": DERIVED[what] + ending, "config": SECRET})
+    recorded = project.record(
+        *("app.py", SECRET),
+        options=("--redact-env", "SERVICE_LOGIN", "--redact", "hunter2-.*ß!"),
+        env={"SERVICE_LOGIN": SECRET},
+    )
+    assert recorded.exit_code == 0, show(recorded)
+    replayed = project.play()
+    assert replayed.exit_code == 93, show(replayed)
+    assert replayed.stderr.count(LIKELY) == 1, show(replayed)
+
+
+def test_nothing_found_to_redact_is_no_cause(tmp_path: Path) -> None:
+    text = "import ctypes\nprint(ctypes.CDLL(None).access(b'leak', 0), flush=True)\n"
+    project = Project.of(tmp_path, {"app.py": text, "leak": ""})
+    project.record("app.py", options=("--redact", "tok_[0-9]+"))
+    project.remove()
+    replayed = project.play()
+    assert replayed.exit_code == 93, show(replayed)
+    assert b"redacted" not in replayed.stderr
+
+
+@pytest.mark.parametrize("ending", ["", "import os; os._exit(0)\n", "raise SystemExit(1)\n"])
+def test_info_counts_what_was_redacted_once(tmp_path: Path, ending: str) -> None:
+    """Known beforehand, met on the way in, and read by name."""
+    text = "import os, sys\nopen('config').read()\nos.environ['API_TOKEN']\nprint(sys.argv[1], flush=True)\n"
+    project = Project.of(tmp_path, {"app.py": text + ending, "config": KEY})
+    recorded = project.record(
+        *("app.py", SECRET),
+        options=("--redact-env", "SERVICE_LOGIN", "--redact", "sk-[0-9a-f]{12}"),
+        env={"SERVICE_LOGIN": SECRET, "API_TOKEN": "another secret"},
+    )
+    said = b"replay: redacted 3 secrets in "
+    assert said in recorded.stderr, show(recorded)
+    with Recording.open(project.recording) as recording:
+        assert recording.survey().secrets_count == 3
 
 
 def test_the_header_keeps_no_pattern_that_is_the_secret(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ HARMLESS: Final[dict[str, dict[str, str]]] = {
             WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG
             WTERMSIG fsdecode fsencode fspath makedev minor strerror waitstatus_to_exitcode
         """,
-        OWN_STATE: "putenv register_at_fork unsetenv",
+        OWN_STATE: "putenv unsetenv",
         CONSTANT: "sched_get_priority_max sched_get_priority_min",
         VALUE: """
             GenericAlias Mapping MutableMapping PathLike sched_param stat_result
