@@ -171,6 +171,12 @@ class Reporter:
         say(self._diverged(reason))
         real.exit_now(ExitCode.PROGRAM_DIVERGENCE)
 
+    def text(self, reason: Divergence | Ended | Interrupted | Unseen) -> str:
+        """Return what is said of a replay that could not go on."""
+        if isinstance(reason, Divergence):
+            return self._diverged(reason)
+        return self._ended(reason) if isinstance(reason, Ended) else ""
+
     def _place(self, position: Position) -> tuple[str, str]:
         """Return the event index and the step of a position, as they are printed everywhere."""
         with RecordingFile.open(self._path) as file:

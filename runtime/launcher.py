@@ -98,23 +98,39 @@ def launch_play(options: PlayOptions) -> NoReturn:
       UnreadableRecording: the file is no recording, or not one of this version, or its header makes no sense.
       ReplayError: it cannot be replayed here.
     """
-    from replay.recording.drift import check_interpreter
-    from replay.recording.header import check_header
-    from replay.recording.reader import RecordingFile
-    from replay.runtime import environment
-
-    with RecordingFile.open(options.recording) as file:
-        header: dict[str, Any] = dict(file.header)
-    check_header(header, options.recording)
-    check_interpreter(header)
-    _fill_streams()
-    _start(
+    _start_replay(
         {
             "mode": "play",
             "recording": options.recording,
             "source": options.source,
             "timeout_s": options.timeout_s,
-        },
+        }
+    )
+
+
+def become_debuggee(job: dict[str, Any]) -> NoReturn:
+    """Become a replayed program that a client tells what to do, as ``job`` says: see ``replay.timeline``."""
+    try:
+        _start_replay({**job, "mode": "debug", "timeout_s": None})
+    except UnreadableRecording as error:
+        _fail(error, ExitCode.PROGRAM_UNREADABLE)
+    except ReplayError as error:
+        _fail(error, ExitCode.PROGRAM_USAGE)
+
+
+def _start_replay(job: dict[str, Any]) -> NoReturn:
+    from replay.recording.drift import check_interpreter
+    from replay.recording.header import check_header
+    from replay.recording.reader import RecordingFile
+    from replay.runtime import environment
+
+    with RecordingFile.open(job["recording"]) as file:
+        header: dict[str, Any] = dict(file.header)
+    check_header(header, job["recording"])
+    check_interpreter(header)
+    _fill_streams()
+    _start(
+        job,
         header["flags"],
         {**environment.startup(header), "PYTHONHASHSEED": header["hash_seed"]},
     )
@@ -292,20 +308,38 @@ def _play(job: dict[str, Any]) -> NoReturn:
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
     names: list[str] = header["doors"]
-    from replay.runtime.carriers import KERNEL_THREADS, Greenlets
-    carrier = Greenlets() if os.path.exists("/tmp/GREEN") else KERNEL_THREADS
-    world = RecordedWorld(first_frames(chunks, ending.frames_count), names, ending, reporter.stop, carrier)
+    frames = first_frames(chunks, ending.frames_count)
+    world = _world(job, frames, names, ending, reporter)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     unrecorded.install(boundary)
     environment.replay(boundary, header)
     redaction.replay(boundary, header)
     _restore_paths(header)
-    if not ending.is_orderly:
+    if not ending.is_orderly and job["mode"] == "play":
         watch_replay(world)
     if job["timeout_s"] is not None:
         limit_replay(world, job["timeout_s"])
     _run(boundary, header, read_script, None)
+
+
+def _world(job: dict[str, Any], frames: Any, names: list[str], ending: Any, reporter: Any) -> Any:
+    """Return the world of a replay: one that goes to its end, or one that is told how far to go."""
+    from replay.runtime.worlds.recorded import RecordedWorld
+
+    if job["mode"] == "play":
+        return RecordedWorld(frames, names, ending, reporter.stop)
+    before = set(sys.modules)
+    from replay.runtime.carriers import Greenlets
+    from replay.runtime.debuggee.answers import ANSWERS
+    from replay.runtime.debuggee.control import Control
+    from replay.runtime.debuggee.world import DebuggedWorld
+
+    # The recorded program did not have them: programs look through `sys.modules`.
+    for name in set(sys.modules) - before:
+        _hidden.append(sys.modules.pop(name))
+    control = Control(job["fd"], ANSWERS)
+    return DebuggedWorld(control, frames, names, ending, control.ends(reporter), Greenlets())
 
 
 def _restore_paths(header: dict[str, Any]) -> None:

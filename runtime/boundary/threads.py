@@ -284,7 +284,7 @@ class RLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, again if it is held by this thread; whether it was taken."""
-        me = self.get_ident()
+        me = RLock.get_ident()
         if self._owner == me:
             self._count += 1
             return True
@@ -297,7 +297,7 @@ class RLock:
     @unseen
     def release(self) -> None:
         """Give the lock back once."""
-        if self._owner != self.get_ident():
+        if self._owner != RLock.get_ident():
             raise RuntimeError("cannot release un-acquired lock")
         self._count -= 1
         if not self._count:
@@ -325,10 +325,10 @@ class RLock:
         return state
 
     def _is_owned(self) -> bool:
-        return self._owner == self.get_ident()
+        return self._owner == RLock.get_ident()
 
     def _recursion_count(self) -> int:
-        return self._count if self._owner == self.get_ident() else 0
+        return self._count if self._owner == RLock.get_ident() else 0
 
     def _at_fork_reinit(self) -> None:
         self._block._at_fork_reinit()  # type: ignore[attr-defined]
@@ -573,7 +573,7 @@ def _identity(boundary: Installer) -> None:
         stream = current.stream
         return real.get_native_id() if stream is None or stream.ident is None else stream.native_id
 
-    RLock.get_ident = staticmethod(get_ident)  # type: ignore[method-assign]
+    RLock.get_ident = staticmethod(get_ident)
     boundary.replace(_thread, "get_ident", get_ident)
     boundary.replace(_thread, "get_native_id", get_native_id)
     for name, value in (("get_ident", get_ident), ("get_native_id", get_native_id)):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from asyncio import Task
 from collections.abc import Callable, Iterator, Sequence
 from types import BuiltinFunctionType, FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from replay.recording.codec import Malformed, checksum, pack_request, unpack_error
 from replay.recording.describe import describe_event
@@ -204,6 +204,16 @@ class RecordedStream:
         return number
 
 
+class StepWatcher(Protocol):
+    """Is told of each step."""
+
+    def on_step(self, stream: RecordedStream, task: int) -> None:
+        """A step is about to begin, of a task or (0) of none."""
+
+    def after_step(self, stream: RecordedStream) -> None:
+        """It has ended."""
+
+
 class RecordedWorld:
     """Answers from a recording."""
 
@@ -218,6 +228,7 @@ class RecordedWorld:
         carrier: Carrier = KERNEL_THREADS,
     ) -> None:
         self.carrier = carrier
+        self.watcher: StepWatcher | None = None
         self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
         self._stop = stop
@@ -595,6 +606,7 @@ class RecordedWorld:
         popleft = ready.popleft
         is_done = Task.done
         timed = loop._run_timed if loop._debug else None
+        watcher = self.watcher
         for _ in range(len(ready)):
             handle = popleft()
             if handle._cancelled:
@@ -605,6 +617,8 @@ class RecordedWorld:
             if kind is TASK_STEP or (kind is BuiltinFunctionType and callback.__name__ == TASK_WAKEUP):
                 owner = callback.__self__
             task = owner._replay_id if type(owner) is Task else 0  # type: ignore[attr-defined]
+            if watcher is not None:
+                watcher.on_step(stream, task)
             pos = stream.pos
             items = stream.items
             if pos < len(items) and items[pos] == task:
@@ -620,6 +634,8 @@ class RecordedWorld:
                 handle._run()
             if task and is_done(owner):
                 self.task_ended(stream, owner)
+            if watcher is not None:
+                watcher.after_step(stream)
             callback = owner = None
         handle = None
 
@@ -775,4 +791,3 @@ class RecordedWorld:
         for _, ready in sorted(self._waiting_output.items()):
             self.show(*ready)
         self._waiting_output.clear()
-

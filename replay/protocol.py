@@ -1,0 +1,87 @@
+"""Messages between a debugged replay and its client.
+
+A message is a map, in msgpack, after its length in four bytes (big endian). The client asks, and the debuggee
+answers each request once, except that output and progress come in between. Both sides are started by us, of
+one version, so no message says its version.
+
+Requests, by ``do``:
+
+* ``run``: go on until something of the ``goal`` is met; answered by ``stopped``.
+* ``fork``: make a copy of the process that stands where this one does; answered by ``forked``, with the
+  copy's end of a socket of its own.
+* ``ask``: a question about the stopped program, by its ``name``; answered by ``answer``. Nothing that a
+  question does is seen by the program later.
+* ``quit``: end; not answered.
+
+A goal (all parts may be missing):
+
+* ``at``: a position, ``[step, line]``: stop there in any case.
+* ``stops``: a list of conditions (`Stop conditions` below); the first one met stops.
+* ``last``: do not stop at what is met, but say at ``at`` which was met last, as ``met``.
+* ``all``: likewise, but say all of them, up to so many.
+* ``pause_ns``: stop at the first step after so much CPU time.
+
+Stop conditions, by ``kind``; each may have an ``id``, which is given back:
+
+* ``step``: before a step; of ``owner``, if given.
+* ``line``: before a line, or where a frame returns or an exception is raised in it; of ``owner``; in a frame
+  that is not deeper than ``depth``; only in the program's own code if ``own``; only of the ``events`` given.
+* ``place``: before a line of ``path`` that is one of ``lines``, or at the start of function ``name``.
+* ``raise``: where an exception of a type called ``name`` is raised.
+
+A ``stopped`` message has ``reason`` (``at``, ``met``, ``pause``, ``end``, ``diverged``, ``over``), ``position``,
+``owner``, and where the program stands (``path``, ``lineno``, ``function``, ``event``, ``depth``).
+
+The owner of a position is a text: ``T5`` is task 5, ``callback@7`` the callback that is step 7, ``main`` the main
+thread outside of any loop, ``thread-2`` another one.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.msgpack import Decoder, Encoder
+
+MAX_MESSAGE_BYTES: Final = 64_000_000
+
+_LENGTH: Final = struct.Struct(">I")
+_encode: Final = Encoder().encode
+_decode: Final = Decoder().decode
+
+Message = dict[str, Any]
+
+
+class Closed(Exception):
+    """The other side is gone."""
+
+
+def pack_message(message: Message) -> bytes:
+    """Return a message as it is sent."""
+    payload = _encode(message)
+    return _LENGTH.pack(len(payload)) + payload
+
+
+def read_message(read: Callable[[int], bytes]) -> Message:
+    """Read one message by ``read(size)``, which may return less.
+
+    Raises:
+      Closed: the other side is gone.
+    """
+    (size,) = _LENGTH.unpack(_exactly(read, _LENGTH.size))
+    if size > MAX_MESSAGE_BYTES:
+        raise Closed(f"a message of {size} bytes")
+    message: Message = _decode(_exactly(read, size))
+    return message
+
+
+def _exactly(read: Callable[[int], bytes], size: int) -> bytes:
+    parts: list[bytes] = []
+    while size:
+        part = read(min(size, 1 << 20))
+        if not part:
+            raise Closed
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

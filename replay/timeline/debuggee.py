@@ -1,0 +1,183 @@
+"""One process of a debugged replay, as its client sees it: started, asked, copied, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from replay.errors import ReplayError, UnreadableRecording
+from replay.options import ExitCode
+from replay.positions import Position
+from replay.protocol import Closed, Message, pack_message, read_message
+
+START_LIMIT_S: Final = 60.0
+
+_START: Final = (
+    "import json, sys; job = json.loads(sys.argv[1]); sys.path.insert(0, job['root']); "
+    "from replay.runtime.launcher import become_debuggee; become_debuggee(job)"
+)
+
+
+class DebuggeeLost(ReplayError):
+    """The process of a replay ended, or does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a replay stands, and why.
+
+    Attributes:
+      reason: ``at`` where it was to go; ``met`` a condition; ``pause``, ``called`` to pause; ``end``: the program has ended;
+        ``diverged``, ``over``: the replay cannot go on, see ``message``.
+      owner: whose code it is, see ``replay.protocol``.
+      event: ``step`` (before one), ``line``, ``return``, ``raise``, ``end``.
+      met: what a goal that does not stop has met.
+    """
+
+    reason: str
+    position: Position
+    owner: str
+    event: str
+    path: str | None
+    lineno: int | None
+    function: str | None
+    depth: int
+    is_own: bool
+    outputs_count: int
+    id: Any = None
+    message: str | None = None
+    how: str | None = None
+    detail: Any = None
+    met: list[list[Any]] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to run."""
+        return self.reason in ("end", "diverged", "over")
+
+
+class Debuggee:
+    """A process that stands somewhere in the replayed run.
+
+    Attributes:
+      stop: where it stands.
+    """
+
+    def __init__(self, sock: socket.socket, pid: int, on_output: Callable[[Message], None]) -> None:
+        self._socket = sock
+        self._pid = pid
+        self._on_output = on_output
+        self._rights: list[int] = []
+        self.stop: Stop
+
+    @classmethod
+    def start(cls, path: str, source: str, on_output: Callable[[Message], None]) -> Debuggee:
+        """Start a replay that stands at its beginning.
+
+        Raises:
+          ReplayError: it cannot be replayed here, or not be read.
+        """
+        ours, theirs = socket.socketpair()
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        job = {"recording": path, "source": source, "fd": theirs.fileno(), "root": root}
+        child = subprocess.Popen(
+            [sys.executable, "-c", _START, json.dumps(job)],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us
+        )
+        theirs.close()
+        found = cls(ours, child.pid, on_output)
+        found._child = child
+        try:
+            found.stop = found._stopped()
+        except DebuggeeLost:
+            assert child.stderr is not None
+            text = child.stderr.read().decode(errors="replace")
+            code = child.wait(START_LIMIT_S)
+            raise _refusal(text, code) from None
+        return found
+
+    _child: subprocess.Popen[bytes] | None = None
+
+    def run(self, goal: dict[str, Any]) -> Stop:
+        """Go on until ``goal``; see ``replay.protocol``."""
+        self._send({"do": "run", "goal": goal})
+        self.stop = self._stopped()
+        return self.stop
+
+    def ask(self, name: str, **more: Any) -> Any:
+        """Return the answer to a question."""
+        self._send({"do": "ask", "name": name, **more})
+        return self._answer("answer")["value"]
+
+    def fork(self) -> Debuggee:
+        """Return a copy that stands where this one does."""
+        self._send({"do": "fork"})
+        message = self._answer("forked")
+        copy = Debuggee(socket.socket(fileno=self._rights.pop()), message["pid"], self._on_output)
+        copy.stop = self.stop
+        return copy
+
+    def pause(self) -> None:
+        """Ask it to stop at the next place where it can; for another thread, or a signal handler."""
+        with contextlib.suppress(OSError):
+            self._socket.send(pack_message({"do": "pause"}))
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._socket.close()
+        with contextlib.suppress(OSError):
+            os.kill(self._pid, signal.SIGKILL)
+        if self._child is not None:
+            assert self._child.stderr is not None
+            self._child.stderr.close()
+            self._child.wait()
+
+    def _stopped(self) -> Stop:
+        message = self._answer("stopped")
+        del message["kind"]
+        step, line = message.pop("position")
+        return Stop(position=Position(step, line), **message)
+
+    def _answer(self, kind: str) -> Message:
+        while True:
+            try:
+                message = read_message(self._read)
+            except (Closed, OSError):
+                raise DebuggeeLost("the process of the replay has ended") from None
+            if message["kind"] == "output":
+                self._on_output(message)
+                continue
+            assert message["kind"] == kind, message
+            return message
+
+    def _read(self, size: int) -> bytes:
+        data, rights, _, _ = socket.recv_fds(self._socket, size, 1)
+        self._rights += rights
+        return data
+
+    def _send(self, message: Message) -> None:
+        try:
+            self._socket.sendall(pack_message(message))
+        except OSError:
+            raise DebuggeeLost("the process of the replay has ended") from None
+
+
+def _refusal(text: str, code: int) -> ReplayError:
+    text = text.strip().removeprefix("replay: ")
+    message, _, hint = text.partition("\n\nhint: ")
+    if code == ExitCode.PROGRAM_UNREADABLE:
+        return UnreadableRecording(message, hint=hint or None)
+    return ReplayError(message or f"the replay could not be started (exit code {code})", hint=hint or None)

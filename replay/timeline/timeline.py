@@ -1,0 +1,184 @@
+"""A replay that one can move along: it goes forward by running, and back by running again from a checkpoint.
+
+Checkpoints are copies of the process of the replay, made on the way forward, so many milliseconds of its CPU
+time apart. They stand where they were made, and cost the memory that differs. To go anywhere, the nearest one before it is
+copied, and the copy runs on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+from sortedcontainers import SortedDict
+
+from replay.errors import ReplayError
+from replay.positions import Position
+from replay.protocol import Message
+from replay.timeline.debuggee import Debuggee, Stop
+
+SPACING_NS: Final = 15_000_000
+"""CPU time between two checkpoints, at first."""
+
+MOST_CHECKPOINTS: Final = 100
+"""When there are more, every other one is given up, and the next ones are made further apart."""
+
+START: Final = Position(0)
+_END: Final = Position(1 << 60)
+
+Output = tuple[Position, int, bytes]
+"""What the program wrote: where, to stdout (1) or stderr (2), and what."""
+
+
+class Timeline:
+    """The replay of one recording, at one place at a time.
+
+    Attributes:
+      here: the process that stands where we are.
+      output: what the program has written, as far as it has ever been run.
+    """
+
+    def __init__(self, path: str, source: str = "check") -> None:
+        """Start the replay; it stands at its beginning.
+
+        Raises:
+          ReplayError: it cannot be replayed here.
+        """
+        self.output: list[Output] = []
+        self.on_progress: Callable[[Position], None] = lambda position: None
+        self._checkpoints: SortedDict[Position, Debuggee] = SortedDict()
+        self._spacing_ns = SPACING_NS
+        first = Debuggee.start(path, source, self._written)
+        self._checkpoints[START] = first
+        self.here = first.fork()
+        self.ending: Stop | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all processes."""
+        self.here.kill()
+        for checkpoint in self._checkpoints.values():
+            checkpoint.kill()
+        self._checkpoints.clear()
+
+    @property
+    def stop(self) -> Stop:
+        """Where we are."""
+        return self.here.stop
+
+    @property
+    def position(self) -> Position:
+        """Where we are, in short."""
+        return self.here.stop.position
+
+    def written(self) -> list[Output]:
+        """Return what the program had written when it came to where we are."""
+        return self.output[: self.stop.outputs_count]
+
+    def goto(self, position: Position) -> Stop:
+        """Go to a place, or to the end of the replay if that is before it."""
+        if self.position == position and self.stop.event != "end":
+            return self.stop
+        self._come_before(position)
+        return self._run({"at": [position.step, position.line]})
+
+    def forward(self, goal: dict[str, Any]) -> Stop:
+        """Run on until ``goal`` is met; see ``replay.protocol``."""
+        return self._run(goal)
+
+    def look_forward(self, goal: dict[str, Any]) -> Stop | None:
+        """Run on until a condition of ``goal`` is met; stay here, and return None, if none is before its ``at``."""
+        if self.stop.is_over:
+            return None
+        before = self.here
+        self.here = before.fork()
+        stop = self._run(goal)
+        if stop.reason in ("met", "called"):
+            before.kill()
+            return stop
+        self.here.kill()
+        self.here = before
+        return None
+
+    def last_before(
+        self, position: Position, goal: dict[str, Any], first: Position = START
+    ) -> list[Any] | None:
+        """Return what of ``goal`` was met last before ``position``, from ``first`` on; we do not move.
+
+        It is looked for backwards, from checkpoint to checkpoint.
+        """
+        end = position
+        while end > first:
+            start = self._checkpoint_before(end)
+            found = self._met(start, {**goal, "last": True}, end)
+            found = [one for one in found if Position(one[0], one[1]) >= first]
+            if found:
+                return found[-1]
+            end = start.stop.position
+        return None
+
+    def all_between(self, first: Position, last: Position, goal: dict[str, Any]) -> list[list[Any]]:
+        """Return all that is met of ``goal`` from ``first`` to before ``last``; we do not move."""
+        start = self._checkpoint_before(Position(first.step, first.line + 1))
+        found = self._met(start, {**goal, "all": True}, last)
+        return [one for one in found if Position(one[0], one[1]) >= first]
+
+    def checkpoint(self) -> None:
+        """Make a checkpoint where we are."""
+        if self.position not in self._checkpoints and not self.stop.is_over:
+            self._checkpoints[self.position] = self.here.fork()
+
+    def _met(self, start: Debuggee, goal: dict[str, Any], end: Position) -> list[list[Any]]:
+        runner = start.fork()
+        try:
+            stop = runner.run({**goal, "at": [end.step, end.line]})
+        finally:
+            runner.kill()
+        return [one for one in stop.met if Position(one[0], one[1]) < end]
+
+    def _checkpoint_before(self, position: Position) -> Debuggee:
+        """Return the last checkpoint before ``position``, and not at it."""
+        at = self._checkpoints.bisect_left(position)
+        found: Debuggee = self._checkpoints.values()[max(at - 1, 0)]
+        return found
+
+    def _come_before(self, position: Position) -> None:
+        """Take the nearest process at or before ``position`` as the one that is here."""
+        at = self._checkpoints.bisect_right(position)
+        nearest: Debuggee = self._checkpoints.values()[at - 1]
+        if self.stop.is_over or self.position > position or nearest.stop.position > self.position:
+            self.here.kill()
+            self.here = nearest.fork()
+
+    def _run(self, goal: dict[str, Any]) -> Stop:
+        if self.stop.is_over:
+            return self.stop
+        while True:
+            stop = self.here.run({**goal, "pause_ns": self._spacing_ns})
+            if stop.is_over:
+                self.ending = stop
+            if stop.reason != "pause":
+                return stop
+            self._keep()
+            self.on_progress(stop.position)
+
+    def _keep(self) -> None:
+        """Make a checkpoint on the way, where there is none near."""
+        position = self.position
+        if position in self._checkpoints:
+            return
+        self._checkpoints[position] = self.here.fork()
+        if len(self._checkpoints) > MOST_CHECKPOINTS:
+            self._spacing_ns *= 2
+            for one in list(self._checkpoints)[1::2]:
+                self._checkpoints.pop(one).kill()
+
+    def _written(self, message: Message) -> None:
+        if message["index"] == len(self.output):
+            position = Position(message["position"][0])  # lines are not always counted
+            self.output.append((position, message["target"], message["data"]))

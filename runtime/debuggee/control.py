@@ -1,0 +1,371 @@
+"""Talks to the client of a debugged replay: runs to where it is wanted, stops there, answers.
+
+The program is stopped by not returning: while it is, the place that noticed that it is to stop serves
+requests. A copy of the process made there is a checkpoint: it serves requests of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from types import CodeType, FrameType
+from typing import Any, Final, NoReturn
+
+from replay.protocol import Closed, Message, pack_message, read_message
+from replay.runtime import real
+from replay.runtime.debuggee.lines import OWN, kinds, lines
+from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
+from replay.runtime.streams import current
+
+NEVER: Final = 1 << 62
+MOST_MET: Final = 200_000
+"""So many matches are told at most, of a goal that asks for all."""
+
+_LOOK_AT_CLOCK: Final = 32
+"""Steps or lines between two looks at how much time was used."""
+
+# Held before the boundary replaces them.
+_libc: Final = ctypes.PyDLL(None)
+_send_message = socket.socket.sendmsg
+_socketpair = socket.socketpair
+_detach = socket.socket.detach
+_from_fd = socket.fromfd
+_fcntl = fcntl.fcntl
+
+Answer = Callable[["Control", Message], Any]
+
+
+class Stop:
+    """Where the program stands."""
+
+    __slots__ = ("event", "frame", "reason", "value")
+
+    def __init__(self, reason: str, frame: FrameType | None, event: str, value: object = None) -> None:
+        self.reason = reason
+        self.frame = frame
+        self.event = event
+        self.value = value
+
+
+class _Goal:
+    """Until when to run; see ``replay.protocol``."""
+
+    def __init__(self, form: Mapping[str, Any]) -> None:
+        step, line = form.get("at") or (NEVER, 0)
+        self.step: int = step
+        self.line: int = line
+        stops = form.get("stops") or ()
+        self.for_steps = [one for one in stops if one["kind"] == "step"]
+        self.for_lines = [one for one in stops if one["kind"] != "step"]
+        self.is_last = bool(form.get("last"))
+        self.is_all = bool(form.get("all"))
+        self.pause_ns: int | None = form.get("pause_ns")
+        self.met: list[list[Any]] = []
+        owners = {one.get("owner") for one in self.for_lines}
+        # Lines between steps have their place in the count of the step before.
+        self.any_lines = None in owners or any(not str(one).startswith(("T", "callback")) for one in owners)
+        self.owners = owners
+
+    def wants_lines(self, step: int, owner: str) -> bool:
+        """Whether the lines of this step must be seen."""
+        return step == self.step and self.line > 0 or self.any_lines or owner in self.owners
+
+
+class Control:
+    """What the program's replay is told, and tells.
+
+    Attributes:
+      step: how many steps have begun.
+      line: how many line events have passed since then.
+      stop: where the program stands, while it does.
+    """
+
+    def __init__(self, fd: int, answers: Mapping[str, Answer]) -> None:
+        self._fd = fd
+        self._answers = answers
+        self.step = 0
+        self.line = 0
+        self.stop: Stop | None = None
+        self.world: Any = None
+        self._running: dict[int, str] = {}
+        self._goal = _Goal({})
+        self._is_called = False
+        self._look_due = 0
+        self._cpu_ns = 0
+        self._outputs_count = 0
+        self._lines = lines(self.on_line)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        real.set_handler(signal.SIGIO, self._call)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Be told by a signal when the client writes, or goes away."""
+        _fcntl(self._fd, fcntl.F_SETOWN, real.getpid())
+        _fcntl(self._fd, fcntl.F_SETFL, _fcntl(self._fd, fcntl.F_GETFL) | os.O_ASYNC)
+
+    def _call(self, number: int, frame: FrameType | None) -> None:
+        """The client wrote something, or is gone; a handler."""
+        poller = real.poll()
+        poller.register(self._fd, select.POLLIN)
+        for _, mask in poller.poll(0):
+            if mask & (select.POLLHUP | select.POLLERR):
+                real.exit_now(0)
+            self._is_called = True
+
+    # -- what the program does -------------------------------------------------------------------
+
+    def owner(self, stream: Any) -> str:
+        """Return whose code runs in a thread."""
+        found = self._running.get(stream.number)
+        if found is not None:
+            return found
+        return "main" if stream.is_main else f"thread-{stream.number}"
+
+    def on_step(self, stream: Any, task: int) -> None:
+        """A step is about to begin."""
+        self.step += 1
+        self.line = 0
+        owner = f"T{task}" if task else f"callback@{self.step}"
+        self._running[stream.number] = owner
+        goal = self._goal
+        if self.step >= goal.step and not (self.step == goal.step and goal.line):
+            self._stopped(Stop("at", None, "step"))
+        elif goal.for_steps and any(one.get("owner") in (None, owner) for one in goal.for_steps):
+            self._meet(Stop("met", None, "step"), owner)
+        elif self._is_called:
+            self._stopped(Stop("called", None, "step"))
+        elif self._is_tired():
+            self._stopped(Stop("pause", None, "step"))
+        if self._goal.wants_lines(self.step, owner):
+            self._lines.on()
+        elif self._lines.is_on:
+            self._lines.off()
+
+    def after_step(self, stream: Any) -> None:
+        """A step has ended."""
+        self._running.pop(stream.number, None)
+
+    def on_line(self, frame: FrameType, event: str, value: object) -> None:
+        """A line is about to run, a frame returns, or an exception is raised in one."""
+        self.line += 1
+        goal = self._goal
+        if self.step == goal.step and self.line >= goal.line:
+            self._stopped(Stop("at", frame, event, value))
+            return
+        owner = ""
+        for one in goal.for_lines:
+            wanted = one.get("owner")
+            if wanted is not None:
+                if not owner:
+                    owner = self.owner(current.stream)
+                if wanted != owner:
+                    continue
+            if _matches(one, frame, event, value):
+                self._meet(
+                    Stop("met", frame, event, value), owner or self.owner(current.stream), one.get("id")
+                )
+                return
+        if self._is_called:
+            self._stopped(Stop("called", frame, event, value))
+        elif self._is_tired():
+            self._stopped(Stop("pause", frame, event, value))
+
+    def _is_tired(self) -> bool:
+        """Whether it has run for as long as it was to run without a pause."""
+        if self._goal.pause_ns is None:
+            return False
+        self._look_due -= 1
+        if self._look_due > 0:
+            return False
+        self._look_due = _LOOK_AT_CLOCK
+        return real.process_time_ns() - self._cpu_ns > self._goal.pause_ns
+
+    def end(self, reason: str, **more: Any) -> NoReturn:
+        """The replay has ended, one way or another: there is nothing more to run."""
+        self._lines.off()
+        self.step, self.line = self.step + 1, 0
+        while True:
+            self._stopped(Stop(reason, None, "end"), **more)
+
+    def ends(self, reporter: Reporter) -> Callable[[Any], NoReturn]:
+        """Return what a replay is to do that cannot go on."""
+
+        def stop(reason: Divergence | Ended | Interrupted | Unseen) -> NoReturn:
+            is_divergence = isinstance(reason, Divergence)
+            self.end("diverged" if is_divergence else "over", message=reporter.text(reason))
+
+        return stop
+
+    # -- stopping --------------------------------------------------------------------------------
+
+    def _meet(self, stop: Stop, owner: str, identity: object = None) -> None:
+        goal = self._goal
+        if not (goal.is_last or goal.is_all):
+            self._stopped(stop, id=identity)
+            return
+        found = [self.step, self.line, owner, identity, stop.event]
+        if goal.is_last:
+            goal.met[:] = [found]
+        elif len(goal.met) < MOST_MET:
+            frame = stop.frame
+            where = [] if frame is None else [frame.f_code.co_filename, frame.f_lineno, _depth(frame)]
+            goal.met.append(found + where)
+
+    def _stopped(self, stop: Stop, **more: Any) -> None:
+        """Say where the program stands, and serve until it is to go on."""
+        stream = current.stream
+        frame = stop.frame
+        code = None if frame is None else frame.f_code
+        message: Message = {
+            "kind": "stopped",
+            "reason": stop.reason,
+            "position": [self.step, self.line],
+            "owner": "main" if stream is None else self.owner(stream),
+            "event": stop.event,
+            "path": None if code is None else code.co_filename,
+            "lineno": None if frame is None else frame.f_lineno,
+            "function": None if code is None else code.co_qualname,
+            "depth": 0 if frame is None else _depth(frame),
+            "is_own": code is not None and kinds[code] == OWN,
+            "outputs_count": self._outputs_count,
+            "met": self._goal.met,
+            **more,
+        }
+        self.stop = stop
+        current.stream = None
+        self._is_called = False
+        try:
+            self._send(message)
+            self._serve()
+        except Closed:
+            real.exit_now(0)
+        self._cpu_ns = real.process_time_ns()
+        self._look_due = _LOOK_AT_CLOCK
+        current.stream = stream
+        self.stop = None
+
+    def _serve(self) -> None:
+        """Answer requests, until one says to go on."""
+        while True:
+            request = read_message(lambda size: real.read(self._fd, size))
+            what = request.get("do")
+            if what == "run":
+                self._goal = _Goal(request.get("goal") or {})
+                self._is_called = False
+                return
+            if what == "fork":
+                self._fork()
+            elif what == "ask":
+                answer = self._answers[request["name"]](self, request)
+                self._send({"kind": "answer", "value": answer})
+            elif what == "quit":
+                real.exit_now(0)
+
+    def begin(self, world: Any) -> None:
+        """The program is about to begin."""
+        self.world = world
+        self._stopped(Stop("at", None, "step"))
+        if self._goal.wants_lines(0, "main"):
+            self._lines.on()
+
+    # -- copies ----------------------------------------------------------------------------------
+
+    def _fork(self) -> None:
+        """Make a copy of this process, which serves too."""
+        ours, theirs = _socketpair()
+        pid = fork()
+        if pid == 0:
+            real.close(self._fd)
+            self._fd = _detach(theirs)
+            real.close(_detach(ours))
+            self._listen()
+            return
+        real.close(_detach(theirs))
+        sock = _from_fd(self._fd, socket.AF_UNIX, socket.SOCK_STREAM)
+        end = _detach(ours)
+        data = pack_message({"kind": "forked", "pid": pid})
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, end.to_bytes(4, sys.byteorder))]
+        _send_message(sock, [data[:1]], rights)
+        real.close(_detach(sock))
+        real.close(end)
+        self._write(data[1:])
+
+    def _send(self, message: Message) -> None:
+        self._write(pack_message(message))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[real.write(self._fd, data) :]
+        except OSError:
+            raise Closed from None
+
+    def show(self, target: int, data: bytes) -> None:
+        """The program wrote to its stdout (1) or stderr (2)."""
+        message: Message = {
+            "kind": "output",
+            "index": self._outputs_count,
+            "position": [self.step, self.line],
+            "target": target,
+            "data": data,
+        }
+        self._outputs_count += 1
+        try:
+            self._send(message)
+        except Closed:
+            real.exit_now(0)
+
+
+def fork() -> int:
+    """Copy this process by the C library alone; the pid of the copy, or 0 in it.
+
+    ``os.fork`` runs hooks of the program and of ``random`` in the copy, which is to be the same as this one.
+    asyncio knows the running loop by the pid too.
+    """
+    loop = asyncio._get_running_loop()
+    pid: int = _libc.fork()
+    if pid == 0 and loop is not None:
+        asyncio._set_running_loop(loop)
+    return pid
+
+
+def _depth(frame: FrameType | None) -> int:
+    count = 0
+    while frame is not None:
+        count += 1
+        frame = frame.f_back
+    return count
+
+
+def _matches(one: Mapping[str, Any], frame: FrameType, event: str, value: object) -> bool:
+    kind = one["kind"]
+    code: CodeType = frame.f_code
+    if kind == "line":
+        if one.get("own") and kinds[code] != OWN:
+            return False
+        events = one.get("events")
+        if events is not None and event not in events:
+            return False
+        depth = one.get("depth")
+        return depth is None or _depth(frame) <= depth
+    if kind == "place":
+        if event != "line" or code.co_filename != one.get("path", code.co_filename):
+            return False
+        if one.get("lines") is not None:
+            return frame.f_lineno in one["lines"]
+        return one["name"] in (code.co_name, code.co_qualname) and frame.f_lineno == _first_line(code)
+    if kind == "raise":
+        return event == "raise" and one["name"] in [base.__name__ for base in type(value).__mro__]
+    return False
+
+
+def _first_line(code: CodeType) -> int:
+    lines_of = [line for _, _, line in code.co_lines() if line is not None and line > code.co_firstlineno]
+    return min(lines_of, default=code.co_firstlineno)

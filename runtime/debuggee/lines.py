@@ -1,0 +1,176 @@
+"""Line events: each line of Python code that is about to run, each return, each frame an exception is raised in.
+
+Counted is all Python code but ours, the event loop's and the import system's. Seeing lines is slow, so it is on
+only while somebody wants them. ``sys.monitoring`` does it from 3.12 on, ``sys.settrace`` before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dis
+import inspect
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any, Final, Protocol
+
+from replay.runtime import real
+from replay.runtime.divergence import is_installed
+from replay.runtime.streams import current
+from replay.runtime.tracebacks import OUR_FOLDER
+
+OnEvent = Callable[[FrameType, str, object], None]
+
+_OUR_FOLDER: Final = OUR_FOLDER.rstrip("/").rpartition("/")[0] + "/"
+_LOOP_FOLDER: Final = asyncio.__file__.rpartition("/")[0] + "/"
+_QUIET: Final = (StopIteration, StopAsyncIteration, GeneratorExit)
+_RESUMABLE: Final = (
+    inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+)
+_YIELD: Final = dis.opmap["YIELD_VALUE"]
+
+NOT_COUNTED: Final = 0
+COUNTED: Final = 1
+OWN: Final = 2
+"""Code of the program itself."""
+
+
+class Lines(Protocol):
+    """Calls back for each event while it is on."""
+
+    is_on: bool
+
+    def on(self) -> None:
+        """See the lines of code that begins, or goes on, from now."""
+
+    def off(self) -> None:
+        """See nothing."""
+
+
+class _Kinds(dict[CodeType, int]):
+    """Whether code is counted, and whether it is the program's own."""
+
+    def __missing__(self, code: CodeType) -> int:
+        path = code.co_filename
+        if path.startswith((_OUR_FOLDER, _LOOP_FOLDER, "<frozen importlib", "<frozen zipimport")):
+            kind = NOT_COUNTED
+        elif is_installed(path) or path.startswith("<"):
+            kind = COUNTED
+        else:
+            kind = OWN
+        self[code] = kind
+        return kind
+
+
+kinds: Final = _Kinds()
+
+
+class _Monitoring:
+    """``sys.monitoring``, with a tool of our own."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self.is_on = False
+        self._on_event = on_event
+        monitoring = sys.monitoring  # type: ignore[attr-defined]
+        self._set_events = monitoring.set_events
+        self._tool = next(tool for tool in (4, 3, 5, 0) if monitoring.get_tool(tool) is None)
+        monitoring.use_tool_id(self._tool, "replay")
+        events = monitoring.events
+        self._events = events.LINE | events.PY_RETURN | events.RAISE
+        self._disable = monitoring.DISABLE
+        for event, function in (
+            (events.LINE, self._line),
+            (events.PY_RETURN, self._return),
+            (events.RAISE, self._raise),
+        ):
+            monitoring.register_callback(self._tool, event, function)
+
+    def on(self) -> None:
+        """See the lines from now on."""
+        if not self.is_on:
+            self.is_on = True
+            self._set_events(self._tool, self._events)
+
+    def off(self) -> None:
+        """See nothing."""
+        if self.is_on:
+            self.is_on = False
+            self._set_events(self._tool, 0)
+
+    def _line(self, code: CodeType, line: int) -> object:
+        if not kinds[code]:
+            return self._disable
+        if current.stream is not None:
+            self._on_event(real.getframe(1), "line", None)
+        return None
+
+    def _return(self, code: CodeType, offset: int, value: object) -> object:
+        if not kinds[code]:
+            return self._disable
+        if current.stream is not None:
+            self._on_event(real.getframe(1), "return", value)
+        return None
+
+    def _raise(self, code: CodeType, offset: int, error: BaseException) -> object:
+        if kinds[code] and current.stream is not None and not isinstance(error, _QUIET):
+            self._on_event(real.getframe(1), "raise", error)
+        return None
+
+
+class _Tracing:
+    """``sys.settrace``; of code that runs already, what is resumed is seen."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self.is_on = False
+        self._on_event = on_event
+        self._raised_in: FrameType | None = None
+
+    def on(self) -> None:
+        """See the lines from now on."""
+        if not self.is_on:
+            self.is_on = True
+            sys.settrace(self._call)
+            frame: FrameType | None = real.getframe(1)
+            while frame is not None:  # those that have begun are not asked for
+                if kinds[frame.f_code]:
+                    frame.f_trace = self._local
+                frame = frame.f_back
+
+    def off(self) -> None:
+        """See nothing."""
+        if self.is_on:
+            self.is_on = False
+            self._raised_in = None
+            sys.settrace(None)
+
+    def _call(self, frame: FrameType, event: str, value: Any) -> Any:
+        return self._local if kinds[frame.f_code] else None
+
+    def _local(self, frame: FrameType, event: str, value: Any) -> Any:
+        if not self.is_on:
+            return None
+        if current.stream is None:
+            return self._local
+        if event == "line":
+            self._raised_in = None
+            self._on_event(frame, "line", None)
+        elif event == "exception":
+            if not issubclass(value[0], _QUIET):
+                self._raised_in = frame
+                self._on_event(frame, "raise", value[1])
+        elif event == "return":
+            if self._raised_in is frame and value is None:
+                self._raised_in = None
+            elif not _yields(frame):
+                self._on_event(frame, "return", value)
+        return self._local
+
+
+def _yields(frame: FrameType) -> bool:
+    code = frame.f_code
+    return bool(code.co_flags & _RESUMABLE) and code.co_code[frame.f_lasti] == _YIELD
+
+
+def lines(on_event: OnEvent) -> Lines:
+    """Return what sees lines with this Python."""
+    return _Monitoring(on_event) if sys.version_info >= (3, 12) else _Tracing(on_event)
