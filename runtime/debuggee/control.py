@@ -297,6 +297,12 @@ class Control:
         real.close(end)
         self._write(data[1:])
 
+    def leave(self) -> None:
+        """Be no debuggee any more: this process is a copy for something else."""
+        self._lines.off()
+        self._goal = _Goal({})
+        real.close(self._fd)
+
     def _send(self, message: Message) -> None:
         self._write(pack_message(message))
 

@@ -1,0 +1,152 @@
+"""A debugging session of one recording: what is in the file, and a replay to move along and to ask.
+
+What the file alone can tell is there in any case; if the recording cannot be replayed here, ``refusal`` says why
+and there is no timeline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from replay.errors import ReplayError, UnreadableRecording
+from replay.positions import Position
+from replay.recording.recording import Recording, Step, Task
+from replay.timeline.debuggee import Stop
+from replay.timeline.motions import Motions
+from replay.timeline.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a recorded run failed with.
+
+    Attributes:
+      position: where it was raised; at least the step.
+      task: the id of the task, 0 if none.
+      text: the exception, as ``Type: message``.
+    """
+
+    position: Position
+    task: int
+    text: str
+
+
+class Session:
+    """A recording that is being debugged.
+
+    Attributes:
+      recording: what the file says.
+      steps: of the whole run, the first has number 1.
+      refusal: why it cannot be replayed here; None if it can.
+    """
+
+    def __init__(self, path: str, source: str = "check") -> None:
+        """Open a recording, and start its replay, which stands at the beginning.
+
+        Raises:
+          UnreadableRecording: it cannot be read.
+        """
+        self.path = path
+        self.recording = Recording.open(path)
+        self.steps: list[Step] = list(self.recording.steps())
+        self.refusal: ReplayError | None = None
+        self._timeline: Timeline | None = None
+        owners = [f"T{step.task}" if step.task else f"callback@{step.number}" for step in self.steps]
+        try:
+            self._timeline = Timeline(path, source)
+        except UnreadableRecording:
+            self.recording.close()
+            raise
+        except ReplayError as problem:
+            self.refusal = problem
+        else:
+            self._motions = Motions(self._timeline, owners)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the replay."""
+        if self._timeline is not None:
+            self._timeline.close()
+        self.recording.close()
+
+    @property
+    def timeline(self) -> Timeline:
+        """The replay.
+
+        Raises:
+          ReplayError: it cannot be replayed here.
+        """
+        if self._timeline is None:
+            assert self.refusal is not None
+            raise self.refusal
+        return self._timeline
+
+    @property
+    def motions(self) -> Motions:
+        """The ways to move along it.
+
+        Raises:
+          ReplayError: it cannot be replayed here.
+        """
+        self.timeline  # noqa: B018 - says why there is none
+        return self._motions
+
+    @property
+    def stop(self) -> Stop:
+        """Where we are."""
+        return self.timeline.stop
+
+    def tasks(self) -> tuple[Task, ...]:
+        """Return the tasks of the whole run, as recorded."""
+        return self.recording.tasks()
+
+    def stack(self) -> list[dict[str, Any]]:
+        """Return the frames of whoever runs here, innermost first: path, lineno, function, is_own."""
+        found: list[dict[str, Any]] = self.timeline.here.ask("stack")
+        return found
+
+    def evaluate(self, text: str, frame: int = 0, timeout_s: float | None = None) -> dict[str, Any]:
+        """Run an expression or statements in a copy of the process, which is thrown away.
+
+        Returns:
+          ``text`` (the value's repr, or None), ``type``, ``output``, and ``error`` if it raised or took too long.
+        """
+        found: dict[str, Any] = self.timeline.here.ask(
+            "evaluate", text=text, frame=frame, timeout_s=timeout_s
+        )
+        return found
+
+    def locals(self, frame: int = 0) -> list[list[str]]:
+        """Return ``[name, text]`` of each local variable of a frame.
+
+        Raises:
+          ReplayError: it took too long.
+        """
+        found = self.timeline.here.ask("locals", frame=frame)
+        if "error" in found:
+            raise ReplayError(f"the local variables cannot be shown: it {found['error']}")
+        names: list[list[str]] = found["names"]
+        return names
+
+    def failure(self) -> Failure | None:
+        """Return where the run failed, if it did: where the exception of its main task, or any, was raised."""
+        failures = self.recording.failures()
+        if not failures:
+            return None
+        task = failures[0]
+        step = task.last_step or 0
+        position = Position(step)
+        if self._timeline is not None and task.error is not None:
+            goal = {
+                "stops": [{"kind": "raise", "name": task.error[0].rpartition(".")[2], "owner": f"T{task.id}"}]
+            }
+            met = self._timeline.all_between(position, Position(step + 1), goal)
+            if met:
+                position = Position(met[0][0], met[0][1])
+        return Failure(position, task.id, task.error_text)

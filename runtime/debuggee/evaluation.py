@@ -1,0 +1,142 @@
+"""Runs code of the program while it is stopped, without the program noticing: in a copy of the process.
+
+The copy is thrown away. It has a time limit, what it prints is returned, and whoever tries to reach the outside
+in it is refused: nothing was recorded of that.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import resource
+import select
+import signal
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+from replay.protocol import Closed, pack_message, read_message
+from replay.runtime import real
+from replay.runtime.debuggee.control import Control, fork
+from replay.runtime.streams import current
+
+TIMEOUT_S: Final = 2.0
+MAX_TEXT: Final = 100_000
+_MORE_MEMORY_BYTES: Final = 1 << 30
+
+_waitpid, _pipe = os.waitpid, os.pipe
+
+
+class NotAtReplayError(RuntimeError):
+    """What is evaluated wants something of the outside."""
+
+
+class _Refusing:
+    """In place of a thread's stream: refuses what is asked of it, except locks, which nobody else wants here."""
+
+    number = -1
+    is_main = False
+    items: Final = ()
+    pos = 0
+    ident = None
+    eager: Final = ()
+
+    def __init__(self) -> None:
+        self.puts = self.elided = 0
+
+    def lock_is_elided(self) -> bool:
+        """Whether taking a lock is no hand-off: yes."""
+        return True
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotAtReplayError("the outside cannot be reached from here: nothing was recorded of this")
+
+
+def in_copy(
+    control: Control, function: Callable[[], dict[str, Any]], timeout_s: float = TIMEOUT_S
+) -> dict[str, Any]:
+    """Return what ``function`` returns in a copy of this process, as plain data.
+
+    Returns:
+      its result; or ``{"error": text}`` if the copy took too long, or died.
+    """
+    source, sink = _pipe()
+    pid = fork()
+    if pid == 0:
+        try:
+            real.close(source)
+            control.leave()
+            current.stream = _Refusing()
+            _limit(timeout_s)
+            data = pack_message(function())
+            while data:
+                data = data[real.write(sink, data) :]
+        finally:
+            real.exit_now(0)
+    real.close(sink)
+    try:
+        return _answer(source, timeout_s)
+    finally:
+        real.kill(pid, signal.SIGKILL)
+        real.close(source)
+
+
+def _limit(timeout_s: float) -> None:
+    """Make sure that the copy ends, whatever it runs, and does not eat the machine."""
+    signal.setitimer(signal.ITIMER_REAL, timeout_s + 1)
+    real.set_handler(signal.SIGALRM, signal.SIG_DFL)
+    with open("/proc/self/statm", "rb") as file:
+        pages = int(file.read().split()[0])
+    _, hard = real.getrlimit(resource.RLIMIT_AS)
+    real.setrlimit(resource.RLIMIT_AS, (pages * 4096 + _MORE_MEMORY_BYTES, hard))
+
+
+def _answer(source: int, timeout_s: float) -> dict[str, Any]:
+    end = real.monotonic() + timeout_s
+    poller = real.poll()
+    poller.register(source, select.POLLIN)
+
+    def read(size: int) -> bytes:
+        left = end - real.monotonic()
+        if left <= 0 or not poller.poll(left * 1000):
+            raise TimeoutError
+        return real.read(source, size)
+
+    try:
+        return read_message(read)
+    except TimeoutError:
+        return {"error": f"took longer than {timeout_s:g} s, and was ended"}
+    except Closed:
+        return {"error": "the copy of the process that was to run it died"}
+
+
+def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> dict[str, Any]:
+    """Run an expression or statements as in ``frame``; for a copy of the process.
+
+    Returns:
+      ``text`` (the repr of the value, if there is one), ``type``, ``output``; ``error`` if it raised.
+    """
+    output = io.StringIO()
+    names = namespace if frame is None else frame.f_globals
+    own = {} if frame is None else frame.f_locals
+    result: dict[str, Any] = {"text": None, "type": None, "error": None}
+    with redirect_stdout(output), redirect_stderr(output):
+        try:
+            tree = ast.parse(text, mode="exec")
+            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            scope = {**names, **own}
+            if tree.body:
+                exec(compile(tree, "<debugger>", "exec"), scope)
+            if last is not None:
+                value = eval(compile(ast.Expression(last.value), "<debugger>", "eval"), scope)
+                result["truth"] = bool(value) if isinstance(value, bool | int | str | None) else None
+                result["type"] = type(value).__name__
+                result["text"] = repr(value)[:MAX_TEXT]
+        except BaseException as error:
+            lines = traceback.format_exception_only(error)
+            result["error"] = "".join(lines).rstrip()[:MAX_TEXT]
+    result["output"] = output.getvalue()[:MAX_TEXT]
+    return result
