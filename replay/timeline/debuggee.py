@@ -120,7 +120,10 @@ class Debuggee:
     def ask(self, name: str, **more: Any) -> Any:
         """Return the answer to a question."""
         self._send({"do": "ask", "name": name, **more})
-        return self._answer("answer")["value"]
+        answer = self._answer("answer")
+        if "problem" in answer:
+            raise ReplayError(f"{name!r} could not be answered: {answer['problem']}")
+        return answer["value"]
 
     def fork(self) -> Debuggee:
         """Return a copy that stands where this one does."""

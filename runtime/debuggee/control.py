@@ -263,10 +263,17 @@ class Control:
             if what == "fork":
                 self._fork()
             elif what == "ask":
-                answer = self._answers[request["name"]](self, request)
-                self._send({"kind": "answer", "value": answer})
+                self._send(self._answered(request))
             elif what == "quit":
                 real.exit_now(0)
+
+    def _answered(self, request: Message) -> Message:
+        try:
+            return {"kind": "answer", "value": self._answers[request["name"]](self, request)}
+        except Closed:
+            raise
+        except Exception as problem:  # a mistake of ours must not become one of the program
+            return {"kind": "answer", "problem": f"{type(problem).__name__}: {problem}"}
 
     def begin(self, world: Any) -> None:
         """The program is about to begin."""

@@ -14,7 +14,7 @@ import select
 import signal
 import traceback
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -80,7 +80,8 @@ def in_copy(
     try:
         return _answer(source, timeout_s)
     finally:
-        real.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            real.kill(pid, signal.SIGKILL)
         real.close(source)
 
 
