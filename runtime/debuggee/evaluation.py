@@ -69,8 +69,8 @@ def in_copy(
         try:
             real.close(source)
             control.leave()
-            current.stream = _Refusing()
             _limit(timeout_s)
+            current.stream = _Refusing()
             data = pack_message(function())
             while data:
                 data = data[real.write(sink, data) :]
