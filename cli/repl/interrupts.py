@@ -1,0 +1,67 @@
+"""Ctrl-C and progress while a command runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from replay.cli.repl.state import State
+from replay.positions import Position
+
+_SHOWN_AFTER_S = 0.3
+_BETWEEN_S = 0.1
+
+
+@contextmanager
+def interruptible(state: State) -> Iterator[None]:
+    """Let Ctrl-C end what runs in here at a place where one can stand; a second one ends the session."""
+    if not state.can_replay:
+        yield
+        return
+    presses = 0
+
+    def pressed(number: int, frame: FrameType | None) -> None:
+        nonlocal presses
+        presses += 1
+        if presses > 1:
+            raise KeyboardInterrupt
+        state.session.timeline.here.pause()
+
+    before = signal.signal(signal.SIGINT, pressed)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def progress(state: State) -> Iterator[None]:
+    """Show where a motion is that takes long, on a terminal."""
+    if not state.can_replay or not sys.stderr.isatty():
+        yield
+        return
+    began = last = time.monotonic()
+    is_shown = False
+
+    def passed(position: Position) -> None:
+        nonlocal last, is_shown
+        now = time.monotonic()
+        if now - began > _SHOWN_AFTER_S and now - last > _BETWEEN_S:
+            last = now
+            is_shown = True
+            sys.stderr.write(f"\r... @{position.step} of {len(state.session.steps)}\x1b[K")
+            sys.stderr.flush()
+
+    timeline = state.session.timeline
+    before, timeline.on_progress = timeline.on_progress, passed
+    try:
+        yield
+    finally:
+        timeline.on_progress = before
+        if is_shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

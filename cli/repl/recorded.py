@@ -1,0 +1,408 @@
+"""Commands that the recording alone can answer: tasks, events, timeline, output, what it is of.
+
+They work where it cannot be replayed, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from replay.cli.arguments import Parser
+from replay.cli.commands.events import VALUE_LIMIT, Selection, add_choice, event_json, event_line, range_of
+from replay.cli.commands.info import info_json, info_lines
+from replay.cli.commands.tasks import task_json
+from replay.cli.commands.timeline import MAX_STEPS, is_in, picture, steps_range
+from replay.cli.reading import place_of, task_label
+from replay.cli.repl.command import Command, Result, no_more
+from replay.cli.repl.state import State
+from replay.cli.style import Role
+from replay.cli.text import Cell, Column, counted, duration, printable, printable_lines, shorten, table
+from replay.errors import UsageError
+from replay.positions import Position
+from replay.recording.events import Kind, split_key
+from replay.recording.recording import Task, find_task
+
+_ASYNC: Final = "async"
+_EVENTS: Final = "events"
+_MAX_ROWS: Final = 200
+_MAX_NAME: Final = 40
+_TARGETS: Final = {1: "stdout", 2: "stderr"}
+_IO: Final = (
+    "socket.recv", "socket.recv_into", "socket.recvfrom", "socket.recvfrom_into", "socket.recvmsg",
+    "socket.recvmsg_into", "socket.send", "socket.sendall", "socket.sendmsg", "socket.sendto",
+    "socket.connect", "socket.connect_ex", "socket.accept", "socket.close", "socket.shutdown",
+    "os.read", "os.readv", "os.write", "os.writev", "ssl.read", "ssl.write", "ssl.do_handshake",
+)  # fmt: skip
+
+_TASK_COLUMNS: Final = (
+    Column(""),
+    Column("T", "right"),
+    Column("name"),
+    Column("state"),
+    Column("steps", "right"),
+    Column("run", "right"),
+    Column("last", "right"),
+    Column("next", "right"),
+    Column("parent", "right"),
+    Column("coroutine"),
+    Column("error"),
+)
+_STATES: Final[dict[str, Role]] = {
+    "running": "good",
+    "waiting": "waiting",
+    "created": "waiting",
+    "failed": "error",
+    "cancelled": "position",
+    "returned": "dim",
+}
+
+
+class _Words(Parser):
+    """Parses what follows a command, as options of the command line are."""
+
+    def __init__(self, name: str, configure: Callable[[Parser], None]) -> None:
+        super().__init__(prog=name, add_help=False)
+        configure(self)
+
+    def of(self, text: str) -> argparse.Namespace:
+        """Return what a text says.
+
+        Raises:
+          UsageError: it makes no sense.
+        """
+        try:
+            return self.parse_args(shlex.split(text))
+        except ValueError as problem:
+            raise UsageError(f"{printable(str(problem)).lower()}: {text!r:.60}") from None
+        except UsageError as problem:
+            raise UsageError(problem.message, hint=f"`help {self.prog}` shows what it takes") from None
+
+
+# -- tasks ---------------------------------------------------------------------------------------
+
+
+def _tasks(state: State, text: str) -> Result:
+    args = _Words("tasks", lambda parser: _add_all(parser)).of(text)
+    position = state.position
+    rows = [_at(state, task, position) for task in state.session.tasks()]
+    rows = [row for row in rows if row["state"] is not None]
+    shown = [row for row in rows if args.all or not row["internal"]]
+    internal_count = len(rows) - len(shown)
+    kept = shown if args.all else shown[:_MAX_ROWS]
+    lines = table(_TASK_COLUMNS, [_row(row) for row in kept], state.style) if kept else ["no tasks yet"]
+    notes = []
+    if len(shown) > len(kept):
+        notes.append(f"{counted(len(shown) - len(kept), 'more task')}; `tasks --all` shows them")
+    if internal_count:
+        notes.append(f"{counted(internal_count, 'task')} of asyncio itself; `tasks --all` shows them")
+    later = len(state.session.tasks()) - len(rows)
+    if later:
+        notes.append(f"{counted(later, 'task')} made later")
+    lines += [state.style("dim", f"({note})") for note in notes]
+    return Result(lines, [{key: row[key] for key in row if key != "task_"} for row in shown])
+
+
+def _add_all(parser: Parser) -> None:
+    parser.add_argument("--all", action="store_true")
+
+
+def _at(state: State, task: Task, position: Position | None) -> dict[str, Any]:
+    """Return a task as it is at a position, as far as the recording knows; in the end if there is none."""
+    row = {**task_json(task), "internal": task.is_internal, "here": False}
+    if position is None:
+        return {**row, "next": None}
+    stop = state.stop
+    own = [step for step in state.session.steps if step.task == task.id]
+    # A step is over when one is before the next, and counts as soon as one is inside it.
+    begun = [
+        step for step in own if step.number < position.step or step.number == position.step and position.line
+    ]
+    later = next((step for step in own if step not in begun), None)
+    is_here = stop is not None and stop.owner == f"T{task.id}" and not stop.is_over
+    row |= {"here": is_here, "steps": len(begun), "run_ns": sum(step.run_ns or 0 for step in begun)}
+    row["last"] = f"@{begun[-1].number}" if begun else None
+    row["next"] = None if later is None else f"@{later.number}"
+    ended = task.ended_at
+    if ended is not None and ended.step < position.step:
+        return row
+    row["error"] = None
+    born = task.spawned_at
+    if is_here and position.line:
+        row["state"] = "running"
+    elif born is not None and (born.step > position.step or born.step == position.step and not position.line):
+        row["state"] = None
+    else:
+        row["state"] = "waiting" if begun else "created"
+    return row
+
+
+def _row(row: dict[str, Any]) -> list[Cell]:
+    state = row["state"]
+    error = row["error"]
+    return [
+        Cell(">" if row["here"] else "", "marker"),
+        Cell(str(row["id"])),
+        Cell(shorten(printable(row["name"]), _MAX_NAME), "name"),
+        Cell(state.upper() if state == "failed" else state, _STATES.get(state)),
+        Cell(str(row["steps"])),
+        Cell(duration(row["run_ns"]) if row["steps"] else ""),
+        Cell(row["last"] or "-", "position"),
+        Cell(row["next"] or "-", "position"),
+        Cell(row["parent"] or "-"),
+        Cell(shorten(printable(row["coroutine"] or ""), _MAX_NAME)),
+        Cell(
+            ""
+            if error is None
+            else shorten(printable(f"{error['type'].removeprefix('builtins.')}: {error['message']}"), 80),
+            "error",
+        ),
+    ]
+
+
+def _task(state: State, text: str) -> Result:
+    if not text:
+        raise UsageError("`task` takes a task", hint="`tasks` lists them")
+    task = find_task(state.session.tasks(), text)
+    cwd = state.session.recording.header.get("cwd")
+    style = state.style
+    row = _at(state, task, state.position)
+    here = row["state"] or "not made yet"
+    lines = [
+        f"{style('name', task_label(task.id, task.name))}  {here}  {printable(task.coroutine or '')}".rstrip()
+    ]
+    maker = "code outside of any task" if task.parent is None else f"T{task.parent}"
+    made = "" if task.site is None else f"  {place_of(task.site, cwd)} in {printable(task.site.qualname)}"
+    when = "" if task.spawned_at is None else f" at {style('position', str(task.spawned_at))}"
+    lines.append(f"  made by {maker}{when}{made}")
+    steps = [step.number for step in state.session.steps if step.task == task.id]
+    some = ", ".join(style("position", f"@{number}") for number in steps[:20])
+    more = f" and {len(steps) - 20} more, to @{steps[-1]}" if len(steps) > 20 else ""
+    lines.append(f"  runs at {some}{more}" if steps else "  never runs")
+    if task.ended_at is not None:
+        error = f": {printable(task.error_text)}" if task.error is not None else ""
+        lines.append(f"  {task.state} at {style('position', str(task.ended_at))}{error}")
+    else:
+        lines.append("  does not end in this recording")
+    return Result(
+        lines, {**task_json(task), "state_here": row["state"], "runs_at": [f"@{one}" for one in steps]}
+    )
+
+
+# -- events --------------------------------------------------------------------------------------
+
+
+def _add_events(parser: Parser) -> None:
+    add_choice(parser)
+    parser.add_argument("--all", action="store_true")
+
+
+def _events(state: State, text: str) -> Result:
+    args = _Words("events", _add_events).of(text)
+    found = Selection(state.session.recording, range_of(args.range), args.task, args.kind)
+    limit = None if args.all else _MAX_ROWS
+    return _listed(state, found, limit, None if args.full else VALUE_LIMIT)
+
+
+def _listed(state: State, found: Selection, limit: int | None, value_limit: int | None) -> Result:
+    lines: list[str] = []
+    data: list[object] = []
+    each = iter(found)
+    for event, owner in islice(each, limit):
+        lines.append(event_line(event, owner, found, state.style, value_limit))
+        data.append(event_json(event, owner, found))
+    rest = next(each, None)
+    if rest is not None:
+        lines.append(state.style("dim", f"(more from #{rest[0].index} on; `--all` shows all)"))
+    found.check()
+    return Result(lines or ["no such events"], data)
+
+
+def _event(state: State, text: str) -> Result:
+    if not text:
+        raise UsageError("`event` takes an event", hint="`event #12`; `events` lists them")
+    number = text if text[:1] == "#" else f"#{text}"
+    return _listed(state, Selection(state.session.recording, range_of(number), None, []), None, None)
+
+
+def _io(state: State, text: str) -> Result:
+    if text and not (text.isascii() and text.isdigit()):
+        raise UsageError(
+            f"`io` takes a file descriptor: {text!r:.60}", hint="`events --kind socket` shows all"
+        )
+    wanted = int(text) if text else None
+    lines, data = [], []
+    known = set(state.session.recording.door_names.values())
+    found = Selection(state.session.recording, range_of(None), None, [name for name in _IO if name in known])
+    for event, owner in found:
+        one = event_json(event, owner, found)
+        fd = one["fd"]
+        if wanted is not None and fd != wanted:
+            continue
+        if len(lines) >= _MAX_ROWS and not state.settings.json:
+            lines.append(
+                state.style("dim", f"(more from #{event.index} on; `events #{event.index}.. --kind socket`)")
+            )
+            break
+        lines.append(event_line(event, owner, found, state.style, VALUE_LIMIT))
+        data.append(one)
+    return Result(
+        lines or ["nothing went over descriptors" if wanted is None else f"nothing went over {wanted}"], data
+    )
+
+
+def outputs(state: State, *, is_whole: bool) -> Iterator[tuple[int, int, bytes]]:
+    """Yield what the program writes: step, 1 or 2, and what; up to here unless all is wanted."""
+    if state.can_replay and not is_whole:
+        for position, target, written in state.session.timeline.written():
+            yield position.step, target, written
+        return
+    for event in state.session.recording.events():
+        if event.key < 0:
+            tag, target = split_key(event.key)
+            if tag == Kind.OUTPUT and isinstance(event.value, list) and len(event.value) > 1:
+                data = event.value[1]
+                if isinstance(data, bytes):
+                    yield event.step, target, data
+
+
+def _out(state: State, text: str) -> Result:
+    args = _Words("out", _add_all).of(text)
+    lines: list[str] = []
+    data: list[object] = []
+    for step, target, written in _joined(outputs(state, is_whole=args.all)):
+        text = written.decode(errors="replace")
+        name = _TARGETS.get(target, str(target))
+        data.append({"pos": f"@{step}", "to": name, "text": text})
+        place = f"{state.style('position', f'@{step}'.rjust(6))} {state.style('dim', name)}"
+        lines += [
+            f"{place}  {line}".rstrip() for line in printable_lines(text.removesuffix("\n")).split("\n")
+        ]
+    none = (
+        "nothing is written"
+        if args.all or not state.can_replay
+        else "nothing was written up to here; `out --all`"
+    )
+    return Result(lines or [none], data)
+
+
+def _joined(found: Iterator[tuple[int, int, bytes]]) -> Iterator[tuple[int, int, bytes]]:
+    """Yield what was written to one place in one step as one piece: programs write lines in parts."""
+    last: tuple[int, int, bytes] | None = None
+    for one in found:
+        if last is not None and last[:2] == one[:2]:
+            last = (*last[:2], last[2] + one[2])
+            continue
+        if last is not None:
+            yield last
+        last = one
+    if last is not None:
+        yield last
+
+
+# -- the whole -----------------------------------------------------------------------------------
+
+
+def _timeline(state: State, text: str) -> Result:
+    tasks = state.session.tasks()
+    words = text.split()
+    ranges = [word for word in words if word[:1] == "@" or ".." in word]
+    if len(ranges) > 1:
+        raise UsageError(f"one range of steps at most: {text!r:.60}")
+    wanted = steps_range(ranges[0] if ranges else None)
+    chosen = tuple(dict.fromkeys(find_task(tasks, word) for word in words if word not in ranges))
+    ids = {task.id for task in chosen}
+    steps = [step for step in state.session.steps if (not ids or step.task in ids) and is_in(step, wanted)]
+    shown = steps[:MAX_STEPS]
+    lines = list(picture(shown, chosen or tasks, state.style, state.width, has_callbacks=not ids))
+    if len(steps) > len(shown):
+        left = counted(len(steps) - len(shown), "more step")
+        lines.append(state.style("dim", f"({left}; `timeline @{shown[-1].number + 1}..` goes on)"))
+    data = [{"pos": f"@{step.number}", "task": f"T{step.task}" if step.task else None} for step in steps]
+    return Result(lines or ["no steps"], data)
+
+
+def _info(state: State, text: str) -> Result:
+    no_more(text, "info")
+    recording = state.session.recording
+    return Result(list(info_lines(recording, state.style)), info_json(recording))
+
+
+COMMANDS: Final = (
+    Command(
+        "tasks",
+        _ASYNC,
+        "tasks [--all]",
+        "List the tasks as they are here; `next` is the step in which one runs next",
+        ("tasks", "tasks | grep waiting"),
+        ("task", "timeline"),
+        _tasks,
+        ("ps",),
+    ),
+    Command(
+        "task",
+        _ASYNC,
+        "task T",
+        "Show one task: who made it, where it runs, how it ends",
+        ("task T1", "t 1"),
+        ("tasks", "tcont"),
+        _task,
+        ("t",),
+        "task",
+    ),
+    Command(
+        "events",
+        _EVENTS,
+        "events [A..B] [--task T] [--kind K] [--full] [--all]",
+        "List events of the recording; ends are events, `#N`, or steps, `@N`",
+        ("events @1..@3", "ev --kind spawn,end"),
+        ("event", "io", "timeline"),
+        _events,
+        ("ev",),
+        "range",
+    ),
+    Command(
+        "event", _EVENTS, "event #N", "Show one event in full", ("event #0", "event 1"), ("events",), _event
+    ),
+    Command(
+        "timeline",
+        _EVENTS,
+        "timeline [T ...] [@A..@B]",
+        "Draw who ran when",
+        ("timeline", "tl T1 @1..@20"),
+        ("tasks", "events"),
+        _timeline,
+        ("tl",),
+        "task",
+    ),
+    Command(
+        "io",
+        _EVENTS,
+        "io [FD]",
+        "List what went over sockets, pipes and files",
+        ("io", "io | grep recv"),
+        ("events", "out"),
+        _io,
+    ),
+    Command(
+        "out",
+        _EVENTS,
+        "out [--all]",
+        "Show what the program has written up to here, with the steps",
+        ("out", "out --all"),
+        ("io",),
+        _out,
+    ),
+    Command(
+        "info",
+        _EVENTS,
+        "info",
+        "Say what was recorded, where, and how it ended",
+        ("info", "info | grep packages"),
+        ("when",),
+        _info,
+    ),
+)
