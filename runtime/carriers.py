@@ -10,11 +10,12 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NoReturn, Protocol
 
 from replay.errors import ReplayError
 from replay.runtime import real
-from replay.runtime.thread_state import ThreadState
+from replay.runtime.thread_state import ThreadState, begin_stack
 
 Token = Any
 """A thread that does not run."""
@@ -23,8 +24,11 @@ Token = Any
 class Carrier(Protocol):
     """How threads are made and take turns."""
 
-    def new(self, run: Callable[[], None]) -> Token:
-        """Return a thread that will call ``run`` when it is first woken, and ends with it."""
+    def new(self, run: Callable[..., None]) -> Token:
+        """Return a thread that will call ``run(token, ...)``, which calls ``began`` first, and ends with it."""
+
+    def began(self, token: Token) -> None:
+        """Wait to be woken for the first time; for the new thread."""
 
     def here(self) -> Token:
         """Return the running thread, for others to wake it."""
@@ -45,17 +49,16 @@ class KernelThreads:
     def __init__(self) -> None:
         self._left: set[int] = set()
 
-    def new(self, run: Callable[[], None]) -> Token:
+    def new(self, run: Callable[..., None]) -> Token:
         """Start a thread that waits."""
         lock = self.here()
-
-        def wait() -> None:
-            lock.acquire()
-            self._left.discard(real.get_ident())
-            run()
-
-        real.start_new_thread(wait, ())
+        real.start_new_thread(run, (lock,))
         return lock
+
+    def began(self, token: Token) -> None:
+        """Wait."""
+        token.acquire()
+        self._left.discard(real.get_ident())
 
     def here(self) -> Token:
         """Return what the running thread will wait at."""
@@ -98,17 +101,17 @@ class Greenlets:
         self._current = greenlet.getcurrent
         self._main = greenlet.getcurrent()
 
-    def new(self, run: Callable[[], None]) -> Token:
+    def new(self, run: Callable[..., None]) -> Token:
         """Make a greenlet that waits."""
-
-        def begin(*_: object) -> None:
-            self._has_left = False
-            run()
-
-        made = self._make(begin, self._main)
+        made = self._make(partial(run, None), self._main)
         # Whatever still waits at the end of the process must not be woken by being let go of.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
         return made
+
+    def began(self, token: Token) -> None:
+        """Go on: a greenlet begins when it is woken."""
+        self._has_left = False
+        begin_stack()
 
     def here(self) -> Token:
         """Return the greenlet that runs; the program may have made it."""

@@ -54,6 +54,36 @@ def _find_keys() -> int:
 _keys_at: Final = _find_keys() if sys.version_info >= (3, 13) else -1
 
 
+def _find_recursion() -> int:
+    """Return where in a thread's state it says how much deeper its stack may get, and (next) how deep at most."""
+    limit = sys.getrecursionlimit()
+    unusual = limit + 76_543
+    sys.setrecursionlimit(unusual)
+    try:
+        words = (ctypes.c_int * (_STATE_BYTES // 4)).from_address(_here())
+        for at in range(1, len(words)):
+            if words[at] == unusual and 0 < unusual - words[at - 1] < limit:
+                return 4 * (at - 1)
+    finally:
+        sys.setrecursionlimit(limit)
+    return -1
+
+
+_recursion_at: Final = _find_recursion()
+
+
+def begin_stack() -> None:
+    """Let the stack of the running thread get as deep as that of any, whatever its first frame was called from."""
+    if _recursion_at >= 0:
+        depth = 0
+        frame = sys._getframe(0)
+        while frame is not None:
+            depth += 1
+            frame = frame.f_back
+        remaining = (ctypes.c_int * 2).from_address(_here() + _recursion_at)
+        remaining[0] = remaining[1] - depth
+
+
 def _keys() -> Any:
     return (ctypes.c_size_t * 2).from_address(_here() + _keys_at)
 

@@ -637,8 +637,8 @@ def _starter(world: Any) -> Callable[..., int]:
         number, ident = stream.take(-Kind.THREAD)
         child = world.stream(number)
 
-        def run() -> None:
-            world.thread_woken(child)
+        def run(token: Any, *_: object) -> None:
+            world.thread_woken(child, token)
             child.ident, child.native_id = child.take(-Kind.BEGIN)
             try:
                 function(*args, **(kwargs or {}))

@@ -708,7 +708,7 @@ class RecordedWorld:
             self.holder = current.stream = stream
         self._next_turn += 1
 
-    def new_thread(self, stream: RecordedStream, run: Callable[[], None]) -> None:
+    def new_thread(self, stream: RecordedStream, run: Callable[..., None]) -> None:
         """Make a thread that will run at its first turn; none if it never ran when recorded."""
         if stream.pos >= len(stream.items) and not stream.fill():
             return
@@ -716,8 +716,9 @@ class RecordedWorld:
         stream.pos += 2
         self._parked[number] = self.carrier.new(run)
 
-    def thread_woken(self, stream: RecordedStream) -> None:
-        """A new thread got its first turn."""
+    def thread_woken(self, stream: RecordedStream, token: Token) -> None:
+        """Wait for the first turn of a new thread."""
+        self.carrier.began(token)
         self.holder = current.stream = stream
         self._next_turn += 1
 
@@ -734,16 +735,16 @@ class RecordedWorld:
         found = self._parked.pop(self._next_turn, None)
         if found is None:
             found, self._main_at_end = self._main_at_end, None
-        if found is not None:
-            return found
-        if not self.ending.is_orderly:
-            self.end()
-        self.diverge(
-            stream,
-            f"hand-off {self._next_turn} between threads",
-            "no thread is there",
-            "the threads went another way than when recorded",
-        )
+        if found is None:
+            if not self.ending.is_orderly:
+                self.end()
+            self.diverge(
+                stream,
+                f"hand-off {self._next_turn} between threads",
+                "no thread is there",
+                "the threads went another way than when recorded",
+            )
+        return found
 
     # -- the end --------------------------------------------------------------------------------
 
