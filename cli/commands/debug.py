@@ -6,8 +6,8 @@
     replay debug FILE -x SCRIPT --batch           run commands, and end
     replay debug FILE < SCRIPT                    commands from a pipe
 
-At the prompt, `help` lists the commands and F1 shows it. The program runs again from the recording, in a process
-of its own, and touches nothing outside.
+At the prompt, `help` lists the commands. The program runs again from the recording, in a process of its own,
+and touches nothing outside.
 
 Exit codes: 0 fine, 1 a command failed (`assert` among them), 2 the command was called wrongly, 3 the replay
 diverged, 4 the recording cannot be read.

@@ -41,14 +41,14 @@ Each motion has a reverse, with gdb's names; `rev CMD` does any motion backwards
 `step` and `reverse-step` undo each other, so do `+` and `-`. `back` returns to where you were before the last
 motion, whatever it was. At the start of the recording they stay where they are, and say so.
 
-Going back runs the replay again from a checkpoint: the program does not notice, and the state at a position does
-not depend on how you came there.""",
+Going back runs the replay again from a checkpoint: the program does not notice, and the state at a position
+does not depend on how you came there.""",
     ),
     "async": (
         "following tasks",
         """\
-`step`, `next` and `finish` stay with the task whose code it is: when it awaits, they go on where this task goes on,
-and `next` says what ran meanwhile. To see what the others do:
+`step`, `next` and `finish` stay with the task whose code it is: when it awaits, they go on where this task
+goes on, and `next` says what ran meanwhile. To see what the others do:
 
   tasks         all tasks, as they are here; `next` is the step in which one runs next
   task T        one task; T is an id (T2, 2), a name, or how one name begins
@@ -64,8 +64,8 @@ and `next` says what ran meanwhile. To see what the others do:
   CMD | head N      the first N lines
   CMD > FILE        into a file; `>> FILE` at its end
 
-`>` after a command that takes an expression is Python's; there, write `p x | head 100 > FILE`. Long output is shown
-by the page on a terminal (`set pager off`), by $PAGER if that is set.""",
+`>` after a command that takes an expression is Python's; there, write `p x | head 100 > FILE`. Long output is
+shown by the page on a terminal (unless `set pager off`), by $PAGER if that is set.""",
     ),
     "scripts": (
         "commands from files, pipes and the command line",
@@ -75,9 +75,10 @@ by the page on a terminal (`set pager off`), by $PAGER if that is set.""",
   replay debug FILE < SCRIPT                    commands from a pipe
   --json                                        one JSON object for each command
 
-A line that begins with # is a comment. A script of -x or `source` ends at the first command that fails. `assert EXPR`
-fails unless an expression is true, so a script can be a test of a recording.
-Exit codes: 0 fine, 1 a command failed, 2 called wrongly, 3 the replay diverged, 4 the recording cannot be read.""",
+A line that begins with # is a comment. A script of -x or `source` ends at the first command that fails.
+`assert EXPR` fails unless an expression is true, so a script can be a test of a recording.
+Exit codes: 0 fine, 1 a command failed, 2 called wrongly, 3 the replay diverged, 4 the recording cannot be
+read.""",
     ),
     "keys": (
         "keys on a terminal",
@@ -93,7 +94,7 @@ Each key has a command. An empty line does the last motion again.""",
 }
 
 
-def titles(state: State, command: Command) -> str:
+def titles(command: Command) -> str:
     """Return the names of a command, as the list has them."""
     return ", ".join([command.name, *command.short])
 
@@ -143,14 +144,14 @@ def _help(state: State, text: str) -> Result:
 
 def _overview(state: State, commands: tuple[Command, ...]) -> list[str]:
     style = state.style
-    columns = max(len(titles(state, one)) for one in commands)
+    columns = max(len(titles(one)) for one in commands)
     lines: list[str] = []
     group = ""
     for one in commands:
         if one.group != group:
             group = one.group
             lines += ["", style("heading", group)] if lines else [style("heading", group)]
-        lines.append(f"  {style('name', pad(titles(state, one), columns))}  {one.summary}")
+        lines.append(f"  {style('name', pad(titles(one), columns))}  {one.summary}")
     lines += ["", style("heading", "topics")]
     lines += [f"  {style('name', pad(name, columns))}  {what}" for name, (what, _) in TOPICS.items()]
     lines += ["", "`help NAME` tells more. What is no command is run as Python, in a copy of the process."]
@@ -166,7 +167,7 @@ def _apropos(state: State, text: str) -> Result:
     lines = [
         f"{state.style('name', one.name)}  {one.summary}"
         for one in COMMANDS
-        if word in " ".join((titles(state, one), one.synopsis, one.summary)).lower()
+        if word in " ".join((titles(one), one.synopsis, one.summary)).lower()
     ]
     lines += [
         f"{state.style('name', f'help {name}')}  {what}"

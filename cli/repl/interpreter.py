@@ -43,7 +43,7 @@ class Interpreter:
     def run(self, line: str) -> bool:
         """Run one line; return whether all went well. An empty line, or a comment, does nothing."""
         line = line.strip()
-        if not line or line.startswith("#") and not line[1:2].isdigit():
+        if not line or (line.startswith("#") and not line[1:2].isdigit()):
             return True
         if self._depth == 0:
             self.state.lines.append(line)

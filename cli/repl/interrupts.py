@@ -24,7 +24,7 @@ def interruptible(state: State) -> Iterator[None]:
         return
     presses = 0
 
-    def pressed(number: int, frame: FrameType | None) -> None:
+    def pressed(_number: int, _frame: FrameType | None) -> None:
         nonlocal presses
         presses += 1
         if presses > 1:

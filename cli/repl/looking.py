@@ -244,7 +244,7 @@ def run_python(state: State, text: str) -> Result:
     found = evaluated(state, text)
     value = [] if found["text"] in (None, "None") else printable_lines(found["text"]).split("\n")
     lines = _printed(found) + value
-    if found["type"] is None or found["text"] == "None" and not found.get("output"):
+    if found["type"] is None or (found["text"] == "None" and not found.get("output")):
         lines.append(state.style("dim", DISCARDED))
     return Result(
         lines, {"value": found["text"], "type": found["type"], "output": found.get("output") or None}
@@ -280,7 +280,7 @@ def _names(state: State, names: list[list[str]], none: str) -> Result:
         f"{state.style('name', pad(printable(name), columns))} = {shorten(printable(value), room)}"
         for name, value in names
     ]
-    return Result(lines or [none], dict((name, value) for name, value in names))
+    return Result(lines or [none], dict(names))
 
 
 def _display(state: State, text: str) -> Result:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Final
 
-from replay.cli.repl.command import Command, Handler, Result, count_of, no_more
+from replay.cli.repl.command import Command, Handler, Result, Takes, count_of, no_more
 from replay.cli.repl.showing import (
     meanwhile_text,
     owner_label,
@@ -49,7 +49,7 @@ def moved(state: State, move: Move, nowhere: str, count: int = 1, *, says_meanwh
         stop = found
         if stop.is_over or stop.reason == "called":
             break
-    if stop is None or stop.position == before.position and stop.event == before.event:
+    if stop is None or (stop.position == before.position and stop.event == before.event):
         # A search for what comes next may have met the end of what can be replayed.
         ending = state.session.timeline.ending
         if stop is None and ending is not None and ending.reason == "diverged" and not before.is_over:
@@ -243,8 +243,8 @@ def _history(state: State, from_: list[Position], to: list[Position], nowhere: s
         return Result([nowhere], {**stop_json(state, before), "moved": False})
     for _ in range(min(count, len(from_))):
         to.append(state.session.stop.position)
-        stop = state.session.timeline.goto(from_.pop())
-    return _here(state, before, stop)
+        state.session.timeline.goto(from_.pop())
+    return _here(state, before, state.session.stop)
 
 
 def _go_back(state: State, text: str) -> Result:
@@ -297,7 +297,7 @@ def _rev(state: State, text: str) -> Result:
     return command.run(state, rest.strip())
 
 
-def _jump(state: State, text: str) -> Result:
+def _jump(_state: State, _text: str) -> Result:
     raise UsageError("a recording cannot skip code", hint="`goto POSITION` goes where the program has been")
 
 
@@ -310,11 +310,11 @@ def _motion(
     see: tuple[str, ...],
     run: Handler,
     short: tuple[str, ...] = (),
-    takes: str = "",
+    takes: Takes = "",
 ) -> Command:
     return Command(
         name, group, synopsis, summary, examples, see, run, short, takes, is_motion=True, needs_replay=True
-    )  # type: ignore[arg-type]
+    )
 
 
 COMMANDS: Final = (

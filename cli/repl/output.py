@@ -47,9 +47,9 @@ class Printer:
 
     def _show(self, lines: Sequence[str]) -> None:
         rows = shutil.get_terminal_size().lines
-        if self._state.is_interactive and self._state.settings.pager and len(lines) >= rows:
-            if _page("\n".join(lines) + "\n"):
-                return
+        is_paged = self._state.is_interactive and self._state.settings.pager and len(lines) >= rows
+        if is_paged and _page("\n".join(lines) + "\n"):
+            return
         write("\n".join(lines))
         sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The prompt on a terminal: completion, history, keys, the line at the bottom. Only here is prompt_toolkit used."""
+"""The prompt on a terminal: completion, history, keys, the line at the bottom; all that uses prompt_toolkit."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class _Completer(Completer):
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:  # noqa: ARG002
         """Yield what may come next."""
         for one in candidates(self._state, document.text_before_cursor):
             yield Completion(one.text, -one.replaces, display_meta=one.meta)
@@ -130,7 +130,7 @@ def _typing(line: str) -> Any:
 
 
 def _history() -> History:
-    """Return the lines of earlier sessions, readable by nobody else; only this one's, if there is no place."""
+    """Return the lines of earlier sessions, readable by nobody else; none, if there is no place."""
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     folder = os.path.join(base, "replay")
     path = os.path.join(folder, "debug_history")

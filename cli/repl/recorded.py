@@ -118,10 +118,9 @@ def _at(state: State, task: Task, position: Position | None) -> dict[str, Any]:
     stop = state.stop
     own = [step for step in state.session.steps if step.task == task.id]
     # A step is over when one is before the next, and counts as soon as one is inside it.
-    begun = [
-        step for step in own if step.number < position.step or step.number == position.step and position.line
-    ]
-    later = next((step for step in own if step not in begun), None)
+    upto = position.step if position.line else position.step - 1
+    begun = [step for step in own if step.number <= upto]
+    later = next((step for step in own if step.number > upto), None)
     is_here = stop is not None and stop.owner == f"T{task.id}" and not stop.is_over
     row |= {"here": is_here, "steps": len(begun), "run_ns": sum(step.run_ns or 0 for step in begun)}
     row["last"] = f"@{begun[-1].number}" if begun else None
@@ -133,7 +132,7 @@ def _at(state: State, task: Task, position: Position | None) -> dict[str, Any]:
     born = task.spawned_at
     if is_here and position.line:
         row["state"] = "running"
-    elif born is not None and (born.step > position.step or born.step == position.step and not position.line):
+    elif born is not None and born.step > upto:
         row["state"] = None
     else:
         row["state"] = "waiting" if begun else "created"
@@ -234,13 +233,14 @@ def _io(state: State, text: str) -> Result:
             f"`io` takes a file descriptor: {text!r:.60}", hint="`events --kind socket` shows all"
         )
     wanted = int(text) if text else None
-    lines, data = [], []
+    lines: list[str] = []
+    data: list[object] = []
     known = set(state.session.recording.door_names.values())
     found = Selection(state.session.recording, range_of(None), None, [name for name in _IO if name in known])
     for event, owner in found:
         one = event_json(event, owner, found)
-        fd = one["fd"]
-        if wanted is not None and fd != wanted:
+        is_file = str(one["kind"]).startswith("os.")  # files too: only where it is asked for
+        if is_file if wanted is None else one["fd"] != wanted:
             continue
         if len(lines) >= _MAX_ROWS and not state.settings.json:
             lines.append(
@@ -250,7 +250,13 @@ def _io(state: State, text: str) -> Result:
         lines.append(event_line(event, owner, found, state.style, VALUE_LIMIT))
         data.append(one)
     return Result(
-        lines or ["nothing went over descriptors" if wanted is None else f"nothing went over {wanted}"], data
+        lines
+        or [
+            "nothing went over sockets; `io FD` looks at one descriptor"
+            if wanted is None
+            else f"nothing went over {wanted}"
+        ],
+        data,
     )
 
 
@@ -382,7 +388,7 @@ COMMANDS: Final = (
         "io",
         _EVENTS,
         "io [FD]",
-        "List what went over sockets, pipes and files",
+        "List what went over sockets, or over one descriptor",
         ("io", "io | grep recv"),
         ("events", "out"),
         _io,

@@ -141,12 +141,11 @@ def source_path(text: str) -> str:
     return _one_word(text, "source")
 
 
-def _source(state: State, text: str) -> Result:
-    # The interpreter runs it, line by line.
-    raise AssertionError(text)
+def _source(_state: State, text: str) -> Result:
+    raise AssertionError(f"the interpreter runs scripts, line by line: {text}")
 
 
-def _quit(state: State, text: str) -> Result:
+def _quit(_state: State, text: str) -> Result:
     no_more(text, "quit")
     return Result(quits=True)
 
