@@ -74,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(session: Session, args: argparse.Namespace, script: list[str]) -> int:
     from replay.cli.repl.interpreter import Interpreter
-    from replay.cli.repl.interrupts import interruptible, progress
     from replay.cli.repl.opening import open_at
     from replay.cli.repl.output import Printer
+    from replay.cli.repl.progress import progress
     from replay.cli.repl.scripts import run_lines, run_script
     from replay.cli.repl.state import Settings, State
 
@@ -88,7 +88,7 @@ def _run(session: Session, args: argparse.Namespace, script: list[str]) -> int:
     printer = Printer(state)
     interpreter = Interpreter(state, printer)
     tell_condition(session.recording)
-    with interruptible(state), progress(state):
+    with progress(state):
         opened = open_at(state, args.at)
     if opened.diverged or is_terminal:
         printer(f"open {os.path.basename(session.path)}", opened)

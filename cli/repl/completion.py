@@ -187,6 +187,8 @@ def _expression(state: State, text: str) -> Iterator[Candidate]:
         names = [name for name in _ask(state, *path, wants_keys=False) if begin or not name.startswith("_")]
         yield from _begins(begin, ((name, "") for name in names))
         return
+    if text.rstrip()[-1:] in (")", "]", "}", '"', "'"):
+        return
     found = re.search(r"[A-Za-z_]\w*\Z", text)
     begin = found[0] if found else ""
     names = [str(name) for name in _evaluated(state, "sorted(dir())")]

@@ -36,7 +36,8 @@ Each motion has a reverse, with gdb's names; `rev CMD` does any motion backwards
 
   step    s     reverse-step    rs      next    n     reverse-next    rn
   finish  fin   reverse-finish  rf      step-any sa   reverse-step-any rsa
-  tcont   tc    rtcont          rtc     +             -
+  tcont   tc    rtcont          rtc     continue c    reverse-continue rc
+  +             -
 
 `step` and `reverse-step` undo each other, so do `+` and `-`. `back` returns to where you were before the last
 motion, whatever it was. At the start of the recording they stay where they are, and say so.
@@ -83,7 +84,8 @@ read.""",
     "keys": (
         "keys on a terminal",
         """\
-  F1 help         F2 tasks       F4 timeline     F7 step        F8 next
+  F1 help         F2 tasks       F4 timeline     F5 continue     F7 step         F8 next
+  Shift-F5        reverse-continue
   Shift-F7        reverse-step   Shift-F8        reverse-next
   Alt-Left        back           Alt-Right       forward
   Tab completes, Ctrl-R searches the history, Ctrl-X Ctrl-E opens an editor

@@ -113,6 +113,9 @@ class Interpreter:
                 result.lines = []
         except ReplayError as problem:
             return Result(error=problem)
+        except KeyboardInterrupt:
+            where = "" if self.state.position is None else f" at {self.state.position}"
+            return Result(error=ReplayError(f"interrupted{where}"))
         return result
 
     def _python(self, text: str) -> Result:

@@ -265,8 +265,6 @@ def _bookmark(state: State, text: str) -> Result:
         raise UsageError(f"not a name for a bookmark: {name!r:.60}", hint="letters, digits, `_`, `.`, `-`")
     position = place_of(state, where) if where else state.session.stop.position
     state.bookmarks[name] = position
-    if not where:
-        state.session.timeline.checkpoint()
     return Result([f"bookmark {name} = {state.style('position', str(position))}"], {name: str(position)})
 
 
@@ -292,7 +290,7 @@ def _rev(state: State, text: str) -> Result:
     name = None if found is None else {"+": "-", "tcont": "rtcont"}.get(found.name, f"reverse-{found.name}")
     command = None if name is None else find(name)
     if command is None:
-        which = "rev step, next, finish, step-any, tcont, +"
+        which = "rev step, next, finish, continue, step-any, tcont, +"
         raise UsageError(f"`rev` takes a motion that goes forward: {text!r:.60}", hint=which)
     return command.run(state, rest.strip())
 

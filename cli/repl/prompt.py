@@ -1,4 +1,4 @@
-"""The prompt on a terminal: completion, history, keys, the line at the bottom; all that uses prompt_toolkit."""
+"""The prompt on a terminal: completion, history, keys, the line at the bottom, by prompt_toolkit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from prompt_toolkit.styles import Style
 
 from replay.cli.repl.completion import candidates
 from replay.cli.repl.interpreter import Interpreter
-from replay.cli.repl.interrupts import interruptible, progress
+from replay.cli.repl.progress import progress
 from replay.cli.repl.showing import prompt_text
 from replay.cli.repl.state import State
 from replay.cli.repl.toolbar import toolbar_text
@@ -30,9 +30,11 @@ KEYS: Final = {
     "f1": "help",
     "f2": "tasks",
     "f4": "timeline",
+    "f5": "continue",
     "f7": "step",
     "f8": "next",
-    "f19": "reverse-step",  # terminals say F19 for Shift-F7
+    "f17": "reverse-continue",  # terminals say F17 for Shift-F5
+    "f19": "reverse-step",
     "f20": "reverse-next",
 }
 _ALT: Final = {"left": "back", "right": "forward"}
@@ -79,7 +81,7 @@ def _run_plain(interpreter: Interpreter) -> None:
 
 
 def _run(interpreter: Interpreter, line: str) -> None:
-    with interruptible(interpreter.state), progress(interpreter.state):
+    with progress(interpreter.state):
         if line.strip():
             interpreter.run(line)
         else:

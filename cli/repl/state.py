@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from replay.cli.repl.sources import SourceBook
 from replay.cli.style import Style
 from replay.positions import Position
 from replay.timeline.debuggee import Stop
 from replay.timeline.session import Failure, Session
+
+if TYPE_CHECKING:
+    from replay.cli.repl.stops import Breakpoint
 
 USUAL_WIDTH = 100
 """Columns of text that is not for a terminal."""
@@ -45,6 +49,7 @@ class State:
       bookmarks: places with a name.
       past: where one was before, the last one last.
       future: where one was before `back`.
+      breakpoints: where to stop, by number.
       displays: expressions that are shown at each stop, with what each was last.
       aliases: other names for commands.
       lines: what was typed.
@@ -61,6 +66,7 @@ class State:
     bookmarks: dict[str, Position] = field(default_factory=dict)
     past: list[Position] = field(default_factory=list)
     future: list[Position] = field(default_factory=list)
+    breakpoints: dict[int, Breakpoint] = field(default_factory=dict)
     displays: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from replay.cli.repl import helping, looking, moving, recorded, settings
+from replay.cli.repl import helping, looking, moving, recorded, settings, stops
 from replay.cli.repl.command import Command
 
 COMMANDS: Final[tuple[Command, ...]] = (
     *moving.COMMANDS,
+    *stops.COMMANDS,
     *looking.COMMANDS,
     *recorded.COMMANDS,
     *helping.COMMANDS,

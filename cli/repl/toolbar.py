@@ -26,7 +26,7 @@ def toolbar_text(state: State) -> str:
         who = shorten(printable(state.owner_name(stop.owner)), _MAX_NAME)
         place = f"{printable(state.sources.short(stop.path))}:{stop.lineno}"
         parts.append(f"{who} {shorten(printable(stop.function or ''), _MAX_NAME)} {place}")
-    parts += [counted(_alive_count(state), "task"), "< rs rn  s n >", "F1 help"]
+    parts += [counted(_alive_count(state), "task"), "< rc rs rn  s n c >", "F1 help"]
     return shorten(" | ".join(parts), state.width)
 
 

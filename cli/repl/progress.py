@@ -1,41 +1,17 @@
-"""Ctrl-C and progress while a command runs."""
+"""Shows where a motion is that takes long."""
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from replay.cli.repl.state import State
 from replay.positions import Position
 
 _SHOWN_AFTER_S = 0.3
 _BETWEEN_S = 0.1
-
-
-@contextmanager
-def interruptible(state: State) -> Iterator[None]:
-    """Let Ctrl-C end what runs in here at a place where one can stand; a second one ends the session."""
-    if not state.can_replay:
-        yield
-        return
-    presses = 0
-
-    def pressed(_number: int, _frame: FrameType | None) -> None:
-        nonlocal presses
-        presses += 1
-        if presses > 1:
-            raise KeyboardInterrupt
-        state.session.timeline.here.pause()
-
-    before = signal.signal(signal.SIGINT, pressed)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
