@@ -26,14 +26,18 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
 * ``step``: before a step; of ``owner``, if given.
 * ``line``: before a line, or where a frame returns or an exception is raised in it; of ``owner``; in a frame
   that is not deeper than ``depth``; only in the program's own code if ``own``; only of the ``events`` given.
-* ``place``: before a line of ``path`` that is one of ``lines``, or at the start of function ``name``.
-* ``raise``: where an exception of a type called ``name`` is raised.
+* ``place``: before a line of ``path`` that is one of ``lines``, or the first of a function called ``name``.
+* ``raise``: where an exception of a type called ``name`` (of any: None) is raised, though it may be caught.
 
-A ``stopped`` message has ``reason`` (``at``, ``met``, ``pause``, ``end``, ``diverged``, ``over``), ``position``,
-``owner``, and where the program stands (``path``, ``lineno``, ``function``, ``event``, ``depth``).
+Those inside of steps may have a ``condition``, an expression; one that cannot be evaluated counts as true.
 
-The owner of a position is a text: ``T5`` is task 5, ``callback@7`` the callback that is step 7, ``main`` the main
-thread outside of any loop, ``thread-2`` another one.
+A ``stopped`` message has ``reason`` (``at``, ``met``, ``pause``, ``called``, ``end``, ``diverged``,
+``over``),
+``position``, ``owner``, and where the program stands: ``path``, ``lineno``, ``function``, ``event``,
+``depth``.
+
+The owner of a position is a text: ``T5`` is task 5, ``callback@7`` the callback that is step 7, ``main`` the
+main thread outside of any loop, ``thread-2`` another one.
 """
 
 from __future__ import annotations
@@ -53,7 +57,7 @@ _decode: Final = Decoder().decode
 Message = dict[str, Any]
 
 
-class Closed(Exception):
+class ClosedError(Exception):
     """The other side is gone."""
 
 
@@ -67,11 +71,11 @@ def read_message(read: Callable[[int], bytes]) -> Message:
     """Read one message by ``read(size)``, which may return less.
 
     Raises:
-      Closed: the other side is gone.
+      ClosedError: the other side is gone.
     """
     (size,) = _LENGTH.unpack(_exactly(read, _LENGTH.size))
     if size > MAX_MESSAGE_BYTES:
-        raise Closed(f"a message of {size} bytes")
+        raise ClosedError(f"a message of {size} bytes")
     message: Message = _decode(_exactly(read, size))
     return message
 
@@ -81,7 +85,7 @@ def _exactly(read: Callable[[int], bytes], size: int) -> bytes:
     while size:
         part = read(min(size, 1 << 20))
         if not part:
-            raise Closed
+            raise ClosedError
         parts.append(part)
         size -= len(part)
     return b"".join(parts)

@@ -11,6 +11,7 @@ import ctypes
 import sys
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 from typing import Any, Final, NoReturn, Protocol
 
 from replay.errors import ReplayError
@@ -25,7 +26,7 @@ class Carrier(Protocol):
     """How threads are made and take turns."""
 
     def new(self, run: Callable[..., None]) -> Token:
-        """Return a thread that will call ``run(token, ...)``, which calls ``began`` first, and ends with it."""
+        """Return a thread that will run ``run(token, ...)``, which first of all calls ``began``."""
 
     def began(self, token: Token) -> None:
         """Wait to be woken for the first time; for the new thread."""
@@ -41,6 +42,9 @@ class Carrier(Protocol):
 
     def has_left(self) -> bool:
         """Whether the running thread has left, and only its last finalizers run."""
+
+    def frame(self, token: Token) -> FrameType | None:
+        """Return the innermost frame of a thread that waits, if that can be known."""
 
 
 class KernelThreads:
@@ -79,6 +83,10 @@ class KernelThreads:
     def has_left(self) -> bool:
         """Whether the running thread has left."""
         return real.get_ident() in self._left
+
+    def frame(self, token: Token) -> FrameType | None:
+        """Return None: a lock does not know who waits."""
+        return None
 
 
 class Greenlets:
@@ -123,6 +131,8 @@ class Greenlets:
         other.switch()
         self._has_left = False
         state.restore()
+        if (trace := sys.gettrace()) is not None:  # 3.11 keeps whether it is used for each stack
+            sys.settrace(trace)
 
     def leave(self, other: Token) -> None:
         """Let ``other`` run when the running greenlet has ended, which it is about to."""
@@ -133,6 +143,11 @@ class Greenlets:
     def has_left(self) -> bool:
         """Whether the running greenlet has left."""
         return self._has_left
+
+    def frame(self, token: Token) -> FrameType | None:
+        """Return the innermost frame of a greenlet."""
+        frame: FrameType | None = token.gr_frame
+        return frame
 
 
 def park_for_ever(carrier: Carrier, other: Token) -> NoReturn:

@@ -284,12 +284,12 @@ def _play(job: dict[str, Any]) -> NoReturn:
     from replay.runtime.divergence import Reporter
     from replay.runtime.ending import Ending, first_frames, limit_replay, watch_replay
     from replay.runtime.install import install
-    from replay.runtime.worlds.recorded import RecordedWorld
 
     path = job["recording"]
     file = RecordingFile.open(path)
     header: dict[str, Any] = dict(file.header)
-    kept: list[list[Any]] | None = []
+    # Copies of a debugged process share what is not there yet.
+    kept: list[list[Any]] | None = [] if job["mode"] == "play" else None
 
     def read() -> Iterator[Any]:
         nonlocal kept

@@ -11,6 +11,7 @@ import ctypes
 import gc
 import sys
 import threading
+from types import FrameType
 from typing import Any, Final
 
 _dictionary: Final = ctypes.pythonapi.PyThreadState_GetDict
@@ -55,7 +56,7 @@ _keys_at: Final = _find_keys() if sys.version_info >= (3, 13) else -1
 
 
 def _find_recursion() -> int:
-    """Return where in a thread's state it says how much deeper its stack may get, and (next) how deep at most."""
+    """Return where in a thread's state it says how much deeper its stack may get; next, how deep at most."""
     limit = sys.getrecursionlimit()
     unusual = limit + 76_543
     sys.setrecursionlimit(unusual)
@@ -73,10 +74,10 @@ _recursion_at: Final = _find_recursion()
 
 
 def begin_stack() -> None:
-    """Let the stack of the running thread get as deep as that of any, whatever its first frame was called from."""
+    """Let the stack of the running thread get as deep as that of any, wherever it was begun from."""
     if _recursion_at >= 0:
         depth = 0
-        frame = sys._getframe(0)
+        frame: FrameType | None = sys._getframe(0)
         while frame is not None:
             depth += 1
             frame = frame.f_back

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from typing import Any, Final
 from replay.errors import ReplayError, UnreadableRecording
 from replay.options import ExitCode
 from replay.positions import Position
-from replay.protocol import Closed, Message, pack_message, read_message
+from replay.protocol import ClosedError, Message, pack_message, read_message
 
 START_LIMIT_S: Final = 60.0
 
@@ -27,7 +26,7 @@ _START: Final = (
 )
 
 
-class DebuggeeLost(ReplayError):
+class DebuggeeLostError(ReplayError):
     """The process of a replay ended, or does not answer."""
 
 
@@ -36,8 +35,8 @@ class Stop:
     """Where a replay stands, and why.
 
     Attributes:
-      reason: ``at`` where it was to go; ``met`` a condition; ``pause``, ``called`` to pause; ``end``: the program has ended;
-        ``diverged``, ``over``: the replay cannot go on, see ``message``.
+      reason: ``at`` where it was to go; ``met`` a condition; ``pause``, or ``called`` to pause; ``end``: the
+        program has ended; ``diverged``, ``over``: the replay cannot go on, see ``message``.
       owner: whose code it is, see ``replay.protocol``.
       event: ``step`` (before one), ``line``, ``return``, ``raise``, ``end``.
       met: what a goal that does not stop has met.
@@ -77,6 +76,7 @@ class Debuggee:
         self._pid = pid
         self._on_output = on_output
         self._rights: list[int] = []
+        self._data = bytearray()
         self.stop: Stop
 
     @classmethod
@@ -102,7 +102,7 @@ class Debuggee:
         found._child = child
         try:
             found.stop = found._stopped()
-        except DebuggeeLost:
+        except DebuggeeLostError:
             assert child.stderr is not None
             text = child.stderr.read().decode(errors="replace")
             code = child.wait(START_LIMIT_S)
@@ -133,10 +133,26 @@ class Debuggee:
         copy.stop = self.stop
         return copy
 
-    def pause(self) -> None:
-        """Ask it to stop at the next place where it can; for another thread, or a signal handler."""
-        with contextlib.suppress(OSError):
-            self._socket.send(pack_message({"do": "pause"}))
+    def pause(self, timeout_s: float) -> Stop:
+        """Make it stop at the next place where it can, after `run` was broken off by an exception.
+
+        Raises:
+          DebuggeeLostError: it does not come to one in time.
+        """
+        self._send({"do": "pause"})
+        self._socket.settimeout(timeout_s)
+        self.stop = self._stopped()
+        self._socket.settimeout(None)
+        return self.stop
+
+    def private_bytes(self) -> int:
+        """Return how much memory it does not share with other processes."""
+        try:
+            with open(f"/proc/{self._pid}/smaps_rollup") as file:
+                lines = [line.split() for line in file]
+        except OSError:
+            return 0
+        return sum(int(line[1]) for line in lines if line[0].startswith("Private_")) * 1024
 
     def kill(self) -> None:
         """End it at once."""
@@ -158,8 +174,8 @@ class Debuggee:
         while True:
             try:
                 message = read_message(self._read)
-            except (Closed, OSError):
-                raise DebuggeeLost("the process of the replay has ended") from None
+            except (ClosedError, OSError):
+                raise DebuggeeLostError("the process of the replay has ended") from None
             if message["kind"] == "output":
                 self._on_output(message)
                 continue
@@ -167,15 +183,22 @@ class Debuggee:
             return message
 
     def _read(self, size: int) -> bytes:
-        data, rights, _, _ = socket.recv_fds(self._socket, size, 1)
-        self._rights += rights
-        return data
+        # What has come of a message is kept if whoever waits for the rest is interrupted.
+        while len(self._data) < size:
+            data, rights, _, _ = socket.recv_fds(self._socket, 65536, 1)
+            self._rights += rights
+            if not data:
+                return b""
+            self._data += data
+        found = bytes(self._data[:size])
+        del self._data[:size]
+        return found
 
     def _send(self, message: Message) -> None:
         try:
             self._socket.sendall(pack_message(message))
         except OSError:
-            raise DebuggeeLost("the process of the replay has ended") from None
+            raise DebuggeeLostError("the process of the replay has ended") from None
 
 
 def _refusal(text: str, code: int) -> ReplayError:

@@ -1,9 +1,9 @@
 """The ways of a debugger to move, made of what a timeline can do.
 
-Who moves stays with one owner: the task (or the main thread, ...) whose code it is. Its places are, in order: just
-before each of its steps (``@N``), and in these steps each line, return and raised exception of the program's own
-code. ``step`` goes to the next of these places and ``reverse_step`` to the one before, so each undoes the other;
-other motions go to the nearest place for which something holds.
+Who moves stays with one owner: the task (or the main thread, ...) whose code it is. Its places are, in
+order: just before each of its steps (``@N``), and in these steps each line, return and raised exception of
+the program's own code. ``step`` goes to the next of these places and ``reverse_step`` to the one before, so each
+undoes the other; other motions go to the nearest place for which something holds.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Motions:
         return self._forward(self._lines())
 
     def next(self) -> Stop | None:
-        """Go to the next place of this owner that is not deeper: over calls, and over what others do meanwhile."""
+        """Go to the next place of this owner that is not deeper: over calls, and what others do."""
         return self._forward(self._lines(depth=self._depth()), steps=False)
 
     def finish(self) -> Stop | None:

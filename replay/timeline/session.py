@@ -1,12 +1,12 @@
 """A debugging session of one recording: what is in the file, and a replay to move along and to ask.
 
-What the file alone can tell is there in any case; if the recording cannot be replayed here, ``refusal`` says why
-and there is no timeline.
+What the file alone can tell is there in any case; if the recording cannot be replayed here, ``refusal`` says
+why and there is no timeline.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from replay.errors import ReplayError, UnreadableRecording
@@ -14,7 +14,7 @@ from replay.positions import Position
 from replay.recording.recording import Recording, Step, Task
 from replay.timeline.debuggee import Stop
 from replay.timeline.motions import Motions
-from replay.timeline.timeline import Timeline
+from replay.timeline.timeline import START, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,18 @@ class Session:
         """Run an expression or statements in a copy of the process, which is thrown away.
 
         Returns:
-          ``text`` (the value's repr, or None), ``type``, ``output``, and ``error`` if it raised or took too long.
+          ``text`` (the value's repr, or None), ``type``, ``output``; ``error`` if it raised or took too long.
         """
         found: dict[str, Any] = self.timeline.here.ask(
             "evaluate", text=text, frame=frame, timeout_s=timeout_s
         )
+        return found
+
+    def value(self) -> dict[str, Any] | None:
+        """Return what is returned or raised here, as ``text`` and ``type``; None elsewhere."""
+        if self.stop.event not in ("return", "raise"):
+            return None
+        found: dict[str, Any] = self.timeline.here.ask("value")
         return found
 
     def locals(self, frame: int = 0) -> list[list[str]]:
@@ -134,8 +141,21 @@ class Session:
         names: list[list[str]] = found["names"]
         return names
 
+    def continue_(self, stops: list[dict[str, Any]]) -> Stop:
+        """Go on to where one of ``stops`` is met next (see ``replay.protocol``), or to the end."""
+        return self.timeline.forward({"stops": stops})
+
+    def reverse_continue(self, stops: list[dict[str, Any]]) -> Stop | None:
+        """Go back to where one of ``stops`` was met last; None, and at the start, if nowhere."""
+        found = self.timeline.last_before(self.timeline.position, {"stops": stops}) if stops else None
+        if found is None:
+            self.timeline.goto(START)
+            return None
+        stop = self.timeline.goto(Position(found[0], found[1]))
+        return replace(stop, reason="met", id=found[3])
+
     def failure(self) -> Failure | None:
-        """Return where the run failed, if it did: where the exception of its main task, or any, was raised."""
+        """Return where the run failed, if it did: where the exception that ended it was raised."""
         failures = self.recording.failures()
         if not failures:
             return None

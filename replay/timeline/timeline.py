@@ -1,27 +1,36 @@
 """A replay that one can move along: it goes forward by running, and back by running again from a checkpoint.
 
 Checkpoints are copies of the process of the replay, made on the way forward, so many milliseconds of its CPU
-time apart. They stand where they were made, and cost the memory that differs. To go anywhere, the nearest one before it is
-copied, and the copy runs on.
+time apart. They stand where they were made, and cost the memory that differs. To go anywhere, the nearest one
+before it is copied, and the copy runs on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, Self
 
 from sortedcontainers import SortedDict
 
-from replay.errors import ReplayError
 from replay.positions import Position
 from replay.protocol import Message
-from replay.timeline.debuggee import Debuggee, Stop
+from replay.timeline.debuggee import Debuggee, DebuggeeLostError, Stop
 
-SPACING_NS: Final = 15_000_000
+SPACING_NS: Final = 20_000_000
 """CPU time between two checkpoints, at first."""
 
-MOST_CHECKPOINTS: Final = 100
+MOST_CHECKPOINTS: Final = 200
 """When there are more, every other one is given up, and the next ones are made further apart."""
+
+MOST_BYTES: Final = 300_000_000
+"""Likewise if they have more memory of their own than this, as far as is known."""
+
+PATIENCE_S: Final = 1.0
+"""How long an interrupted replay may take to come to a place where it can be stopped."""
+
+MOST_VISITED: Final = 8
+"""Steps where one has just been looking backwards have checkpoints too: so many of the last ones."""
 
 START: Final = Position(0)
 _END: Final = Position(1 << 60)
@@ -45,8 +54,10 @@ class Timeline:
           ReplayError: it cannot be replayed here.
         """
         self.output: list[Output] = []
-        self.on_progress: Callable[[Position], None] = lambda position: None
+        self.on_progress: Callable[[Position], object] = str
         self._checkpoints: SortedDict[Position, Debuggee] = SortedDict()
+        self._visited: list[Position] = []
+        self._bytes = 0
         self._spacing_ns = SPACING_NS
         first = Debuggee.start(path, source, self._written)
         self._checkpoints[START] = first
@@ -82,9 +93,10 @@ class Timeline:
 
     def goto(self, position: Position) -> Stop:
         """Go to a place, or to the end of the replay if that is before it."""
+        if self.position != position or self.stop.event == "end":
+            self._come_before(position)
         if self.position == position and self.stop.event != "end":
             return self.stop
-        self._come_before(position)
         return self._run({"at": [position.step, position.line]})
 
     def forward(self, goal: dict[str, Any]) -> Stop:
@@ -92,7 +104,7 @@ class Timeline:
         return self._run(goal)
 
     def look_forward(self, goal: dict[str, Any]) -> Stop | None:
-        """Run on until a condition of ``goal`` is met; stay here, and return None, if none is before its ``at``."""
+        """Run on until a condition of ``goal`` is met; None, and we stay here, if none is."""
         if self.stop.is_over:
             return None
         before = self.here
@@ -113,6 +125,8 @@ class Timeline:
         It is looked for backwards, from checkpoint to checkpoint.
         """
         end = position
+        if first > START:
+            self._visit(first)
         while end > first:
             start = self._checkpoint_before(end)
             found = self._met(start, {**goal, "last": True}, end)
@@ -128,10 +142,23 @@ class Timeline:
         found = self._met(start, {**goal, "all": True}, last)
         return [one for one in found if Position(one[0], one[1]) >= first]
 
-    def checkpoint(self) -> None:
-        """Make a checkpoint where we are."""
-        if self.position not in self._checkpoints and not self.stop.is_over:
-            self._checkpoints[self.position] = self.here.fork()
+    def _visit(self, position: Position) -> None:
+        """Make a checkpoint at the beginning of a step that one will look at more often."""
+        if position in self._checkpoints:
+            return
+        runner = self._checkpoint_before(position).fork()
+        try:
+            is_there = runner.run({"at": [position.step, position.line]}).position == position
+        except BaseException:
+            runner.kill()
+            raise
+        if not is_there:
+            runner.kill()
+            return
+        self._checkpoints[position] = runner
+        self._visited.append(position)
+        if len(self._visited) > MOST_VISITED:
+            self._checkpoints.pop(self._visited.pop(0)).kill()
 
     def _met(self, start: Debuggee, goal: dict[str, Any], end: Position) -> list[list[Any]]:
         runner = start.fork()
@@ -158,8 +185,12 @@ class Timeline:
     def _run(self, goal: dict[str, Any]) -> Stop:
         if self.stop.is_over:
             return self.stop
+        before = self.position
         while True:
-            stop = self.here.run({**goal, "pause_ns": self._spacing_ns})
+            try:
+                stop = self.here.run({**goal, "pause_ns": self._spacing_ns})
+            except KeyboardInterrupt:
+                return self._pause(before)
             if stop.is_over:
                 self.ending = stop
             if stop.reason != "pause":
@@ -167,16 +198,29 @@ class Timeline:
             self._keep()
             self.on_progress(stop.position)
 
+    def _pause(self, before: Position) -> Stop:
+        """Stop after an interruption: where the program can be stopped, or where we came from."""
+        try:
+            stop = self.here.pause(PATIENCE_S)
+        except DebuggeeLostError:
+            self.here.kill()
+            self.here = self._checkpoint_before(Position(before.step, before.line + 1)).fork()
+            stop = self.here.run({"at": [before.step, before.line]})
+        return replace(stop, reason="called")
+
     def _keep(self) -> None:
         """Make a checkpoint on the way, where there is none near."""
         position = self.position
         if position in self._checkpoints:
             return
+        at = self._checkpoints.bisect_left(position)
+        self._bytes += self._checkpoints.values()[at - 1].private_bytes()
         self._checkpoints[position] = self.here.fork()
-        if len(self._checkpoints) > MOST_CHECKPOINTS:
+        if len(self._checkpoints) > MOST_CHECKPOINTS or self._bytes > MOST_BYTES:
             self._spacing_ns *= 2
-            for one in list(self._checkpoints)[1::2]:
+            for one in [one for one in self._checkpoints if one not in self._visited][1::2]:
                 self._checkpoints.pop(one).kill()
+            self._bytes = sum(one.private_bytes() for one in self._checkpoints.values())
 
     def _written(self, message: Message) -> None:
         if message["index"] == len(self.output):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -58,6 +59,12 @@ def _evaluate(control: Control, request: Message) -> Any:
     return in_copy(control, run, float(request.get("timeout_s") or TIMEOUT_S))
 
 
+def _holds(control: Control, request: Message) -> Any:
+    """Return whether the value of ``text`` is true; an error counts as if it were."""
+    found = _evaluate(control, {"text": f"bool({request['text']}\n)"})
+    return found.get("error") is not None or found.get("text") == "True"
+
+
 def _locals(control: Control, request: Message) -> Any:
     """Return ``[[name, text], ...]`` of the local variables of ``frame``."""
     frame = _frame(control, request)
@@ -66,6 +73,21 @@ def _locals(control: Control, request: Message) -> Any:
 
     def look() -> dict[str, Any]:
         return {"names": [[name, _text(value)] for name, value in frame.f_locals.items()]}
+
+    return in_copy(control, look)
+
+
+def _value(control: Control, request: Message) -> Any:
+    """Return what is returned, or raised, where the program stands."""
+    stop = control.stop
+    value = None if stop is None else stop.value
+
+    def look() -> dict[str, Any]:
+        if isinstance(value, BaseException):
+            text = "".join(traceback.format_exception_only(value)).rstrip()[:_MAX_VALUE]
+        else:
+            text = _text(value)
+        return {"text": text, "type": type(value).__name__}
 
     return in_copy(control, look)
 
@@ -80,5 +102,7 @@ def _text(value: object) -> str:
 ANSWERS: Final[dict[str, Callable[[Control, Message], Any]]] = {
     "stack": _stack,
     "evaluate": _evaluate,
+    "holds": _holds,
     "locals": _locals,
+    "value": _value,
 }

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn
 
-from replay.protocol import Closed, Message, pack_message, read_message
+from replay.protocol import ClosedError, Message, pack_message, read_message
 from replay.runtime import real
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
@@ -73,9 +73,13 @@ class _Goal:
         self.any_lines = None in owners or any(not str(one).startswith(("T", "callback")) for one in owners)
         self.owners = owners
 
+    def of_step(self, owner: str) -> Mapping[str, Any] | None:
+        """Return the condition that a step of ``owner`` meets, or None."""
+        return next((one for one in self.for_steps if one.get("owner") in (None, owner)), None)
+
     def wants_lines(self, step: int, owner: str) -> bool:
         """Whether the lines of this step must be seen."""
-        return step == self.step and self.line > 0 or self.any_lines or owner in self.owners
+        return (step == self.step and self.line > 0) or self.any_lines or owner in self.owners
 
 
 class Control:
@@ -100,7 +104,7 @@ class Control:
         self._look_due = 0
         self._cpu_ns = 0
         self._outputs_count = 0
-        self._lines = lines(self.on_line)
+        self._lines = lines(self.on_line, lambda: self.world.parked_frames())
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         real.set_handler(signal.SIGIO, self._call)
         self._listen()
@@ -137,8 +141,8 @@ class Control:
         goal = self._goal
         if self.step >= goal.step and not (self.step == goal.step and goal.line):
             self._stopped(Stop("at", None, "step"))
-        elif goal.for_steps and any(one.get("owner") in (None, owner) for one in goal.for_steps):
-            self._meet(Stop("met", None, "step"), owner)
+        elif goal.for_steps and (one := goal.of_step(owner)) is not None:
+            self._meet(Stop("met", None, "step"), owner, one.get("id"))
         elif self._is_called:
             self._stopped(Stop("called", None, "step"))
         elif self._is_tired():
@@ -167,7 +171,7 @@ class Control:
                     owner = self.owner(current.stream)
                 if wanted != owner:
                     continue
-            if _matches(one, frame, event, value):
+            if _matches(one, frame, event, value) and self._holds(one, frame):
                 self._meet(
                     Stop("met", frame, event, value), owner or self.owner(current.stream), one.get("id")
                 )
@@ -176,6 +180,20 @@ class Control:
             self._stopped(Stop("called", frame, event, value))
         elif self._is_tired():
             self._stopped(Stop("pause", frame, event, value))
+
+    def _holds(self, one: Mapping[str, Any], frame: FrameType) -> bool:
+        """Whether the condition of a breakpoint holds, if it has one; an error counts as if it did."""
+        condition = one.get("condition")
+        if not condition:
+            return True
+        was = self.stop
+        self.stop = Stop("condition", frame, "line")
+        stream, current.stream = current.stream, None
+        try:
+            return bool(self._answers["holds"](self, {"text": condition}))
+        finally:
+            current.stream = stream
+            self.stop = was
 
     def _is_tired(self) -> bool:
         """Whether it has run for as long as it was to run without a pause."""
@@ -244,7 +262,7 @@ class Control:
         try:
             self._send(message)
             self._serve()
-        except Closed:
+        except ClosedError:
             real.exit_now(0)
         self._cpu_ns = real.process_time_ns()
         self._look_due = _LOOK_AT_CLOCK
@@ -270,7 +288,7 @@ class Control:
     def _answered(self, request: Message) -> Message:
         try:
             return {"kind": "answer", "value": self._answers[request["name"]](self, request)}
-        except Closed:
+        except ClosedError:
             raise
         except Exception as problem:  # a mistake of ours must not become one of the program
             return {"kind": "answer", "problem": f"{type(problem).__name__}: {problem}"}
@@ -318,7 +336,7 @@ class Control:
             while data:
                 data = data[real.write(self._fd, data) :]
         except OSError:
-            raise Closed from None
+            raise ClosedError from None
 
     def show(self, target: int, data: bytes) -> None:
         """The program wrote to its stdout (1) or stderr (2)."""
@@ -332,7 +350,7 @@ class Control:
         self._outputs_count += 1
         try:
             self._send(message)
-        except Closed:
+        except ClosedError:
             real.exit_now(0)
 
 
@@ -375,8 +393,19 @@ def _matches(one: Mapping[str, Any], frame: FrameType, event: str, value: object
             return frame.f_lineno in one["lines"]
         return one["name"] in (code.co_name, code.co_qualname) and frame.f_lineno == _first_line(code)
     if kind == "raise":
-        return event == "raise" and one["name"] in [base.__name__ for base in type(value).__mro__]
+        # Of each frame that it passes through, the one where it comes from.
+        return (
+            event == "raise"
+            and one["name"] in (None, *(base.__name__ for base in type(value).__mro__))
+            and _comes_from(value, frame)
+        )
     return False
+
+
+def _comes_from(error: object, frame: FrameType) -> bool:
+    """Whether an exception is raised in this frame for the first time."""
+    traceback = getattr(error, "__traceback__", None)
+    return traceback is None or (traceback.tb_next is None and traceback.tb_frame is frame)
 
 
 def _first_line(code: CodeType) -> int:

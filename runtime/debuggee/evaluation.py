@@ -1,7 +1,7 @@
 """Runs code of the program while it is stopped, without the program noticing: in a copy of the process.
 
-The copy is thrown away. It has a time limit, what it prints is returned, and whoever tries to reach the outside
-in it is refused: nothing was recorded of that.
+The copy is thrown away. It has a time limit, what it prints is returned, and whoever tries to reach the
+outside in it is refused: nothing was recorded of that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from replay.protocol import Closed, pack_message, read_message
+from replay.protocol import ClosedError, pack_message, read_message
 from replay.runtime import real
 from replay.runtime.debuggee.control import Control, fork
 from replay.runtime.streams import current
@@ -35,7 +35,7 @@ class NotAtReplayError(RuntimeError):
 
 
 class _Refusing:
-    """In place of a thread's stream: refuses what is asked of it, except locks, which nobody else wants here."""
+    """In place of a thread's stream: refuses what is asked of it, but locks, which nobody else wants."""
 
     number = -1
     is_main = False
@@ -110,7 +110,7 @@ def _answer(source: int, timeout_s: float) -> dict[str, Any]:
         return read_message(read)
     except TimeoutError:
         return {"error": f"took longer than {timeout_s:g} s, and was ended"}
-    except Closed:
+    except ClosedError:
         return {"error": "the copy of the process that was to run it died"}
 
 
@@ -127,12 +127,15 @@ def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> d
     with redirect_stdout(output), redirect_stderr(output):
         try:
             tree = ast.parse(text, mode="exec")
-            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            last = None
+            if tree.body and isinstance(tree.body[-1], ast.Expr):
+                last = tree.body[-1].value
+                del tree.body[-1]
             scope = {**names, **own}
             if tree.body:
                 exec(compile(tree, "<debugger>", "exec"), scope)
             if last is not None:
-                value = eval(compile(ast.Expression(last.value), "<debugger>", "eval"), scope)
+                value = eval(compile(ast.Expression(last), "<debugger>", "eval"), scope)  # noqa: S307 - asked for
                 result["truth"] = bool(value) if isinstance(value, bool | int | str | None) else None
                 result["type"] = type(value).__name__
                 result["text"] = repr(value)[:MAX_TEXT]

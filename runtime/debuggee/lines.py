@@ -1,7 +1,7 @@
-"""Line events: each line of Python code that is about to run, each return, each frame an exception is raised in.
+"""Line events: each line that is about to run, each return, each frame that an exception is raised in.
 
-Counted is all Python code but ours, the event loop's and the import system's. Seeing lines is slow, so it is on
-only while somebody wants them. ``sys.monitoring`` does it from 3.12 on, ``sys.settrace`` before.
+Counted is all Python code but ours, the event loop's and the import system's. Seeing lines is slow, so it is
+on only while somebody wants them. ``sys.monitoring`` does it from 3.12 on, ``sys.settrace`` before.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import dis
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any, Final, Protocol
 
@@ -20,6 +20,7 @@ from replay.runtime.streams import current
 from replay.runtime.tracebacks import OUR_FOLDER
 
 OnEvent = Callable[[FrameType, str, object], None]
+Parked = Callable[[], Iterable[FrameType]]
 
 _OUR_FOLDER: Final = OUR_FOLDER.rstrip("/").rpartition("/")[0] + "/"
 _LOOP_FOLDER: Final = asyncio.__file__.rpartition("/")[0] + "/"
@@ -41,7 +42,7 @@ class Lines(Protocol):
     is_on: bool
 
     def on(self) -> None:
-        """See the lines of code that begins, or goes on, from now."""
+        """See the lines of all code that begins, or goes on, from now."""
 
     def off(self) -> None:
         """See nothing."""
@@ -68,15 +69,18 @@ kinds: Final = _Kinds()
 class _Monitoring:
     """``sys.monitoring``, with a tool of our own."""
 
-    def __init__(self, on_event: OnEvent) -> None:
+    def __init__(self, on_event: OnEvent, parked: Parked) -> None:
         self.is_on = False
         self._on_event = on_event
+        self._parked = parked
         monitoring = sys.monitoring  # type: ignore[attr-defined]
         self._set_events = monitoring.set_events
+        self._set_local_events = monitoring.set_local_events
         self._tool = next(tool for tool in (4, 3, 5, 0) if monitoring.get_tool(tool) is None)
         monitoring.use_tool_id(self._tool, "replay")
         events = monitoring.events
         self._events = events.LINE | events.PY_RETURN | events.RAISE
+        self._line_event = events.LINE
         self._disable = monitoring.DISABLE
         for event, function in (
             (events.LINE, self._line),
@@ -90,6 +94,10 @@ class _Monitoring:
         if not self.is_on:
             self.is_on = True
             self._set_events(self._tool, self._events)
+            # Code learns of it when a frame of it begins or is resumed; what has begun is told here.
+            for code in {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}:
+                self._set_local_events(self._tool, code, self._line_event)
+                self._set_local_events(self._tool, code, 0)
 
     def off(self) -> None:
         """See nothing."""
@@ -100,19 +108,19 @@ class _Monitoring:
     def _line(self, code: CodeType, line: int) -> object:
         if not kinds[code]:
             return self._disable
-        if current.stream is not None:
+        if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "line", None)
         return None
 
     def _return(self, code: CodeType, offset: int, value: object) -> object:
         if not kinds[code]:
             return self._disable
-        if current.stream is not None:
+        if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "return", value)
         return None
 
     def _raise(self, code: CodeType, offset: int, error: BaseException) -> object:
-        if kinds[code] and current.stream is not None and not isinstance(error, _QUIET):
+        if kinds[code] and self.is_on and current.stream is not None and not isinstance(error, _QUIET):
             self._on_event(real.getframe(1), "raise", error)
         return None
 
@@ -120,9 +128,10 @@ class _Monitoring:
 class _Tracing:
     """``sys.settrace``; of code that runs already, what is resumed is seen."""
 
-    def __init__(self, on_event: OnEvent) -> None:
+    def __init__(self, on_event: OnEvent, parked: Parked) -> None:
         self.is_on = False
         self._on_event = on_event
+        self._parked = parked
         self._raised_in: FrameType | None = None
 
     def on(self) -> None:
@@ -130,11 +139,9 @@ class _Tracing:
         if not self.is_on:
             self.is_on = True
             sys.settrace(self._call)
-            frame: FrameType | None = real.getframe(1)
-            while frame is not None:  # those that have begun are not asked for
+            for frame in _begun(self._parked()):  # for these nobody asks
                 if kinds[frame.f_code]:
                     frame.f_trace = self._local
-                frame = frame.f_back
 
     def off(self) -> None:
         """See nothing."""
@@ -171,6 +178,15 @@ def _yields(frame: FrameType) -> bool:
     return bool(code.co_flags & _RESUMABLE) and code.co_code[frame.f_lasti] == _YIELD
 
 
-def lines(on_event: OnEvent) -> Lines:
-    """Return what sees lines with this Python."""
-    return _Monitoring(on_event) if sys.version_info >= (3, 12) else _Tracing(on_event)
+def _begun(parked: Iterable[FrameType]) -> Iterator[FrameType]:
+    """Yield the frames of all stacks: of this one, and of threads that wait."""
+    for innermost in (real.getframe(1), *parked):
+        frame: FrameType | None = innermost
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
+
+
+def lines(on_event: OnEvent, parked: Parked) -> Lines:
+    """Return what sees lines with this Python; ``parked()`` are the innermost frames of threads that wait."""
+    return _Monitoring(on_event, parked) if sys.version_info >= (3, 12) else _Tracing(on_event, parked)

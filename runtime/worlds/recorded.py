@@ -727,6 +727,11 @@ class RecordedWorld:
         current.stream = None
         self.carrier.leave(self._whose_turn(stream))
 
+    def parked_frames(self) -> list[FrameType]:
+        """Return the innermost frame of each thread that waits, if its carrier knows."""
+        tokens = [*self._parked.values(), *([] if self._main_at_end is None else [self._main_at_end])]
+        return [frame for frame in map(self.carrier.frame, tokens) if frame is not None]
+
     def _park_for_ever(self, stream: RecordedStream) -> NoReturn:
         park_for_ever(self.carrier, self._whose_turn(stream))
 

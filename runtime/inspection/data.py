@@ -1,0 +1,233 @@
+"""The answers of an inspection: dataclasses of plain values, which any codec can carry.
+
+Task ids are the numbers of the recording. Times are in seconds of the loop's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Place:
+    """A line of a function."""
+
+    path: str
+    line: int
+    function: str
+
+
+@dataclass(slots=True)
+class Error:
+    """An exception; the message is ``None`` where only code of the program could tell it."""
+
+    type: str
+    message: str | None
+
+
+@dataclass(slots=True)
+class TaskInfo:
+    """A task, as it is now.
+
+    Attributes:
+      state: ``running``, ``ready``, ``waiting``, ``done``, ``cancelled`` or ``failed``.
+      coroutine: qualified name of what it runs.
+      where: innermost line of the program's own code: where it failed, or where what it ran begins, if it has
+        ended; ``None`` if it runs none.
+      is_internal: whether what it runs is a part of the event loop's library.
+      cancel_requests: how often it was asked to cancel, less what was taken back.
+    """
+
+    id: int
+    name: str
+    state: str
+    coroutine: str
+    where: Place | None
+    is_internal: bool
+    cancel_requests: int
+    error: Error | None
+
+
+@dataclass(slots=True)
+class FrameInfo:
+    """One link of a chain of awaits.
+
+    Attributes:
+      kind: ``coroutine``, ``generator``, ``async generator``, ``function``, or ``object`` for an iterator
+        that has no frame; then `function` is its description, `path` is empty, and `handle` is 0.
+      is_internal: whether it is of Python or of an installed library, not of the program itself.
+      handle: for ``locals``, until the inspector is closed.
+    """
+
+    path: str
+    line: int
+    function: str
+    kind: str
+    is_internal: bool
+    handle: int
+
+
+@dataclass(slots=True)
+class Chain:
+    """The chain of awaits of one task, outermost first.
+
+    Attributes:
+      depth: how many tasks lie between it and the one that was asked about.
+      awaits: the tasks that its end waits for.
+    """
+
+    task: int
+    depth: int
+    frames: list[FrameInfo]
+    awaits: list[int]
+
+
+@dataclass(slots=True)
+class Holder:
+    """A task inside a ``with`` block of what others wait for; `place` is that of the block."""
+
+    task: int
+    place: Place
+
+
+@dataclass(slots=True)
+class Deadline:
+    """The end of the time that a task has.
+
+    Attributes:
+      when: ``None`` if it is not set.
+      kind: ``timeout``, ``wait_for``, ``wait`` or ``as_completed``.
+      state: of a ``timeout``: ``active``, ``expiring``, ``expired``.
+    """
+
+    when: float | None
+    kind: str
+    state: str
+    place: Place | None
+
+
+@dataclass(slots=True)
+class Waker:
+    """What can end a wait.
+
+    Attributes:
+      kind: ``timer`` (at `when`), ``fd`` (`fd`, and ``read`` or ``write`` as `detail`), ``task``, ``thread``,
+        ``process`` (its id as `detail`), or ``any`` for a task that has what is waited for in its hands.
+    """
+
+    kind: str
+    when: float | None = None
+    fd: int | None = None
+    task: int | None = None
+    detail: str | None = None
+
+
+@dataclass(slots=True)
+class Wait:
+    """What a task waits for.
+
+    Attributes:
+      kind: ``lock``, ``semaphore``, ``bounded semaphore``, ``condition``, ``event``, ``barrier``,
+        ``queue get``, ``queue put``, ``queue join``, ``gather``, ``wait``, ``wait_for``, ``as_completed``,
+        ``task group``, ``shield``, ``sleep``, ``stream read``, ``stream drain``, ``stream close``,
+        ``socket``, ``server``, ``process``, ``executor``, ``task``, ``future``; ``nothing`` for a task
+        that is ready.
+      call: the function of the library that the program awaits, if it is one.
+      type: name of the type of what is waited for; ``name``: what the program calls it, if a frame shows it.
+      place: the program's own line that waits.
+      is_over: whether it has ended, and the task only has to be run.
+      state: ``locked``, ``unlocked``, ``set``, ``unset``, ``open``, ``shut down``, a barrier's own, or none.
+      value, limit: of a semaphore what is left (a plain one forgets its limit); size and maximum of a queue
+        (0 for none); count and parties of a barrier.
+      holders: tasks inside a ``with`` block of it; `are_holders_known` if there can be no others.
+      waiters: the tasks that wait in the same line, in order; `position` is this task's, from 1.
+      children: the tasks that it waits for and that have not ended; `children_total` counts all futures,
+        ``None`` where the library forgets those that are done.
+      objects: for a bare future, the attributes that hold it: ``Type.name``.
+      deadlines: those around it, nearest first.
+    """
+
+    kind: str
+    call: str | None = None
+    type: str | None = None
+    name: str | None = None
+    place: Place | None = None
+    is_over: bool = False
+    state: str | None = None
+    value: int | None = None
+    limit: int | None = None
+    holders: list[Holder] = field(default_factory=list)
+    are_holders_known: bool = False
+    waiters: list[int] = field(default_factory=list)
+    position: int | None = None
+    children: list[int] = field(default_factory=list)
+    children_total: int | None = None
+    children_done: int | None = None
+    needs_all: bool = True
+    objects: list[str] = field(default_factory=list)
+    deadlines: list[Deadline] = field(default_factory=list)
+    wakers: list[Waker] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Ready:
+    """An entry of the ready queue.
+
+    Attributes:
+      position: in the queue, from 0.
+      task: whose step it is; ``None`` for a callback.
+      what: ``first step``, ``step``, ``wakeup`` or ``callback``.
+      callback: qualified name of the function, or of the coroutine.
+      because: ``result``, ``exception`` or ``cancelled`` of the future that was awaited; ``new``, ``yield``,
+        ``timer``, ``io``, or ``None`` where the objects do not tell.
+      is_cancelled: whether it will be passed over.
+      wakes: the tasks that wait for a future among the arguments of a callback.
+    """
+
+    position: int
+    task: int | None
+    what: str
+    callback: str
+    because: str | None
+    error: Error | None
+    is_cancelled: bool
+    wakes: list[int]
+
+
+@dataclass(slots=True)
+class Edge:
+    """One task can end the wait of another; or, if not certain, has in its hands what could."""
+
+    by: int
+    why: str
+    is_certain: bool
+
+
+@dataclass(slots=True)
+class Blocked:
+    """A waiting task, and the tasks that could wake it.
+
+    Attributes:
+      needs_all: whether all of `edges` have to come about, not any.
+      is_complete: whether nothing but `edges` can end the wait (save cancelling the task).
+      ends_by_itself: whether a timer, a descriptor, a thread, a process or a deadline can end it.
+    """
+
+    task: int
+    kind: str
+    name: str | None
+    place: Place | None
+    edges: list[Edge]
+    needs_all: bool
+    is_complete: bool
+    ends_by_itself: bool
+
+
+@dataclass(slots=True)
+class Variable:
+    """A variable of a frame, with a description of its value."""
+
+    name: str
+    type: str
+    text: str
+    is_argument: bool
