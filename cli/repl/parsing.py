@@ -13,7 +13,7 @@ from replay.cli.text import UNPRINTABLE
 from replay.errors import ReplayError, UsageError
 
 _FILTER: Final = re.compile(r"(?:^|\s)\|\s*(grep|head)\b\s*([^|]*?)\s*$")
-_REDIRECT: Final = re.compile(r"\s(>>?)\s*([^\s|>]+)\s*$")
+_REDIRECT: Final = re.compile(r"(?:^|\s)(>>?)\s*([^\s|>]+)\s*$")
 _WORD: Final = re.compile(r"[A-Za-z_][\w-]*(?=\s|$)")
 _SIGN: Final = re.compile(r"([+-])\s*(\d*)\s*$")
 _PAINT: Final = re.compile("\x1b\\[[0-9;]*m")

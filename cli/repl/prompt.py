@@ -37,7 +37,7 @@ KEYS: Final = {
     "f19": "reverse-step",
     "f20": "reverse-next",
 }
-_ALT: Final = {"left": "back", "right": "forward"}
+ALT_KEYS: Final = {"left": "back", "right": "forward"}
 _STYLE: Final = Style.from_dict({"bottom-toolbar": "noreverse", "rprompt": "ansibrightblack"})
 
 
@@ -118,7 +118,7 @@ def _bindings() -> KeyBindings:
     bindings = KeyBindings()
     for key, line in KEYS.items():
         bindings.add(key)(_typing(line))
-    for key, line in _ALT.items():
+    for key, line in ALT_KEYS.items():
         bindings.add("escape", key)(_typing(line))
     return bindings
 

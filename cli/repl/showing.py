@@ -51,14 +51,13 @@ def stop_lines(state: State, stop: Stop) -> list[str]:
 
 
 def _event(state: State, stop: Stop) -> str:
+    if stop.event not in ("return", "raise"):
+        return ""
+    found = state.session.value() or {}
+    text = printable(str(found.get("text") or found.get("error") or ""))
     if stop.event == "return":
-        return "returns"
-    if stop.event == "raise":
-        failure = state.failure()
-        if failure is not None and failure.position == stop.position:
-            return state.style("error", f"raises {shorten(printable(failure.text), _MAX_VALUE)}")
-        return state.style("error", "raises")
-    return ""
+        return f"returns {shorten(text, _MAX_VALUE)}".rstrip()
+    return state.style("error", f"raises {shorten(text, _MAX_VALUE)}".rstrip())
 
 
 def _over(state: State, stop: Stop) -> str:
