@@ -106,40 +106,64 @@ class Session:
         """Return the tasks of the whole run, as recorded."""
         return self.recording.tasks()
 
-    def stack(self) -> list[dict[str, Any]]:
-        """Return the frames of whoever runs here, innermost first: path, lineno, function, is_own."""
-        found: list[dict[str, Any]] = self.timeline.here.ask("stack")
+    # -- questions about where we stand ------------------------------------------------------------
+
+    def stack(self, task: int | None = None) -> list[dict[str, Any]]:
+        """Return the frames of a task, or of whoever runs: path, lineno, function, is_own; innermost first."""
+        found: list[dict[str, Any]] = self._ask("stack", task=task)["frames"]
         return found
 
-    def evaluate(self, text: str, frame: int = 0, timeout_s: float | None = None) -> dict[str, Any]:
+    def evaluate(
+        self, text: str, frame: int = 0, *, task: int | None = None, timeout_s: float | None = None
+    ) -> dict[str, Any]:
         """Run an expression or statements in a copy of the process, which is thrown away.
 
         Returns:
           ``text`` (the value's repr, or None), ``type``, ``output``; ``error`` if it raised or took too long.
         """
         found: dict[str, Any] = self.timeline.here.ask(
-            "evaluate", text=text, frame=frame, timeout_s=timeout_s
+            "evaluate", text=text, frame=frame, task=task, timeout_s=timeout_s
         )
         return found
 
     def value(self) -> dict[str, Any] | None:
         """Return what is returned or raised here, as ``text`` and ``type``; None elsewhere."""
-        if self.stop.event not in ("return", "raise"):
-            return None
-        found: dict[str, Any] = self.timeline.here.ask("value")
+        return self._ask("value") if self.stop.event in ("return", "raise") else None
+
+    def locals(self, frame: int = 0, *, task: int | None = None) -> list[list[str]]:
+        """Return ``[name, text]`` of each local variable of a frame."""
+        names: list[list[str]] = self._ask("locals", frame=frame, task=task)["names"]
+        return names
+
+    def live_tasks(self) -> list[dict[str, Any]]:
+        """Return the tasks that there are here, each a ``TaskInfo`` of ``replay.runtime.inspection.data``.
+
+        Its ``wait`` says what it waits for: a ``Wait``, or None.
+        """
+        found: list[dict[str, Any]] = self._ask("tasks")["tasks"]
         return found
 
-    def locals(self, frame: int = 0) -> list[list[str]]:
-        """Return ``[name, text]`` of each local variable of a frame.
+    def chain(self, task: int) -> dict[str, Any]:
+        """Return ``chains`` of awaits from a task on (``Chain``), and ``wait``, what it waits for (``Wait``)."""
+        return self._ask("chain", task=task)
 
-        Raises:
-          ReplayError: it took too long.
-        """
-        found = self.timeline.here.ask("locals", frame=frame)
-        if "error" in found:
-            raise ReplayError(f"the local variables cannot be shown: it {found['error']}")
-        names: list[list[str]] = found["names"]
-        return names
+    def ready(self) -> list[dict[str, Any]]:
+        """Return what could run next, in order (``Ready``); whoever runs now is not in it."""
+        found: list[dict[str, Any]] = self._ask("ready")["ready"]
+        return found
+
+    def blocked(self) -> list[dict[str, Any]]:
+        """Return each waiting task with those who could wake it (``Blocked``)."""
+        found: list[dict[str, Any]] = self._ask("blocked")["blocked"]
+        return found
+
+    def _ask(self, name: str, **more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.timeline.here.ask(name, **more)
+        if found.get("error") is not None:
+            raise ReplayError(f"{name!r} cannot be answered here: it {found['error']}")
+        return found
+
+    # -- stops --------------------------------------------------------------------------------------
 
     def continue_(self, stops: list[dict[str, Any]]) -> Stop:
         """Go on to where one of ``stops`` is met next (see ``replay.protocol``), or to the end."""

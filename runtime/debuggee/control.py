@@ -98,6 +98,7 @@ class Control:
         self.line = 0
         self.stop: Stop | None = None
         self.world: Any = None
+        self._stream: Any = None
         self._running: dict[int, str] = {}
         self._goal = _Goal({})
         self._is_called = False
@@ -122,6 +123,12 @@ class Control:
             if mask & (select.POLLHUP | select.POLLERR):
                 real.exit_now(0)
             self._is_called = True
+
+    @property
+    def task(self) -> int:
+        """The number of the task whose step it is, or 0."""
+        owner = "" if self._stream is None else self.owner(self._stream)
+        return int(owner[1:]) if owner.startswith("T") else 0
 
     # -- what the program does -------------------------------------------------------------------
 
@@ -188,9 +195,10 @@ class Control:
             return True
         was = self.stop
         self.stop = Stop("condition", frame, "line")
-        stream, current.stream = current.stream, None
+        stream = self._stream = current.stream
+        current.stream = None
         try:
-            return bool(self._answers["holds"](self, {"text": condition}))
+            return bool(self._answers["holds"](self, {"text": condition}).get("holds", True))
         finally:
             current.stream = stream
             self.stop = was
@@ -238,7 +246,7 @@ class Control:
 
     def _stopped(self, stop: Stop, **more: Any) -> None:
         """Say where the program stands, and serve until it is to go on."""
-        stream = current.stream
+        stream = self._stream = current.stream
         frame = stop.frame
         code = None if frame is None else frame.f_code
         message: Message = {

@@ -147,7 +147,7 @@ def test_goto_where_we_are_moves_nothing(session: Session, places: list[Place]) 
 
 
 def test_the_way_there_does_not_matter(session: Session, places: list[Place]) -> None:
-    """What one sees at a place is the same on the way forward, back from the end, and after looking around."""
+    """What one sees at a place is the same on the way forward and back from the end."""
     chosen = sorted(some(session, places, 6))
     session.timeline.goto(START)
     seen = []

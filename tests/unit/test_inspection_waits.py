@@ -553,7 +553,13 @@ def test_another_task() -> None:
 
     with stopped(program) as look:
         wait = waits(look, 1)
-        assert (wait.kind, wait.call, wait.type, wait.name, wait.children) == ("task", None, "Task", "child", [2])
+        assert (wait.kind, wait.call, wait.type, wait.name, wait.children) == (
+            "task",
+            None,
+            "Task",
+            "child",
+            [2],
+        )
         assert (wait.children_total, wait.children_done) == (1, 0)
 
 
