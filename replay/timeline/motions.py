@@ -2,8 +2,8 @@
 
 Who moves stays with one owner: the task (or the main thread, ...) whose code it is. Its places are, in
 order: just before each of its steps (``@N``), and in these steps each line, return and raised exception of
-the program's own code. ``step`` goes to the next of these places and ``reverse_step`` to the one before, so each
-undoes the other; other motions go to the nearest place for which something holds.
+the program's own code. ``step`` goes to the next of these places and ``reverse_step`` to the one before, so
+each undoes the other; other motions go to the nearest place for which something holds.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from replay.errors import ReplayError, UnreadableRecording
+from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.positions import Position
 from replay.recording.recording import Recording, Step, Task
 from replay.timeline.debuggee import Stop
@@ -30,6 +30,22 @@ class Failure:
     position: Position
     task: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Where the value of an expression changed.
+
+    Attributes:
+      stop: before the line that changed it.
+      owner: who ran that line.
+      before: the value as text; after: likewise.
+    """
+
+    stop: Stop
+    owner: str
+    before: str
+    after: str
 
 
 class Session:
@@ -109,7 +125,7 @@ class Session:
     # -- questions about where we stand ------------------------------------------------------------
 
     def stack(self, task: int | None = None) -> list[dict[str, Any]]:
-        """Return the frames of a task, or of whoever runs: path, lineno, function, is_own; innermost first."""
+        """Return frames of a task, or of whoever runs, innermost first: path, lineno, function, is_own."""
         found: list[dict[str, Any]] = self._ask("stack", task=task)["frames"]
         return found
 
@@ -144,7 +160,7 @@ class Session:
         return found
 
     def chain(self, task: int) -> dict[str, Any]:
-        """Return ``chains`` of awaits from a task on (``Chain``), and ``wait``, what it waits for (``Wait``)."""
+        """Return ``chains`` of awaits from a task on (``Chain``), and its ``wait`` (``Wait``)."""
         return self._ask("chain", task=task)
 
     def ready(self) -> list[dict[str, Any]]:
@@ -177,6 +193,37 @@ class Session:
             return None
         stop = self.timeline.goto(Position(found[0], found[1]))
         return replace(stop, reason="met", id=found[3])
+
+    def last(self, text: str, frame: int = 0, *, task: int | None = None) -> Change | None:
+        """Go back to the line that changed the value of an expression last, in a frame as seen from here.
+
+        Raises:
+          UsageError: it is no expression.
+        """
+        goal, here = {"stops": [self._watch(text, frame, task)]}, self.timeline.position
+        found = self.timeline.last_before(here, goal)
+        if found is None:
+            return None
+        stop = self.timeline.goto(Position(found[0], found[1]))
+        return Change(stop, found[2], found[5], found[6])
+
+    def _watch(self, text: str, frame: int, task: int | None) -> dict[str, Any]:
+        try:
+            compile(text, "<debugger>", "eval")
+        except (SyntaxError, ValueError) as problem:
+            raise UsageError(f"{text!r} is no expression: {problem.args[0]}") from None
+        frames = self.stack(task)
+        if not 0 <= frame < len(frames):
+            raise UsageError("there is no frame here to look from", hint="`goto` a line of the program first")
+        at = frames[frame]
+        owner = self.stop.owner if task is None else f"T{task}"
+        return {
+            "kind": "watch",
+            "text": text,
+            "owner": owner,
+            "function": at["function"],
+            "path": at["path"],
+        }
 
     def failure(self) -> Failure | None:
         """Return where the run failed, if it did: where the exception that ended it was raised."""

@@ -1,7 +1,7 @@
 """What a debuggee can be asked while it is stopped; each answer is plain data.
 
-Whatever looks at more than the running stack does so in a copy of the process, so that it may hold on to things
-and run code of the program. Frames are counted from the innermost, which is 0.
+Each looks around in a copy of the process, so that it may hold on to things and run code of the program.
+Frames are counted from the innermost, which is 0.
 """
 
 from __future__ import annotations
