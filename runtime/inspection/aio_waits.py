@@ -426,7 +426,7 @@ _SOCKET: Final = {
 _LOOP: Final[Any] = base_events.BaseEventLoop
 _PROCESS: Final[Any] = subprocess.Process
 _DRAINS: Final[Any] = streams.FlowControlMixin
-_MIXIN: Final[Any] = locks._ContextManagerMixin  # type: ignore[attr-defined]
+_MIXIN: Final[Any] = locks._ContextManagerMixin
 
 _ROWS: Final[list[tuple[Any, Describe]]] = [
     (locks.Lock.acquire, _lock),

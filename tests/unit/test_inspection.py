@@ -536,7 +536,7 @@ def test_variables_of_a_module_and_of_a_class_body() -> None:
         with AsyncioInspector() as looks:
             found.update((one.name, one.text) for one in looks.locals(frame))
 
-    exec("top = 1\nclass C:\n inside = 2\n look()\nlook()", {"look": look})  # noqa: S102
+    exec("top = 1\nclass C:\n inside = 2\n look()\nlook()", {"look": look})
     assert (found["top"], found["inside"]) == ("1", "2")
 
 
@@ -619,22 +619,25 @@ def everything(look: AsyncioInspector, loop: Any) -> list[Any]:
     return found
 
 
+HostileLock, HostileQueue, HostileText = hostile(asyncio.Lock), hostile(asyncio.Queue), hostile(str)
+HostileFuture, HostileEvent = hostile(asyncio.Future), hostile(asyncio.Event)
+HostileDict, HostileError, HostileThing = hostile(dict), hostile(ValueError), hostile(object)
+
+
 def test_nothing_of_hostile_objects_is_run() -> None:
     things: list[Any] = []
-    Lock, Queue, Text, Future = (
-        hostile(asyncio.Lock),
-        hostile(asyncio.Queue),
-        hostile(str),
-        hostile(asyncio.Future),
-    )
-    Dict, Error_, Thing, Event = hostile(dict), hostile(ValueError), hostile(object), hostile(asyncio.Event)
 
     async def holds(lock: Any, *args: Any, **kwargs: Any) -> None:
-        thing, text, table, error = Thing(), Text("x"), Dict(a=1), Error_(Thing())
-        keyed = {Thing(): 1, text: thing, 1: table}
+        thing, text, table, error = (
+            HostileThing(),
+            HostileText("x"),
+            HostileDict(a=1),
+            HostileError(HostileThing()),
+        )
+        keyed = {HostileThing(): 1, text: thing, 1: table}
         grouped = {thing}
-        listed = [thing, (error, Thing), [[thing]]]
-        kind = Thing
+        listed = [thing, (error, HostileThing), [[thing]]]
+        kind = HostileThing
         properties = Property()
         async with lock:
             await forever()
@@ -660,33 +663,33 @@ def test_nothing_of_hostile_objects_is_run() -> None:
             return Iterates(forever())
 
     async def program() -> Any:
-        lock, queue, thing = Lock(), Queue(), Thing()
+        lock, queue, thing = HostileLock(), HostileQueue(), HostileThing()
         loop = asyncio.get_running_loop()
         things.extend(
             [
                 spawn(1, holds(lock, thing, key=thing)),
                 spawn(2, wants(lock)),
                 spawn(3, gets(queue)),
-                spawn(4, future(Future())),
-                spawn(5, fails(Error_("x", thing))),
+                spawn(4, future(HostileFuture())),
+                spawn(5, fails(HostileError("x", thing))),
                 spawn(6, fails(ValueError(thing))),
                 spawn(7, awaits(Opaque())),
-                spawn(8, awaits(Event().wait())),
+                spawn(8, awaits(HostileEvent().wait())),
                 spawn(9, asyncio.sleep(LONG_S, thing)),
             ]
         )
         loop.call_later(LONG_S, thing, thing)
-        loop.call_later(LONG_S, Thing)
+        loop.call_later(LONG_S, HostileThing)
         for _ in range(20):
             await asyncio.sleep(0)
         loop.call_soon(lambda: None)
-        loop.call_soon(Thing)
+        loop.call_soon(HostileThing)
         return None
 
     # Names of coroutines are objects of the program too.
     with stopped(program, turns=0) as look:
         coroutine = things[0].get_coro()
-        coroutine.__qualname__ = Text("named")
+        coroutine.__qualname__ = HostileText("named")
         loop = things[0].get_loop()
         with armed():
             found = everything(look, loop)
@@ -707,7 +710,8 @@ def test_nothing_of_hostile_objects_is_run() -> None:
         assert functions(look, 7) == ["awaits", "<Iterates object>", "forever", "sleep"]
         texts = {one.name: one.text for one in look.locals(look.frames(look.task_of(1))[0].handle)}
         assert texts["keyed"] == (
-            "{<Hostileobject object>: 1, <Hostilestr object>: <Hostileobject object>, 1: <Hostiledict object>}"
+            "{<Hostileobject object>: 1, <Hostilestr object>: <Hostileobject object>, "
+            "1: <Hostiledict object>}"
         )
         assert texts["kind"] == "<class Hostileobject>"
         assert texts["kwargs"] == "{'key': <Hostileobject object>}"
@@ -811,6 +815,7 @@ def test_the_answers_are_plain_data() -> None:
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=kind) == value
 
 
+@pytest.mark.slow
 def test_ten_thousand_tasks() -> None:
     count = 10_000
 
@@ -844,6 +849,7 @@ def test_ten_thousand_tasks() -> None:
         assert took_s[1] < 5.0
 
 
+@pytest.mark.slow
 def test_a_chain_of_ten_thousand_frames() -> None:
     depth = 10_000
     found: list[Any] = []

@@ -42,19 +42,13 @@ async def cancel(tasks: set[asyncio.Task[Any]]) -> None:
 
 
 @contextlib.contextmanager
-def stopped(program: Callable[[], Awaitable[Any]], until: int | None = None) -> Iterator[AsyncioInspector]:
+def stopped(program: Callable[[], Awaitable[Any]]) -> Iterator[AsyncioInspector]:
     """Run a program until none of its tasks can go on by itself, and stop there."""
 
     async def run() -> None:
         kept.append(await program())
         for _ in range(20):
             await asyncio.sleep(0)
-        while until is not None and not is_serving(until):
-            await asyncio.sleep(0)
-
-    def is_serving(number: int) -> bool:
-        with AsyncioInspector(numbers(loop)) as look:
-            return waits(look, number).kind == "server"
 
     kept: list[Any] = []
     loop = asyncio.new_event_loop()
@@ -724,12 +718,12 @@ def test_executors() -> None:
 
 def test_a_server() -> None:
     async def program() -> None:
-        async def serves() -> None:
-            server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        async def serves(server: asyncio.Server) -> None:
             async with server:
                 await server.serve_forever()
 
-        spawn(1, serves())
+        spawn(1, serves(await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)))
 
-    with stopped(program, until=1) as look:
-        assert (waits(look, 1).kind, waits(look, 1).name) == ("server", "server")
+    with stopped(program) as look:
+        wait = waits(look, 1)
+        assert (wait.kind, wait.call, wait.name) == ("server", "Server.serve_forever", "server")
