@@ -151,27 +151,27 @@ class Session:
         names: list[list[str]] = self._ask("locals", frame=frame, task=task)["names"]
         return names
 
-    def live_tasks(self) -> list[dict[str, Any]]:
-        """Return the tasks that there are here, each a ``TaskInfo`` of ``replay.runtime.inspection.data``.
+    def inspect(self, what: str, **about: Any) -> Any:
+        """Return what the tasks are doing here, as plain data: see ``replay.runtime.inspection.data``.
 
-        Its ``wait`` says what it waits for: a ``Wait``, or None.
+        Args:
+          what: ``tasks`` (each a TaskInfo), ``all_waits`` (a Wait by the id, as text, of each waiting task),
+            ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in order,
+            without whoever runs), ``blocked`` (Blocked), ``locals`` (Variable, of ``frame`` of ``task``).
+          about: what else the question names.
         """
-        found: list[dict[str, Any]] = self._ask("tasks")["tasks"]
-        return found
+        return self._ask("inspect", what=what, **about)["found"]
 
-    def chain(self, task: int) -> dict[str, Any]:
-        """Return ``chains`` of awaits from a task on (``Chain``), and its ``wait`` (``Wait``)."""
-        return self._ask("chain", task=task)
-
-    def ready(self) -> list[dict[str, Any]]:
-        """Return what could run next, in order (``Ready``); whoever runs now is not in it."""
-        found: list[dict[str, Any]] = self._ask("ready")["ready"]
-        return found
-
-    def blocked(self) -> list[dict[str, Any]]:
-        """Return each waiting task with those who could wake it (``Blocked``)."""
-        found: list[dict[str, Any]] = self._ask("blocked")["blocked"]
-        return found
+    def place(self) -> tuple[str, int, str] | None:
+        """Return path, line and function of where we are, or of where a task is about to go on."""
+        stop = self.stop
+        if stop.path is not None and stop.lineno is not None and stop.function is not None:
+            return stop.path, stop.lineno, stop.function
+        if stop.event != "step" or not stop.owner.startswith("T"):
+            return None
+        frames = self.stack()
+        own = next((frame for frame in frames if frame["is_own"]), None)
+        return None if own is None else (own["path"], own["lineno"], own["function"])
 
     def _ask(self, name: str, **more: Any) -> dict[str, Any]:
         found: dict[str, Any] = self.timeline.here.ask(name, **more)

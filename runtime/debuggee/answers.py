@@ -10,7 +10,7 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from types import FrameType
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ def _running_frames(control: Control) -> list[FrameType]:
     frame = None if stop is None else stop.frame
     found: list[FrameType] = []
     while frame is not None and len(found) < _MAX_FRAMES:
+        if frame.f_globals.get("__name__") == "replay.runtime.boot":
+            break
         if kinds[frame.f_code] != NOT_COUNTED:
             found.append(frame)
         frame = frame.f_back
@@ -108,34 +110,40 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__} object, whose repr raises {type(error).__name__}>"
 
 
-def _tasks(control: Control, request: Message) -> dict[str, Any]:
+def _inspect(control: Control, request: Message) -> dict[str, Any]:
     with AsyncioInspector() as inspector:
-        found = []
-        for info in inspector.tasks():
-            wait = inspector.waits(inspector.task_of(info.id)) if info.state == "waiting" else None
-            found.append({**asdict(info), "wait": None if wait is None else asdict(wait)})
-        return {"tasks": found}
+        number = request.get("task")
+        task = None if number is None else inspector.task_of(number)
+        found: Any
+        match request["what"]:
+            case "tasks":
+                found = inspector.tasks()
+            case "all_waits":
+                numbers = [info.id for info in inspector.tasks() if info.state == "waiting"]
+                found = {str(one): _plain(inspector.waits(inspector.task_of(one))) for one in numbers}
+            case "chains":
+                found = [] if task is None else inspector.chains(task)
+            case "waits":
+                found = None if task is None else inspector.waits(task)
+            case "ready":
+                loop = asyncio._get_running_loop()
+                found = [] if loop is None else inspector.ready(loop)
+            case "blocked":
+                found = inspector.blocked()
+            case "locals":
+                frames = _frames(control, request, inspector)
+                at = int(request.get("frame") or 0)
+                found = inspector.locals(frames[at]) if 0 <= at < len(frames) else []
+            case what:
+                raise ValueError(f"nobody knows what {what!r} is")
+        return {"found": _plain(found)}
 
 
-def _chain(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
-        task = inspector.task_of(request["task"])
-        if task is None:
-            return {"chains": [], "wait": None}
-        wait = inspector.waits(task)
-        chains = [asdict(one) for one in inspector.chains(task)]
-        return {"chains": chains, "wait": None if wait is None else asdict(wait)}
-
-
-def _ready(control: Control, request: Message) -> dict[str, Any]:
-    loop = asyncio._get_running_loop()
-    with AsyncioInspector() as inspector:
-        return {"ready": [] if loop is None else [asdict(one) for one in inspector.ready(loop)]}
-
-
-def _blocked(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
-        return {"blocked": [asdict(one) for one in inspector.blocked()]}
+def _plain(value: Any) -> Any:
+    """Return dataclasses as what a message can hold."""
+    if isinstance(value, list):
+        return [asdict(one) for one in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def _in_copy(look: Callable[[Control, Message], dict[str, Any]]) -> Answer:
@@ -147,13 +155,10 @@ def _in_copy(look: Callable[[Control, Message], dict[str, Any]]) -> Answer:
 
 
 ANSWERS: Final[dict[str, Answer]] = {
-    "blocked": _in_copy(_blocked),
-    "chain": _in_copy(_chain),
     "evaluate": _in_copy(_evaluate),
     "holds": _in_copy(_holds),
+    "inspect": _in_copy(_inspect),
     "locals": _in_copy(_locals),
-    "ready": _in_copy(_ready),
     "stack": _in_copy(_stack),
-    "tasks": _in_copy(_tasks),
     "value": _in_copy(_value),
 }
