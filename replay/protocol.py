@@ -28,6 +28,9 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
   that is not deeper than ``depth``; only in the program's own code if ``own``; only of the ``events`` given.
 * ``place``: before a line of ``path`` that is one of ``lines``, or the first of a function called ``name``.
 * ``raise``: where an exception of a type called ``name`` (of any: None) is raised, though it may be caught.
+* ``watch``: after a line at which the value of the expression ``text`` changed, in the frame of ``function``
+  in ``path`` that ``owner`` runs. The expression is run in the debuggee itself: for one that is thrown away.
+  What is met is the place of the line, and texts: ``[step, line, owner, id, "watch", before, after]``.
 
 Those inside of steps may have a ``condition``, an expression; one that cannot be evaluated counts as true.
 

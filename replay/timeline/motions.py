@@ -2,8 +2,8 @@
 
 Who moves stays with one owner: the task (or the main thread, ...) whose code it is. Its places are, in
 order: just before each of its steps (``@N``), and in these steps each line, return and raised exception of
-the program's own code. ``step`` goes to the next of these places and ``reverse_step`` to the one before, so each
-undoes the other; other motions go to the nearest place for which something holds.
+the program's own code. ``step`` goes to the next of these places and ``reverse_step`` to the one before, so
+each undoes the other; other motions go to the nearest place for which something holds.
 """
 
 from __future__ import annotations
@@ -44,8 +44,12 @@ class Motions:
         return self._forward(self._lines(depth=self._depth()), steps=False)
 
     def finish(self) -> Stop | None:
-        """Go to the first place after this frame has returned, or was left by an exception."""
-        return self._forward(self._lines(depth=self._timeline.stop.depth - 1), steps=False)
+        """Go to where this frame returns; from there, or if an exception leaves it, to what follows."""
+        stop = self._timeline.stop
+        outside = self._lines(depth=stop.depth - 1)
+        if stop.event == "return":
+            return self._forward(outside, steps=False)
+        return self._forward(self._lines(depth=stop.depth, events=["return"]), outside, steps=False)
 
     def step_any(self) -> Stop | None:
         """Go to the next line of whoever runs."""
@@ -110,14 +114,14 @@ class Motions:
     def _lines(self, **more: Any) -> dict[str, Any]:
         return self._line_of(self._timeline.stop.owner, **more)
 
-    def _forward(self, line: dict[str, Any], *, steps: bool = True) -> Stop | None:
+    def _forward(self, *lines: dict[str, Any], steps: bool = True) -> Stop | None:
         owner = self._timeline.stop.owner
         here = self._timeline.position
         if here.line == 0 and not steps and self._timeline.stop.event == "step":
             # Before a step there is no frame to be in yet: its first line is where one goes on.
-            line = self._line_of(owner)
+            lines = (self._line_of(owner),)
         later = self._is_later(owner, here)
-        goal: dict[str, Any] = {"stops": [line, {"kind": "step", "owner": owner}] if steps else [line]}
+        goal: dict[str, Any] = {"stops": [*lines, *([{"kind": "step", "owner": owner}] if steps else [])]}
         if not later and owner.startswith(("T", "callback")):
             # Nothing of it is left after this step: do not run to the end of the program in vain.
             goal["at"] = [here.step + 1, 0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from replay.errors import ReplayError, UnreadableRecording
+from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.positions import Position
 from replay.recording.recording import Recording, Step, Task
 from replay.timeline.debuggee import Stop
@@ -30,6 +30,22 @@ class Failure:
     position: Position
     task: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Where the value of an expression changed.
+
+    Attributes:
+      stop: before the line that changed it.
+      owner: who ran that line.
+      before: the value as text; after: likewise.
+    """
+
+    stop: Stop
+    owner: str
+    before: str
+    after: str
 
 
 class Session:
@@ -106,40 +122,64 @@ class Session:
         """Return the tasks of the whole run, as recorded."""
         return self.recording.tasks()
 
-    def stack(self) -> list[dict[str, Any]]:
-        """Return the frames of whoever runs here, innermost first: path, lineno, function, is_own."""
-        found: list[dict[str, Any]] = self.timeline.here.ask("stack")
+    # -- questions about where we stand ------------------------------------------------------------
+
+    def stack(self, task: int | None = None) -> list[dict[str, Any]]:
+        """Return frames of a task, or of whoever runs, innermost first: path, lineno, function, is_own."""
+        found: list[dict[str, Any]] = self._ask("stack", task=task)["frames"]
         return found
 
-    def evaluate(self, text: str, frame: int = 0, timeout_s: float | None = None) -> dict[str, Any]:
+    def evaluate(
+        self, text: str, frame: int = 0, *, task: int | None = None, timeout_s: float | None = None
+    ) -> dict[str, Any]:
         """Run an expression or statements in a copy of the process, which is thrown away.
 
         Returns:
           ``text`` (the value's repr, or None), ``type``, ``output``; ``error`` if it raised or took too long.
         """
         found: dict[str, Any] = self.timeline.here.ask(
-            "evaluate", text=text, frame=frame, timeout_s=timeout_s
+            "evaluate", text=text, frame=frame, task=task, timeout_s=timeout_s
         )
         return found
 
     def value(self) -> dict[str, Any] | None:
         """Return what is returned or raised here, as ``text`` and ``type``; None elsewhere."""
-        if self.stop.event not in ("return", "raise"):
+        return self._ask("value") if self.stop.event in ("return", "raise") else None
+
+    def locals(self, frame: int = 0, *, task: int | None = None) -> list[list[str]]:
+        """Return ``[name, text]`` of each local variable of a frame."""
+        names: list[list[str]] = self._ask("locals", frame=frame, task=task)["names"]
+        return names
+
+    def inspect(self, what: str, **about: Any) -> Any:
+        """Return what the tasks are doing here, as plain data: see ``replay.runtime.inspection.data``.
+
+        Args:
+          what: ``tasks`` (each a TaskInfo), ``all_waits`` (a Wait by the id, as text, of each waiting task),
+            ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in order,
+            without whoever runs), ``blocked`` (Blocked), ``locals`` (Variable, of ``frame`` of ``task``).
+          about: what else the question names.
+        """
+        return self._ask("inspect", what=what, **about)["found"]
+
+    def place(self) -> tuple[str, int, str] | None:
+        """Return path, line and function of where we are, or of where a task is about to go on."""
+        stop = self.stop
+        if stop.path is not None and stop.lineno is not None and stop.function is not None:
+            return stop.path, stop.lineno, stop.function
+        if stop.event != "step" or not stop.owner.startswith("T"):
             return None
-        found: dict[str, Any] = self.timeline.here.ask("value")
+        frames = self.stack()
+        own = next((frame for frame in frames if frame["is_own"]), None)
+        return None if own is None else (own["path"], own["lineno"], own["function"])
+
+    def _ask(self, name: str, **more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.timeline.here.ask(name, **more)
+        if found.get("error") is not None:
+            raise ReplayError(f"{name!r} cannot be answered here: it {found['error']}")
         return found
 
-    def locals(self, frame: int = 0) -> list[list[str]]:
-        """Return ``[name, text]`` of each local variable of a frame.
-
-        Raises:
-          ReplayError: it took too long.
-        """
-        found = self.timeline.here.ask("locals", frame=frame)
-        if "error" in found:
-            raise ReplayError(f"the local variables cannot be shown: it {found['error']}")
-        names: list[list[str]] = found["names"]
-        return names
+    # -- stops --------------------------------------------------------------------------------------
 
     def continue_(self, stops: list[dict[str, Any]]) -> Stop:
         """Go on to where one of ``stops`` is met next (see ``replay.protocol``), or to the end."""
@@ -153,6 +193,37 @@ class Session:
             return None
         stop = self.timeline.goto(Position(found[0], found[1]))
         return replace(stop, reason="met", id=found[3])
+
+    def last(self, text: str, frame: int = 0, *, task: int | None = None) -> Change | None:
+        """Go back to the line that changed the value of an expression last, in a frame as seen from here.
+
+        Raises:
+          UsageError: it is no expression.
+        """
+        goal, here = {"stops": [self._watch(text, frame, task)]}, self.timeline.position
+        found = self.timeline.last_before(here, goal)
+        if found is None:
+            return None
+        stop = self.timeline.goto(Position(found[0], found[1]))
+        return Change(stop, found[2], found[5], found[6])
+
+    def _watch(self, text: str, frame: int, task: int | None) -> dict[str, Any]:
+        try:
+            compile(text, "<debugger>", "eval")
+        except (SyntaxError, ValueError) as problem:
+            raise UsageError(f"{text!r} is no expression: {problem.args[0]}") from None
+        frames = self.stack(task)
+        if not 0 <= frame < len(frames):
+            raise UsageError("there is no frame here to look from", hint="`goto` a line of the program first")
+        at = frames[frame]
+        owner = self.stop.owner if task is None else f"T{task}"
+        return {
+            "kind": "watch",
+            "text": text,
+            "owner": owner,
+            "function": at["function"],
+            "path": at["path"],
+        }
 
     def failure(self) -> Failure | None:
         """Return where the run failed, if it did: where the exception that ended it was raised."""

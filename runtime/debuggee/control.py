@@ -6,8 +6,6 @@ requests. A copy of the process made there is a checkpoint: it serves requests o
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import fcntl
 import os
 import select
@@ -20,8 +18,11 @@ from typing import Any, Final, NoReturn
 
 from replay.protocol import ClosedError, Message, pack_message, read_message
 from replay.runtime import real
+from replay.runtime.debuggee.copies import fork
 from replay.runtime.debuggee.lines import OWN, kinds, lines
+from replay.runtime.debuggee.watch import Watch
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
+from replay.runtime.inspection.aio import AsyncioInspector
 from replay.runtime.streams import current
 
 NEVER: Final = 1 << 62
@@ -32,7 +33,6 @@ _LOOK_AT_CLOCK: Final = 32
 """Steps or lines between two looks at how much time was used."""
 
 # Held before the boundary replaces them.
-_libc: Final = ctypes.PyDLL(None)
 _send_message = socket.socket.sendmsg
 _socketpair = socket.socketpair
 _detach = socket.socket.detach
@@ -63,14 +63,19 @@ class _Goal:
         self.line: int = line
         stops = form.get("stops") or ()
         self.for_steps = [one for one in stops if one["kind"] == "step"]
-        self.for_lines = [one for one in stops if one["kind"] != "step"]
+        self.for_lines = [one for one in stops if one["kind"] not in ("step", "watch")]
+        self.watches = [Watch(one) for one in stops if one["kind"] == "watch"]
         self.is_last = bool(form.get("last"))
         self.is_all = bool(form.get("all"))
         self.pause_ns: int | None = form.get("pause_ns")
         self.met: list[list[Any]] = []
         owners = {one.get("owner") for one in self.for_lines}
         # Lines between steps have their place in the count of the step before.
-        self.any_lines = None in owners or any(not str(one).startswith(("T", "callback")) for one in owners)
+        self.any_lines = (
+            bool(self.watches)
+            or None in owners
+            or any(not str(one).startswith(("T", "callback")) for one in owners)
+        )
         self.owners = owners
 
     def of_step(self, owner: str) -> Mapping[str, Any] | None:
@@ -98,6 +103,7 @@ class Control:
         self.line = 0
         self.stop: Stop | None = None
         self.world: Any = None
+        self._stream: Any = None
         self._running: dict[int, str] = {}
         self._goal = _Goal({})
         self._is_called = False
@@ -122,6 +128,12 @@ class Control:
             if mask & (select.POLLHUP | select.POLLERR):
                 real.exit_now(0)
             self._is_called = True
+
+    @property
+    def task(self) -> int:
+        """The number of the task whose step it is, or 0."""
+        owner = "" if self._stream is None else self.owner(self._stream)
+        return int(owner[1:]) if owner.startswith("T") else 0
 
     # -- what the program does -------------------------------------------------------------------
 
@@ -176,10 +188,27 @@ class Control:
                     Stop("met", frame, event, value), owner or self.owner(current.stream), one.get("id")
                 )
                 return
+        if goal.watches and kinds[frame.f_code] == OWN:
+            self._look(goal, frame, owner or self.owner(current.stream))
         if self._is_called:
             self._stopped(Stop("called", frame, event, value))
         elif self._is_tired():
             self._stopped(Stop("pause", frame, event, value))
+
+    def _look(self, goal: _Goal, frame: FrameType, owner: str) -> None:
+        for watch in goal.watches:
+            found = watch.look(frame, owner, [self.step, self.line])
+            if found is None:
+                continue
+            place, before, after = found
+            met = [*place, watch.id, "watch", before, after]
+            if goal.is_all:
+                goal.met.append(met)
+            else:
+                goal.met[:] = [met]
+                if not goal.is_last:
+                    self._stopped(Stop("met", frame, "line"), id=watch.id)
+                    return
 
     def _holds(self, one: Mapping[str, Any], frame: FrameType) -> bool:
         """Whether the condition of a breakpoint holds, if it has one; an error counts as if it did."""
@@ -188,9 +217,10 @@ class Control:
             return True
         was = self.stop
         self.stop = Stop("condition", frame, "line")
-        stream, current.stream = current.stream, None
+        stream = self._stream = current.stream
+        current.stream = None
         try:
-            return bool(self._answers["holds"](self, {"text": condition}))
+            return bool(self._answers["holds"](self, {"text": condition}).get("holds", True))
         finally:
             current.stream = stream
             self.stop = was
@@ -238,7 +268,7 @@ class Control:
 
     def _stopped(self, stop: Stop, **more: Any) -> None:
         """Say where the program stands, and serve until it is to go on."""
-        stream = current.stream
+        stream = self._stream = current.stream
         frame = stop.frame
         code = None if frame is None else frame.f_code
         message: Message = {
@@ -276,6 +306,8 @@ class Control:
             what = request.get("do")
             if what == "run":
                 self._goal = _Goal(request.get("goal") or {})
+                for watch in self._goal.watches:
+                    watch.start_in(self._frames_of(watch.owner))
                 self._is_called = False
                 return
             if what == "fork":
@@ -284,6 +316,15 @@ class Control:
                 self._send(self._answered(request))
             elif what == "quit":
                 real.exit_now(0)
+
+    def _frames_of(self, owner: str) -> list[FrameType]:
+        if not owner.startswith("T"):
+            return []
+        with AsyncioInspector() as inspector:
+            task = inspector.task_of(int(owner[1:]))
+            links = [] if task is None else inspector.frames(task)
+            frames = [inspector.frame_of(link.handle) for link in links if link.handle]
+        return [frame for frame in frames if frame is not None]
 
     def _answered(self, request: Message) -> Message:
         try:
@@ -352,19 +393,6 @@ class Control:
             self._send(message)
         except ClosedError:
             real.exit_now(0)
-
-
-def fork() -> int:
-    """Copy this process by the C library alone; the pid of the copy, or 0 in it.
-
-    ``os.fork`` runs hooks of the program and of ``random`` in the copy, which is to be the same as this one.
-    asyncio knows the running loop by the pid too.
-    """
-    loop = asyncio._get_running_loop()
-    pid: int = _libc.fork()
-    if pid == 0 and loop is not None:
-        asyncio._set_running_loop(loop)
-    return pid
 
 
 def _depth(frame: FrameType | None) -> int:

@@ -16,43 +16,22 @@ import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from replay.protocol import ClosedError, pack_message, read_message
 from replay.runtime import real
-from replay.runtime.debuggee.control import Control, fork
+from replay.runtime.debuggee.copies import fork
+from replay.runtime.debuggee.refusing import Refusing
 from replay.runtime.streams import current
+
+if TYPE_CHECKING:
+    from replay.runtime.debuggee.control import Control
 
 TIMEOUT_S: Final = 2.0
 MAX_TEXT: Final = 100_000
 _MORE_MEMORY_BYTES: Final = 1 << 30
 
 _waitpid, _pipe = os.waitpid, os.pipe
-
-
-class NotAtReplayError(RuntimeError):
-    """What is evaluated wants something of the outside."""
-
-
-class _Refusing:
-    """In place of a thread's stream: refuses what is asked of it, but locks, which nobody else wants."""
-
-    number = -1
-    is_main = False
-    items: Final = ()
-    pos = 0
-    ident = None
-    eager: Final = ()
-
-    def __init__(self) -> None:
-        self.puts = self.elided = 0
-
-    def lock_is_elided(self) -> bool:
-        """Whether taking a lock is no hand-off: yes."""
-        return True
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise NotAtReplayError("the outside cannot be reached from here: nothing was recorded of this")
 
 
 def in_copy(
@@ -70,7 +49,7 @@ def in_copy(
             real.close(source)
             control.leave()
             _limit(timeout_s)
-            current.stream = _Refusing()
+            current.stream = Refusing()
             data = pack_message(function())
             while data:
                 data = data[real.write(sink, data) :]

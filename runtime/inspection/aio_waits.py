@@ -369,27 +369,26 @@ def deadlines_of(look: Any, links: list[Link]) -> list[Deadline]:
         if frame is None:
             continue
         code = frame.f_code
-        around = look.place_in(links[:at])
         if code is _codes(tasks.wait_for):
             for block in look.codes.blocks(frame):
                 if is_a(block.manager, asyncio.Timeout):
-                    found.append(_of_timeout(block.manager, "wait_for", around))
+                    found.append(_of_timeout(block.manager, "wait_for", look.place_in(links, at)))
             when = deadline_of(look.codes.variable(frame, "timeout_handle"))
             if when is not None:
-                found.append(Deadline(when, "wait_for", "active", around))
+                found.append(Deadline(when, "wait_for", "active", look.place_in(links, at)))
             continue
         if code is _codes(tasks._wait):  # type: ignore[attr-defined]
             when = deadline_of(look.codes.variable(frame, "timeout_handle"))
             if when is not None:
-                found.append(Deadline(when, "wait", "active", around))
+                found.append(Deadline(when, "wait", "active", look.place_in(links, at)))
         elif _TABLE.get(id(code)) is _as_completed:
             when = deadline_of(field(look.codes.variable(frame, "self"), "_timeout_handle"))
             if when is not None:
-                found.append(Deadline(when, "as_completed", "active", around))
+                found.append(Deadline(when, "as_completed", "active", look.place_in(links, at)))
         elif _TABLE.get(id(code)) is _as_completed_before:
             done = look.codes.variable(frame, "done")
             for when in look.timers_of(_inner(tasks.as_completed, "_on_timeout"), "done", done):
-                found.append(Deadline(when, "as_completed", "active", around))
+                found.append(Deadline(when, "as_completed", "active", look.place_in(links, at)))
         for manager, place in look.managers(frame):
             if is_a(manager, asyncio.Timeout):
                 found.append(_of_timeout(manager, "timeout", place))
@@ -427,7 +426,7 @@ _SOCKET: Final = {
 _LOOP: Final[Any] = base_events.BaseEventLoop
 _PROCESS: Final[Any] = subprocess.Process
 _DRAINS: Final[Any] = streams.FlowControlMixin
-_MIXIN: Final[Any] = locks._ContextManagerMixin  # type: ignore[attr-defined]
+_MIXIN: Final[Any] = locks._ContextManagerMixin
 
 _ROWS: Final[list[tuple[Any, Describe]]] = [
     (locks.Lock.acquire, _lock),

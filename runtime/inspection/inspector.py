@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, Self
 
@@ -119,18 +118,13 @@ class Inspector(ABC):
             return FrameInfo(path, code.co_firstlineno, function, link.kind, is_internal, 0)
         return FrameInfo("", 0, f"<{type_name(link.value)} object>", link.kind, True, 0)
 
-    def innermost(self, links: Iterable[Link]) -> FrameType | None:
-        """Return the innermost frame of the program's own code."""
-        found = None
-        for link in links:
-            if link.frame is not None and self.codes.is_users(link.frame):
-                found = link.frame
-        return found
-
-    def place_in(self, links: Iterable[Link]) -> Place | None:
-        """Return the innermost line of the program's own code."""
-        frame = self.innermost(links)
-        return None if frame is None else self.codes.place(frame)
+    def place_in(self, links: list[Link], end: int | None = None) -> Place | None:
+        """Return the innermost line of the program's own code, of the first links or of all."""
+        for at in range((len(links) if end is None else end) - 1, -1, -1):
+            frame = links[at].frame
+            if frame is not None and self.codes.is_users(frame):
+                return self.codes.place(frame)
+        return None
 
     # -- names ------------------------------------------------------------------------------------
 

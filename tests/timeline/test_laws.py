@@ -16,7 +16,12 @@ from replay.timeline.timeline import START
 from tests.conftest import ROOT, run_replay
 
 PROGRAMS = ROOT / "tests" / "programs"
-NAMES = ["bank", "failing_taskgroup", "threads_callbacks", "context_and_names", "two_loops"]
+SLOW = ("failing_taskgroup", "context_and_names", "two_loops")
+NAMES = [
+    "bank",
+    "threads_callbacks",
+    *(pytest.param(one, marks=pytest.mark.slow) for one in SLOW),
+]
 EVERYWHERE = Position(1 << 40)
 
 
@@ -114,7 +119,15 @@ def test_finish_and_reverse_finish(session: Session, places: list[Place]) -> Non
             continue
         own = [one for one in of_owner(session, places, place.owner) if one.event != "step"]
         at = own.index(place)
-        after = next((one.position for one in own[at + 1 :] if one.depth < place.depth), None)
+        inside = place.depth - (place.event == "return")
+        after = next(
+            (
+                one.position
+                for one in own[at + 1 :]
+                if one.depth < place.depth or (one.event == "return" and one.depth <= inside)
+            ),
+            None,
+        )
         before = next((one.position for one in reversed(own[:at]) if one.depth < place.depth), None)
         stand(session, place)
         assert position(session.motions.finish()) == after, place
@@ -147,7 +160,7 @@ def test_goto_where_we_are_moves_nothing(session: Session, places: list[Place]) 
 
 
 def test_the_way_there_does_not_matter(session: Session, places: list[Place]) -> None:
-    """What one sees at a place is the same on the way forward, back from the end, and after looking around."""
+    """What one sees at a place is the same on the way forward and back from the end."""
     chosen = sorted(some(session, places, 6))
     session.timeline.goto(START)
     seen = []

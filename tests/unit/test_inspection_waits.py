@@ -35,20 +35,20 @@ def spawn(number: int, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]
     return asyncio.get_running_loop().create_task(coroutine, name=str(number))
 
 
+async def cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @contextlib.contextmanager
-def stopped(program: Callable[[], Awaitable[Any]], until: int | None = None) -> Iterator[AsyncioInspector]:
+def stopped(program: Callable[[], Awaitable[Any]]) -> Iterator[AsyncioInspector]:
     """Run a program until none of its tasks can go on by itself, and stop there."""
 
     async def run() -> None:
         kept.append(await program())
         for _ in range(20):
             await asyncio.sleep(0)
-        while until is not None and not is_serving(until):
-            await asyncio.sleep(0)
-
-    def is_serving(number: int) -> bool:
-        with AsyncioInspector(numbers(loop)) as look:
-            return waits(look, number).kind == "server"
 
     kept: list[Any] = []
     loop = asyncio.new_event_loop()
@@ -58,9 +58,7 @@ def stopped(program: Callable[[], Awaitable[Any]], until: int | None = None) -> 
         with AsyncioInspector(numbers(loop)) as look:
             yield look
     finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
+        loop.run_until_complete(cancel(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
@@ -516,19 +514,17 @@ def test_timeouts_around_a_wait_nearest_first() -> None:
         spawn(1, outer())
 
     with stopped(program) as look:
-        after = sys.version_info >= (3, 12)  # before, `wait_for` makes a task of it
-        wait = waits(look, 1) if after else waits(look, 0)
+        wait = waits(look, 1)
         kinds = [(deadline.kind, deadline.when is None, deadline.state) for deadline in wait.deadlines]
-        if after:
-            assert wait.kind == "event"
-            assert kinds == [
-                ("timeout", False, "active"),
-                ("wait_for", False, "active"),
-                ("timeout", True, "active"),
-                ("timeout", False, "active"),
-            ]
-            assert wait.deadlines[0].place is not None
-            assert wait.deadlines[0].place.function.endswith("inner")
+        around = [("timeout", True, "active"), ("timeout", False, "active")]
+        if sys.version_info < (3, 12):  # `wait_for` makes a task of the inner one
+            assert (wait.kind, kinds) == ("wait_for", [("wait_for", False, "active"), *around])
+            return
+        assert wait.kind == "event"
+        assert kinds == [("timeout", False, "active"), ("wait_for", False, "active"), *around]
+        place = wait.deadlines[0].place
+        assert place is not None
+        assert place.function.endswith("inner")
 
 
 def test_shield() -> None:
@@ -553,7 +549,13 @@ def test_another_task() -> None:
 
     with stopped(program) as look:
         wait = waits(look, 1)
-        assert (wait.kind, wait.call, wait.type, wait.name, wait.children) == ("task", None, "Task", "child", [2])
+        assert (wait.kind, wait.call, wait.type, wait.name, wait.children) == (
+            "task",
+            None,
+            "Task",
+            "child",
+            [2],
+        )
         assert (wait.children_total, wait.children_done) == (1, 0)
 
 
@@ -716,12 +718,12 @@ def test_executors() -> None:
 
 def test_a_server() -> None:
     async def program() -> None:
-        async def serves() -> None:
-            server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        async def serves(server: asyncio.Server) -> None:
             async with server:
                 await server.serve_forever()
 
-        spawn(1, serves())
+        spawn(1, serves(await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)))
 
-    with stopped(program, until=1) as look:
-        assert (waits(look, 1).kind, waits(look, 1).name) == ("server", "server")
+    with stopped(program) as look:
+        wait = waits(look, 1)
+        assert (wait.kind, wait.call, wait.name) == ("server", "Server.serve_forever", "server")
