@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from replay.cli.repl.helping import TOPICS
+from replay.cli.repl.looking import frame_index
 from replay.cli.repl.settings import NAMES
 from replay.cli.repl.state import State
 from replay.cli.repl.table import COMMANDS, find
@@ -216,7 +217,7 @@ def _ask(state: State, name: str, path: list[tuple[bool, object]], *, wants_keys
 def _evaluated(state: State, text: str) -> list[str]:
     if not state.can_replay:
         return []
-    found = state.session.evaluate(text, state.frame, _TIMEOUT_S)
+    found = state.session.evaluate(text, frame_index(state), task=state.task, timeout_s=_TIMEOUT_S)
     try:
         value = ast.literal_eval(found["text"] or "[]")
     except (ValueError, SyntaxError):

@@ -53,6 +53,11 @@ goes on, and `next` says what ran meanwhile. To see what the others do:
 
   tasks         all tasks, as they are here; `next` is the step in which one runs next
   task T        one task; T is an id (T2, 2), a name, or how one name begins
+  task T CMD    look at a task: where, locals, p EXPR, list; `task all where`
+  why T         what a task waits for, who holds it, what can end the wait
+  await T       the chain of awaits of a task, through the tasks that it waits for
+  tree          which task waits for which; `tree --by spawn`: which made which
+  ready         what could run here
   tcont T       go on to where a task runs next; `rtcont T` back to where it ran last
   step-any      the next line, whoever runs
   + and -       step by scheduler step
@@ -84,7 +89,8 @@ read.""",
     "keys": (
         "keys on a terminal",
         """\
-  F1 help         F2 tasks       F4 timeline     F5 continue     F7 step         F8 next
+  F1 help         F2 tasks       F3 tree         F4 timeline
+  F5 continue     F7 step        F8 next
   Shift-F5        reverse-continue
   Shift-F7        reverse-step   Shift-F8        reverse-next
   Alt-Left        back           Alt-Right       forward

@@ -13,6 +13,8 @@ from replay.cli.repl.parsing import Line, filtered, parse, write_to
 from replay.cli.repl.settings import script_lines, source_path
 from replay.cli.repl.state import State
 from replay.cli.repl.table import names
+from replay.cli.repl.tasking import rows, task_named
+from replay.cli.repl.waits import label
 from replay.cli.text import printable
 from replay.errors import ReplayError, UsageError
 from replay.options import ExitCode
@@ -77,11 +79,42 @@ class Interpreter:
                 self._done(line, Result(error=problem))
                 return False
             return self.script(lines)
+        if parsed.command is not None and parsed.command.name == "task" and " " in parsed.text:
+            return self._for_tasks(line, *parsed.text.split(" ", 1))
         result = self._result(parsed)
         if parsed.command is not None and parsed.command.is_motion and result.ok:
             self.state.last_motion = line
         self._done(line, result)
         return result.ok
+
+    def _for_tasks(self, line: str, word: str, rest: str) -> bool:
+        """Run a command that looks, with the eyes on a task, or on each."""
+        state = self.state
+        before = state.task, state.frame
+        try:
+            state.session.timeline  # noqa: B018 - raises where there is none
+            every = [row for row in rows(state) if row["state"] not in ("returned", "failed", "cancelled")]
+            numbers = [row["id"] for row in every] if word == "all" else [task_named(state, word).id]
+            parsed = parse(rest)
+            if parsed.command is None or parsed.command.group != "look" or parsed.command.is_motion:
+                raise UsageError(
+                    f"not a command that looks: {printable(rest)[:60]}", hint="where, locals, p, list"
+                )
+        except ReplayError as problem:
+            self._done(line, Result(error=problem))
+            return False
+        is_fine = True
+        try:
+            for number in numbers:
+                state.task, state.frame = number, None
+                result = self._result(parsed)
+                if word == "all":
+                    result.lines.insert(0, state.style("name", label(state, number)))
+                is_fine = is_fine and result.ok
+                self._done(line, result)
+        finally:
+            state.task, state.frame = before
+        return is_fine
 
     def _run_alias(self, meaning: str, rest: str) -> bool:
         words = rest.split()

@@ -7,10 +7,12 @@ import pprint
 from typing import Any, Final
 
 from replay.cli.repl.command import Command, Result, count_of, no_more
+from replay.cli.repl.moving import arrived
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.text import pad, printable, printable_lines, shorten
 from replay.errors import ReplayError, UsageError
+from replay.recording.recording import find_task
 
 _LOOK: Final = "look"
 _AROUND: Final = 11
@@ -21,33 +23,52 @@ DISCARDED: Final = "(run in a copy of the process: what it changed is discarded)
 # -- frames --------------------------------------------------------------------------------------
 
 
-def frames_of(state: State) -> list[tuple[int, dict[str, Any]]]:
+def stack(state: State) -> list[dict[str, Any]]:
+    """Return the frames of whom one looks at, innermost first."""
+    return state.session.stack(state.task)
+
+
+def frame_index(state: State, frames: list[dict[str, Any]] | None = None) -> int:
+    """Return which frame one looks at."""
+    if state.frame is not None:
+        return state.frame
+    stop = state.session.stop
+    if state.task is None and stop.path is not None:
+        return 0
+    # Who waits does so in a library, mostly; what one wants to see is the program.
+    found = stack(state) if frames is None else frames
+    return next((at for at, frame in enumerate(found) if frame["is_own"]), 0)
+
+
+def frames_of(state: State, frames: list[dict[str, Any]] | None = None) -> list[tuple[int, dict[str, Any]]]:
     """Return the frames that are shown, innermost first, each with its number."""
-    frames = list(enumerate(state.session.stack()))
+    found = stack(state) if frames is None else frames
     if state.settings.internals:
-        return frames
-    return [(at, frame) for at, frame in frames if frame["is_own"] or at == state.frame]
+        return list(enumerate(found))
+    here = frame_index(state, found)
+    return [(at, frame) for at, frame in enumerate(found) if frame["is_own"] or at == here]
 
 
 def _frame_here(state: State) -> dict[str, Any]:
-    frames = state.session.stack()
-    if not frames:
-        stop = state.session.stop
-        if stop.is_over:
-            raise ReplayError(
-                "the program has ended: it has no frames", hint="`reverse-step-any`, `goto failure`"
-            )
-        who = owner_label(state, stop.owner)
+    frames = stack(state)
+    if frames:
+        return frames[min(frame_index(state, frames), len(frames) - 1)]
+    if state.task is not None:
+        raise ReplayError(f"T{state.task} has no frames here: it has ended, or is not made yet")
+    stop = state.session.stop
+    if stop.is_over:
         raise ReplayError(
-            f"no frame is running at {stop.position}: {who} is about to run",
-            hint="`step` goes to its first line",
+            "the program has ended: it has no frames", hint="`goto failure`, `reverse-step-any`"
         )
-    return frames[min(state.frame, len(frames) - 1)]
+    who = owner_label(state, stop.owner)
+    raise ReplayError(
+        f"no frame is running at {stop.position}: {who} is about to run", hint="`step` goes to its first line"
+    )
 
 
-def _frame_lines(state: State, at: int, frame: dict[str, Any]) -> list[str]:
+def _frame_lines(state: State, at: int, frame: dict[str, Any], here: int) -> list[str]:
     style = state.style
-    mark = style("marker", ">") if at == state.frame else " "
+    mark = style("marker", ">") if at == here else " "
     where = style("source", f"{printable(state.sources.short(frame['path']))}:{frame['lineno']}")
     text = printable(state.sources.line(frame["path"], frame["lineno"]).strip())
     return [f"{mark} #{at} {where} {printable(frame['function'])}()  {style('dim', text)}".rstrip()]
@@ -64,31 +85,41 @@ def _frame_json(state: State, at: int, frame: dict[str, Any]) -> dict[str, Any]:
 
 
 def _where(state: State, text: str) -> Result:
-    no_more(text, "where")
-    frame = _frame_here(state)
-    shown = frames_of(state) or [(state.frame, frame)]
-    lines = [line for at, one in reversed(shown) for line in _frame_lines(state, at, one)]
-    left = len(state.session.stack()) - len(shown)
+    if text:
+        return _where_of(state, find_task(state.session.tasks(), text).id)
+    _frame_here(state)
+    frames = stack(state)
+    shown, here = frames_of(state, frames), frame_index(state, frames)
+    lines = [line for at, one in reversed(shown) for line in _frame_lines(state, at, one, here)]
+    left = len(frames) - len(shown)
     if left:
-        lines.append(
-            state.style("dim", f"({left} more of libraries and Python; `set internals on` shows them)")
-        )
+        lines.append(state.style("dim", f"({left} more of libraries; `set internals on` shows them)"))
     return Result(lines, [_frame_json(state, at, one) for at, one in shown])
 
 
+def _where_of(state: State, task: int) -> Result:
+    before = state.task, state.frame
+    state.task, state.frame = task, None
+    try:
+        return _where(state, "")
+    finally:
+        state.task, state.frame = before
+
+
 def _look_at(state: State, at: int) -> Result:
-    frame = state.session.stack()[at]
+    frame = stack(state)[at]
     state.frame = at
     state.listed = None
-    return Result(_frame_lines(state, at, frame), _frame_json(state, at, frame))
+    return Result(_frame_lines(state, at, frame, at), _frame_json(state, at, frame))
 
 
 def _move_frame(state: State, count: int, where: str) -> Result:
     _frame_here(state)
     shown = [at for at, _ in frames_of(state)]
-    now = shown.index(state.frame) if state.frame in shown else 0
+    here = frame_index(state)
+    now = shown.index(here) if here in shown else 0
     wanted = min(max(now + count, 0), len(shown) - 1)
-    if shown[wanted] == state.frame:
+    if shown[wanted] == here:
         raise ReplayError(f"this is the {where} frame")
     return _look_at(state, shown[wanted])
 
@@ -103,9 +134,9 @@ def _down(state: State, text: str) -> Result:
 
 def _frame(state: State, text: str) -> Result:
     _frame_here(state)
-    count = len(state.session.stack())
+    count = len(stack(state))
     if not text:
-        return _look_at(state, state.frame)
+        return _look_at(state, frame_index(state))
     if not (text.isascii() and text.isdigit() and int(text[:6]) < count):
         raise UsageError(f"no such frame: {text!r:.60}", hint=f"`where` has #0..#{count - 1}")
     return _look_at(state, int(text))
@@ -200,7 +231,7 @@ def evaluated(state: State, text: str) -> dict[str, Any]:
     Raises:
       ReplayError: it raised, or took too long.
     """
-    found = state.session.evaluate(text, state.frame)
+    found = state.session.evaluate(text, frame_index(state), task=state.task)
     if found.get("error"):
         raise ReplayError(printable_lines(found["error"]))
     return found
@@ -264,13 +295,20 @@ def _run(state: State, text: str) -> Result:
 def _locals(state: State, text: str) -> Result:
     no_more(text, "locals")
     _frame_here(state)
-    return _names(state, state.session.locals(state.frame), "no local variables yet")
+    found = state.session.locals(frame_index(state), task=state.task)
+    return _names(state, found, "no local variables yet")
 
 
 def _args(state: State, text: str) -> Result:
     no_more(text, "args")
-    frame = _frame_here(state)
-    return _names(state, state.session.locals(state.frame)[: frame["arguments"]], "takes no arguments")
+    _frame_here(state)
+    at = frame_index(state)
+    more = {} if state.task is None else {"task": state.task}
+    arguments = {
+        one["name"] for one in state.session.inspect("locals", frame=at, **more) if one["is_argument"]
+    }
+    found = [one for one in state.session.locals(at, task=state.task) if one[0] in arguments]
+    return _names(state, found, "takes no arguments")
 
 
 def _names(state: State, names: list[list[str]], none: str) -> Result:
@@ -296,7 +334,7 @@ def _display(state: State, text: str) -> Result:
 
 def value_of(state: State, text: str) -> str:
     """Return the value of an expression as text, or what it raised."""
-    found = state.session.evaluate(text, state.frame)
+    found = state.session.evaluate(text, frame_index(state), task=state.task)
     return str(found["error"]).splitlines()[-1] if found.get("error") else str(found["text"])
 
 
@@ -328,6 +366,20 @@ def _undisplay(state: State, text: str) -> Result:
     return Result()
 
 
+def _last(state: State, text: str) -> Result:
+    before = state.session.stop
+    found = state.session.last(_need(text, "last"), frame_index(state), task=state.task)
+    if found is None:
+        return Result([f"{printable(text)} has not changed before {before.position}"], {"moved": False})
+    result = arrived(state, before)
+    who = owner_label(state, found.owner)
+    change = f"{shorten(printable(found.before), 60)} -> {shorten(printable(found.after), 60)}"
+    result.lines.insert(0, f"{printable(text)}: {change}   by {state.style('name', who)}")
+    if isinstance(result.data, dict):
+        result.data |= {"before": found.before, "after": found.after, "by": found.owner}
+    return result
+
+
 def _assert(state: State, text: str) -> Result:
     found = evaluated(state, f"bool({_need(text, 'assert')}\n)")
     if found["text"] == "True":
@@ -351,6 +403,18 @@ def _look(
 
 
 COMMANDS: Final = (
+    Command(
+        "last",
+        _LOOK,
+        "last EXPR",
+        "Go back to the line that changed the value of an expression last",
+        ("last __name__", "last store.rows"),
+        ("display", "back"),
+        _last,
+        takes="expression",
+        is_motion=True,
+        needs_replay=True,
+    ),
     _look(
         "list",
         "list [. | LINE | FIRST,LAST | FILE:LINE]",
@@ -371,12 +435,13 @@ COMMANDS: Final = (
     ),
     _look(
         "where",
-        "where",
-        "Show the frames of whoever runs here, the innermost last",
-        ("where", "w"),
+        "where [T]",
+        "Show the frames of whoever runs here, or of a task, the innermost last",
+        ("where", "w T1"),
         ("up", "down", "frame"),
         _where,
         ("w", "bt"),
+        "task",
     ),
     _look(
         "up",

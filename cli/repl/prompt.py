@@ -29,6 +29,7 @@ from replay.cli.repl.toolbar import toolbar_text
 KEYS: Final = {
     "f1": "help",
     "f2": "tasks",
+    "f3": "tree",
     "f4": "timeline",
     "f5": "continue",
     "f7": "step",

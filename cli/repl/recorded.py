@@ -5,31 +5,24 @@ They work where it cannot be replayed, too.
 
 from __future__ import annotations
 
-import argparse
-import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from replay.cli.arguments import Parser
 from replay.cli.commands.events import VALUE_LIMIT, Selection, add_choice, event_json, event_line, range_of
 from replay.cli.commands.info import info_json, info_lines
-from replay.cli.commands.tasks import task_json
 from replay.cli.commands.timeline import MAX_STEPS, is_in, picture, steps_range
-from replay.cli.reading import place_of, task_label
 from replay.cli.repl.command import Command, Result, no_more
 from replay.cli.repl.state import State
-from replay.cli.style import Role
-from replay.cli.text import Cell, Column, counted, duration, printable, printable_lines, shorten, table
+from replay.cli.repl.words import Words
+from replay.cli.text import counted, printable_lines
 from replay.errors import UsageError
-from replay.positions import Position
 from replay.recording.events import Kind, split_key
-from replay.recording.recording import Task, find_task
+from replay.recording.recording import find_task
 
-_ASYNC: Final = "async"
 _EVENTS: Final = "events"
 _MAX_ROWS: Final = 200
-_MAX_NAME: Final = 40
 _TARGETS: Final = {1: "stdout", 2: "stderr"}
 _IO: Final = (
     "socket.recv", "socket.recv_into", "socket.recvfrom", "socket.recvfrom_into", "socket.recvmsg",
@@ -38,160 +31,12 @@ _IO: Final = (
     "os.read", "os.readv", "os.write", "os.writev", "ssl.read", "ssl.write", "ssl.do_handshake",
 )  # fmt: skip
 
-_TASK_COLUMNS: Final = (
-    Column(""),
-    Column("T", "right"),
-    Column("name"),
-    Column("state"),
-    Column("steps", "right"),
-    Column("run", "right"),
-    Column("last", "right"),
-    Column("next", "right"),
-    Column("parent", "right"),
-    Column("coroutine"),
-    Column("error"),
-)
-_STATES: Final[dict[str, Role]] = {
-    "running": "good",
-    "waiting": "waiting",
-    "created": "waiting",
-    "failed": "error",
-    "cancelled": "position",
-    "returned": "dim",
-}
 
-
-class _Words(Parser):
-    """Parses what follows a command, as options of the command line are."""
-
-    def __init__(self, name: str, configure: Callable[[Parser], None]) -> None:
-        super().__init__(prog=name, add_help=False)
-        configure(self)
-
-    def of(self, text: str) -> argparse.Namespace:
-        """Return what a text says.
-
-        Raises:
-          UsageError: it makes no sense.
-        """
-        try:
-            return self.parse_args(shlex.split(text))
-        except ValueError as problem:
-            raise UsageError(f"{printable(str(problem)).lower()}: {text!r:.60}") from None
-        except UsageError as problem:
-            raise UsageError(problem.message, hint=f"`help {self.prog}` shows what it takes") from None
-
-
-# -- tasks ---------------------------------------------------------------------------------------
-
-
-def _tasks(state: State, text: str) -> Result:
-    args = _Words("tasks", lambda parser: _add_all(parser)).of(text)
-    position = state.position
-    rows = [_at(state, task, position) for task in state.session.tasks()]
-    rows = [row for row in rows if row["state"] is not None]
-    shown = [row for row in rows if args.all or not row["internal"]]
-    internal_count = len(rows) - len(shown)
-    kept = shown if args.all else shown[:_MAX_ROWS]
-    lines = table(_TASK_COLUMNS, [_row(row) for row in kept], state.style) if kept else ["no tasks yet"]
-    notes = []
-    if len(shown) > len(kept):
-        notes.append(f"{counted(len(shown) - len(kept), 'more task')}; `tasks --all` shows them")
-    if internal_count:
-        notes.append(f"{counted(internal_count, 'task')} of asyncio itself; `tasks --all` shows them")
-    later = len(state.session.tasks()) - len(rows)
-    if later:
-        notes.append(f"{counted(later, 'task')} made later")
-    lines += [state.style("dim", f"({note})") for note in notes]
-    return Result(lines, [{key: row[key] for key in row if key != "task_"} for row in shown])
+# -- events --------------------------------------------------------------------------------------
 
 
 def _add_all(parser: Parser) -> None:
     parser.add_argument("--all", action="store_true")
-
-
-def _at(state: State, task: Task, position: Position | None) -> dict[str, Any]:
-    """Return a task as it is at a position, as far as the recording knows; in the end if there is none."""
-    row = {**task_json(task), "internal": task.is_internal, "here": False}
-    if position is None:
-        return {**row, "next": None}
-    stop = state.stop
-    own = [step for step in state.session.steps if step.task == task.id]
-    # A step is over when one is before the next, and counts as soon as one is inside it.
-    upto = position.step if position.line else position.step - 1
-    begun = [step for step in own if step.number <= upto]
-    later = next((step for step in own if step.number > upto), None)
-    is_here = stop is not None and stop.owner == f"T{task.id}" and not stop.is_over
-    row |= {"here": is_here, "steps": len(begun), "run_ns": sum(step.run_ns or 0 for step in begun)}
-    row["last"] = f"@{begun[-1].number}" if begun else None
-    row["next"] = None if later is None else f"@{later.number}"
-    ended = task.ended_at
-    if ended is not None and ended.step < position.step:
-        return row
-    row["error"] = None
-    born = task.spawned_at
-    if is_here and position.line:
-        row["state"] = "running"
-    elif born is not None and born.step > upto:
-        row["state"] = None
-    else:
-        row["state"] = "waiting" if begun else "created"
-    return row
-
-
-def _row(row: dict[str, Any]) -> list[Cell]:
-    state = row["state"]
-    error = row["error"]
-    return [
-        Cell(">" if row["here"] else "", "marker"),
-        Cell(str(row["id"])),
-        Cell(shorten(printable(row["name"]), _MAX_NAME), "name"),
-        Cell(state.upper() if state == "failed" else state, _STATES.get(state)),
-        Cell(str(row["steps"])),
-        Cell(duration(row["run_ns"]) if row["steps"] else ""),
-        Cell(row["last"] or "-", "position"),
-        Cell(row["next"] or "-", "position"),
-        Cell(row["parent"] or "-"),
-        Cell(shorten(printable(row["coroutine"] or ""), _MAX_NAME)),
-        Cell(
-            ""
-            if error is None
-            else shorten(printable(f"{error['type'].removeprefix('builtins.')}: {error['message']}"), 80),
-            "error",
-        ),
-    ]
-
-
-def _task(state: State, text: str) -> Result:
-    if not text:
-        raise UsageError("`task` takes a task", hint="`tasks` lists them")
-    task = find_task(state.session.tasks(), text)
-    cwd = state.session.recording.header.get("cwd")
-    style = state.style
-    row = _at(state, task, state.position)
-    here = row["state"] or "not made yet"
-    lines = [
-        f"{style('name', task_label(task.id, task.name))}  {here}  {printable(task.coroutine or '')}".rstrip()
-    ]
-    maker = "code outside of any task" if task.parent is None else f"T{task.parent}"
-    made = "" if task.site is None else f"  {place_of(task.site, cwd)} in {printable(task.site.qualname)}"
-    when = "" if task.spawned_at is None else f" at {style('position', str(task.spawned_at))}"
-    lines.append(f"  made by {maker}{when}{made}")
-    steps = [step.number for step in state.session.steps if step.task == task.id]
-    some = ", ".join(style("position", f"@{number}") for number in steps[:20])
-    more = f" and {len(steps) - 20} more, to @{steps[-1]}" if len(steps) > 20 else ""
-    lines.append(f"  runs at {some}{more}" if steps else "  never runs")
-    if task.ended_at is not None:
-        error = f": {printable(task.error_text)}" if task.error is not None else ""
-        lines.append(f"  {task.state} at {style('position', str(task.ended_at))}{error}")
-    else:
-        lines.append("  does not end in this recording")
-    return Result(
-        lines, {**task_json(task), "state_here": row["state"], "runs_at": [f"@{one}" for one in steps]}
-    )
-
-
-# -- events --------------------------------------------------------------------------------------
 
 
 def _add_events(parser: Parser) -> None:
@@ -200,7 +45,7 @@ def _add_events(parser: Parser) -> None:
 
 
 def _events(state: State, text: str) -> Result:
-    args = _Words("events", _add_events).of(text)
+    args = Words("events", _add_events).of(text)
     found = Selection(state.session.recording, range_of(args.range), args.task, args.kind)
     limit = None if args.all else _MAX_ROWS
     return _listed(state, found, limit, None if args.full else VALUE_LIMIT)
@@ -276,7 +121,7 @@ def outputs(state: State, *, is_whole: bool) -> Iterator[tuple[int, int, bytes]]
 
 
 def _out(state: State, text: str) -> Result:
-    args = _Words("out", _add_all).of(text)
+    args = Words("out", _add_all).of(text)
     lines: list[str] = []
     data: list[object] = []
     for step, target, written in _joined(outputs(state, is_whole=args.all)):
@@ -338,27 +183,6 @@ def _info(state: State, text: str) -> Result:
 
 
 COMMANDS: Final = (
-    Command(
-        "tasks",
-        _ASYNC,
-        "tasks [--all]",
-        "List the tasks as they are here; `next` is the step in which one runs next",
-        ("tasks", "tasks | grep waiting"),
-        ("task", "timeline"),
-        _tasks,
-        ("ps",),
-    ),
-    Command(
-        "task",
-        _ASYNC,
-        "task T",
-        "Show one task: who made it, where it runs, how it ends",
-        ("task T1", "t 1"),
-        ("tasks", "tcont"),
-        _task,
-        ("t",),
-        "task",
-    ),
     Command(
         "events",
         _EVENTS,

@@ -40,7 +40,7 @@ def stop_lines(state: State, stop: Stop) -> list[str]:
     if stop.path is None or stop.lineno is None:
         if stop.position.step == 0 and stop.position.line == 0:
             return [f"{mark} {place}  the start: nothing of the program has run"]
-        return [f"{mark} {place}  {style('name', who)} is about to run"]
+        return _about_to_run(state, f"{mark} {place}  {style('name', who)} is about to run")
     where = style("source", f"{printable(state.sources.short(stop.path))}:{stop.lineno}")
     line = f"{mark} {where} {printable(stop.function or '')}()  {style('name', who)}  {place}"
     event = _event(state, stop)
@@ -48,6 +48,18 @@ def stop_lines(state: State, stop: Stop) -> list[str]:
         line += f"  {event}"
     text = state.sources.line(stop.path, stop.lineno).strip()
     return [line, f"{style('marker', '->')} {printable(text)}"] if text else [line]
+
+
+def _about_to_run(state: State, text: str) -> list[str]:
+    """Return the lines for a place before a step: where it will go on, if that is known."""
+    found = state.session.place()
+    if found is None:
+        return [text]
+    path, number, function = found
+    where = f"{printable(state.sources.short(path))}:{number}"
+    source = printable(state.sources.line(path, number).strip())
+    text += f": {state.style('source', where)} {printable(function)}()"
+    return [text, f"{state.style('marker', '->')} {source}"] if source else [text]
 
 
 def _event(state: State, stop: Stop) -> str:

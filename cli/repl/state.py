@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from replay.cli.repl.sources import SourceBook
 from replay.cli.style import Style
 from replay.positions import Position
+from replay.recording.recording import Step
 from replay.timeline.debuggee import Stop
 from replay.timeline.session import Failure, Session
 
@@ -45,7 +46,8 @@ class State:
       session: the recording and its replay.
       settings: what `set` changes.
       columns: of the terminal.
-      frame: the frame that one looks at; 0 is the innermost.
+      frame: the frame that one looks at, 0 is the innermost; None: the innermost of the program's own.
+      task: whose frames one looks at; None: those of whoever runs here.
       bookmarks: places with a name.
       past: where one was before, the last one last.
       future: where one was before `back`.
@@ -62,7 +64,8 @@ class State:
     session: Session
     settings: Settings = field(default_factory=Settings)
     columns: int = USUAL_WIDTH
-    frame: int = 0
+    frame: int | None = None
+    task: int | None = None
     bookmarks: dict[str, Position] = field(default_factory=dict)
     past: list[Position] = field(default_factory=list)
     future: list[Position] = field(default_factory=list)
@@ -75,6 +78,8 @@ class State:
     reason: str = ""
     is_interactive: bool = False
     sources: SourceBook = field(init=False)
+    _names: dict[int, str] | None = None
+    _steps_of: dict[int, list[Step]] | None = None
     _failure: tuple[Failure | None] | None = None
 
     def __post_init__(self) -> None:
@@ -111,6 +116,14 @@ class State:
         """The end of the run."""
         return Position(len(self.session.steps) + 1)
 
+    def steps_of(self, task: int) -> list[Step]:
+        """Return the steps of a task, in order."""
+        if self._steps_of is None:
+            self._steps_of = {}
+            for step in self.session.steps:
+                self._steps_of.setdefault(step.task, []).append(step)
+        return self._steps_of.get(task, [])
+
     def failure(self) -> Failure | None:
         """Return where the run failed, found once."""
         if self._failure is None:
@@ -125,6 +138,7 @@ class State:
     def owner_name(self, owner: str) -> str:
         """Return what the owner of a place is called: a task by its name."""
         if owner[:1] == "T" and owner[1:].isdigit():
-            task = next((task for task in self.session.tasks() if task.id == int(owner[1:])), None)
-            return owner if task is None else task.name
+            if self._names is None:
+                self._names = {task.id: task.name for task in self.session.tasks()}
+            return self._names.get(int(owner[1:]), owner)
         return owner.partition("@")[0]

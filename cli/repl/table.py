@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from replay.cli.repl import helping, looking, moving, recorded, settings, stops
+from replay.cli.repl import helping, looking, moving, recorded, settings, stops, tasking
 from replay.cli.repl.command import Command
 
 COMMANDS: Final[tuple[Command, ...]] = (
     *moving.COMMANDS,
     *stops.COMMANDS,
     *looking.COMMANDS,
+    *tasking.COMMANDS,
     *recorded.COMMANDS,
     *helping.COMMANDS,
     *settings.COMMANDS,

@@ -55,18 +55,46 @@ SESSION = {
 > #0 bank.py:15 Store.put()  self.rows[key] = value
 """,
     "display self.rows": "1: self.rows = {'acct': 150}\n",
-    "rtc alice": "> @10  task alice is about to run\n1: self.rows = NameError: name 'self' is not defined"
-    "   was {'acct': 150}\n",
+    "rtc alice": "> @10  task alice is about to run: bank.py:14 Store.put()\n-> await asyncio.sleep(0.001)\n"
+    "1: self.rows = {'acct': 100}   was {'acct': 150}\n",
     "s": """\
 > bank.py:15 Store.put()  task alice  @10.1
 -> self.rows[key] = value
-1: self.rows = {'acct': 100}   was NameError: name 'self' is not defined
+1: self.rows = {'acct': 100}
 """,
     "undisplay": "nothing is displayed\n",
     "up": '> #1 bank.py:21 deposit()  await store.put("acct", balance)\n',
     "args": "store  = <",
     "p balance, amount": "(150, 50)\n",
-    "goto @7": "> @7  task bob is about to run\n",
+    "goto @7": """\
+> @7  task bob is about to run: bank.py:10 Store.get()
+-> await asyncio.sleep(0.001)
+""",
+    "tasks": None,
+    "tree": """\
+T1 Task-1  waiting  main bank.py:26
+├─ T2 alice  waiting  Store.put bank.py:14  sleep
+└─ T3 bob  ready  Store.get bank.py:10
+""",
+    "await bob": """\
+T3 bob
+   deposit bank.py:19  balance = await store.get("acct")
+   Store.get bank.py:10  await asyncio.sleep(0.001)
+   sleep
+""",
+    "ready": "* task bob  is here\n  (nothing else is ready)\n",
+    "why": "T3 bob is ready to run: Store.get bank.py:10; it runs at @7\n",
+    "why alice": """\
+T2 alice is waiting in Store.put bank.py:14 since @6
+  sleep
+  can be ended by: a timer
+  in this run it goes on at @10: `tcont T2`
+""",
+    "task alice where": """\
+  #2 bank.py:21 deposit()  await store.put("acct", balance)
+> #1 bank.py:14 Store.put()  await asyncio.sleep(0.001)
+""",
+    "task alice p key, value": "('acct', 150)\n",
     "goto 7": None,
     "goto @7.1": """\
 > bank.py:11 Store.get()  task bob  @7.1
@@ -116,6 +144,15 @@ SESSION = {
     "rc ": "this is the start of the recording: still at @0\n",
     "goto end": "> @20  the end of the run: exit code 1\n",
     "c": "this is the end of the run: still at @20\n",
+    "goto overwrite ": """\
+> bank.py:15 Store.put()  task bob  @11.1
+-> self.rows[key] = value
+""",
+    "last self.rows['acct']": """\
+self.rows['acct']: 100 -> 150   by task alice
+> bank.py:15 Store.put()  task alice  @10.1
+-> self.rows[key] = value
+""",
     "goto failure": """\
 > bank.py:30 main()  task Task-1  @14.3  raises AssertionError: lost update: 130 != 180
 -> assert total == 180, f"lost update: {total} != 180"
