@@ -14,8 +14,8 @@ In reading order:
 * ``cli``: the command line.
 
 ``errors`` to ``protocol`` are the ground floor: they import the standard library, outcome, msgspec and
-zstandard, and nothing above themselves. ``timeline`` starts ``runtime`` in a process of its own. ``runtime`` imports the ground floor, ``cli`` imports both;
-``tests/test_tidy.py`` holds these arrows.
+zstandard, and nothing above themselves. ``timeline`` and ``runtime`` import the ground floor, and the first
+starts the second in a process of its own; ``cli`` imports all; ``tests/test_tidy.py`` holds these arrows.
 """
 
 TYPE_CHECKING = False  # typing has one, but importing it would load it
