@@ -8,12 +8,14 @@ In reading order:
 
 * ``errors``, ``positions``, ``options``, ``platforms``: plain data and plain words, used everywhere;
 * ``recording``: the file that a recorded run leaves, how it is written and read;
+* ``protocol``: the messages between a debugged replay and its client;
+* ``timeline``: that client: a replay that one moves along, forwards and backwards;
 * ``runtime``: what runs inside the user's program, to record it or to replay it;
 * ``cli``: the command line.
 
-``errors`` to ``recording`` are the ground floor: they import the standard library, outcome, msgspec and
-zstandard, and nothing above themselves. ``runtime`` imports the ground floor, ``cli`` imports both;
-``tests/test_tidy.py`` holds these arrows.
+``errors`` to ``protocol`` are the ground floor: they import the standard library, outcome, msgspec and
+zstandard, and nothing above themselves. ``timeline`` and ``runtime`` import the ground floor, and the first
+starts the second in a process of its own; ``cli`` imports all; ``tests/test_tidy.py`` holds these arrows.
 """
 
 TYPE_CHECKING = False  # typing has one, but importing it would load it

@@ -30,7 +30,7 @@ GROUND_FLOOR = (
     "replay.recording",
 )
 GROUND_FLOOR_PACKAGES = {"msgspec", "outcome", "zstandard"}
-RUNTIME_PACKAGES = GROUND_FLOOR_PACKAGES | {"sortedcontainers", "trio"}
+RUNTIME_PACKAGES = GROUND_FLOOR_PACKAGES | {"greenlet", "sortedcontainers", "trio"}
 IMPORT_NAMES = {"pyyaml": "yaml"}  # of distributions that are imported under another name
 BANNED = {
     "dill": "reading a recording never executes anything",

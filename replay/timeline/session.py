@@ -155,9 +155,9 @@ class Session:
         """Return what the tasks are doing here, as plain data: see ``replay.runtime.inspection.data``.
 
         Args:
-          what: ``tasks`` (each a TaskInfo), ``all_waits`` (a Wait by the id, as text, of each waiting task),
-            ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in order,
-            without whoever runs), ``blocked`` (Blocked), ``locals`` (Variable, of ``frame`` of ``task``).
+          what: ``tasks`` (TaskInfo of each), ``all_waits`` (Wait by id, as text, of each that waits),
+            ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in
+            order, without whoever runs), ``blocked`` (Blocked), ``locals`` (Variable, of ``frame`` and ``task``).
           about: what else the question names.
         """
         return self._ask("inspect", what=what, **about)["found"]

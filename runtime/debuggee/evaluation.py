@@ -105,7 +105,7 @@ def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> d
     result: dict[str, Any] = {"text": None, "type": None, "error": None}
     with redirect_stdout(output), redirect_stderr(output):
         try:
-            tree = ast.parse(text, mode="exec")
+            tree = ast.parse(text, "<debugger>")
             last = None
             if tree.body and isinstance(tree.body[-1], ast.Expr):
                 last = tree.body[-1].value
