@@ -104,7 +104,10 @@ def _line_move(name: str, nowhere: str, *, says_meanwhile: bool = False) -> Hand
         motions.is_own_only = not state.settings.internals
         owner = owner_label(state, state.session.stop.owner)
         told = nowhere.format(owner=owner)
-        return moved(state, getattr(motions, name), told, count, says_meanwhile=says_meanwhile)
+        # Nobody runs at the end: before it is what ran last, whoever that was.
+        is_from_end = state.session.stop.is_over and name.startswith("reverse")
+        move = motions.reverse_step_any if is_from_end else getattr(motions, name)
+        return moved(state, move, told, count, says_meanwhile=says_meanwhile)
 
     return run
 

@@ -123,6 +123,41 @@ def test_a_session_at_a_terminal(terminal: Terminal, folder: Path) -> None:
     assert "+rtcont alice\n" in history.read_text()
 
 
+LONG = """\
+import asyncio
+
+
+async def spin():
+    total = 0
+    for number in range(2_000_000):
+        total += number
+    return total
+
+
+asyncio.run(spin())
+"""
+
+
+def test_a_long_motion_shows_where_it_is_and_can_be_ended(tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text(LONG)
+    assert run_replay("record", "-o", "run.rec", "long.py", cwd=tmp_path).returncode == 0
+    terminal = Terminal(tmp_path)
+    terminal.see("F1 help")
+    terminal.send("c long.py:6\r")
+    terminal.see("@1.2 of ")
+    terminal.send("until long.py:8\r")
+    terminal.see("... @1 of ")
+    terminal.send(CTRL_C)
+    ended = terminal.see("interrupted at @1.")
+    assert "-> " in ended
+    terminal.send("p number >= 0, number < 1_999_999\r")
+    terminal.see("(True, True)")
+    terminal.send("back\r")
+    terminal.see("@1.2 of ")
+    terminal.send(CTRL_D)
+    assert terminal.ended() == 0
+
+
 def test_a_terminal_that_can_only_print(folder: Path) -> None:
     terminal = Terminal(folder, "--color", "never", term="dumb")
     terminal.see("(replay @14.3 Task-1) ")
