@@ -145,8 +145,9 @@ class AsyncioInspector(Inspector):
                     found = entry
                 entry = entry.tb_next
             if found is not None:
-                code = found.tb_frame.f_code
-                return Place(text(code.co_filename), found.tb_lineno, text(code.co_qualname))
+                place = self.codes.place(found.tb_frame)
+                place.line = found.tb_lineno
+                return place
         elif state_of(task) == "PENDING":
             return self.place_in(self._chain(task)[0])
         if code is None or not self.codes.of(code).is_users:

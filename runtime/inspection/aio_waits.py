@@ -58,9 +58,11 @@ class Look(Protocol):
 
     def tasks_of_callbacks(self, code: CodeType, name: str, value: Any) -> list[Any]:
         """Return the tasks with a callback of this code whose variable has this value."""
+        ...
 
     def timers_of(self, code: CodeType, name: str, value: Any) -> list[float]:
         """Return the deadlines of timers whose function is of this code, with a variable of this value."""
+        ...
 
 
 Describe = Callable[[Look, Wait, FrameType, Any], Any]

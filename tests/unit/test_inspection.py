@@ -472,7 +472,7 @@ def test_variables_of_a_frame() -> None:
             unbound = 1
 
         def uses() -> object:
-            return shared, key, unbound
+            return shared, key, unbound  # pyright: ignore[reportPossiblyUnboundVariable]
 
         await forever()
         del uses, inner
