@@ -1,9 +1,11 @@
-"""What the README tells its readers to run is run, and is what CI runs."""
+"""What README and pages tell their readers to run is run, and is what CI runs."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from replay.cli.main import COMMANDS
+from tests.conftest import run_replay
 from tools.readme_command import README, commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,3 +74,55 @@ def test_the_first_command_records_and_replays(tmp_path: Path) -> None:
     half = len(printed) // 2
     assert half >= 26
     assert printed[:half] == printed[half:]
+
+
+DEBUGGING = (ROOT / "docs" / "debugging.md").read_text(encoding="utf-8")
+BANK = ROOT / "tests" / "programs" / "bank.py"
+PROMPT = re.compile(r"^\(replay (@[\d.]+) \S+\) ?(.*)$")
+TIME = re.compile(r" *\d[\d.]* (ns|us|ms|s)\b")
+
+
+def sessions(text: str) -> list[tuple[str, str, str]]:
+    """Return what a page shows at the debugger's prompt: position, command, and what came of it."""
+    found: list[tuple[str, str, list[str]]] = []
+    is_inside = False
+    for line in text.splitlines():
+        prompt = PROMPT.match(line)
+        if prompt is not None and prompt[2]:
+            found.append((prompt[1], prompt[2], []))
+            is_inside = True
+        elif line.startswith("```"):
+            is_inside = False
+        elif is_inside:
+            found[-1][2].append(line)
+    return [(where, command, TIME.sub(" TIME", "\n".join(said))) for where, command, said in found]
+
+
+def test_the_page_on_debugging_shows_what_happens(tmp_path: Path) -> None:
+    assert f"```python\n{BANK.read_text()}```\n" in DEBUGGING
+    shutil.copy(BANK, tmp_path)
+    assert run_replay("record", "-o", "run.rec", "bank.py", cwd=tmp_path).returncode == 1
+    told = sessions(DEBUGGING)
+    assert len(told) > 30
+    words = [word for _, command, _ in told for word in ("-ex", command)]
+    done = run_replay("debug", "run.rec", "--batch", "--json", *words, cwd=tmp_path, timeout=60)
+    assert (done.stderr, done.returncode) == ("", 0)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    places = ["@14.3", *(one["pos"] for one in found)]
+    shown = [
+        (where, one["cmd"], TIME.sub(" TIME", one["text"])) for where, one in zip(places, found, strict=False)
+    ]
+    assert shown == told
+
+
+def test_a_changed_page_would_be_noticed() -> None:
+    assert sessions(DEBUGGING.replace("150 -> 130", "150 -> 131")) != sessions(DEBUGGING)
+
+
+def test_the_test_of_a_recording_passes(tmp_path: Path) -> None:
+    (line,) = re.findall(r"```sh\nreplay (debug .*)\n```", DEBUGGING)
+    shutil.copy(BANK, tmp_path)
+    assert run_replay("record", "-o", "run.rec", "bank.py", cwd=tmp_path).returncode == 1
+    done = run_replay(*shlex.split(line), cwd=tmp_path, timeout=60)
+    assert done.stderr == "replay: assertion failed at @11.1: self.rows[key] == 100\n"
+    assert done.returncode == 1

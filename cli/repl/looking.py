@@ -275,7 +275,8 @@ def run_python(state: State, text: str) -> Result:
     found = evaluated(state, text)
     value = [] if found["text"] in (None, "None") else printable_lines(found["text"]).split("\n")
     lines = _printed(found) + value
-    if found["type"] is None or (found["text"] == "None" and not found.get("output")):
+    body = ast.parse(text).body
+    if len(body) != 1 or not isinstance(body[0], ast.Expr) or found["text"] == "None":
         lines.append(state.style("dim", DISCARDED))
     return Result(
         lines, {"value": found["text"], "type": found["type"], "output": found.get("output") or None}
