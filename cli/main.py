@@ -67,6 +67,7 @@ COMMANDS: Final = (
     ),
     Command("play", "again", "run it again from the recording", runs_program=True, passes_exit_code=True),
     Command("verify", "again", "play it several times and compare", runs_program=True),
+    Command("debug", "again", "step through it, forwards and backwards"),
     Command("info", "read", "what was recorded: program, versions, size, how it ended"),
     Command("tasks", "read", "the tasks: who started them, how long they ran, how they ended"),
     Command("timeline", "read", "who ran when, one lane for each task"),

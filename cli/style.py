@@ -1,4 +1,4 @@
-"""Colour by role: only on a terminal, never with ``NO_COLOR``, and nothing that only colour says."""
+"""Colour by role: on a terminal, never with ``NO_COLOR``, and nothing that only colour says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal, TextIO
 
-Role = Literal["heading", "error", "hint", "good", "position", "name", "dim"]
+Role = Literal["heading", "error", "hint", "good", "position", "name", "dim", "waiting", "source", "marker"]
+
+Choice = Literal["auto", "always", "never"]
 
 _CODES: Final[dict[Role, str]] = {
     "heading": "1",
@@ -16,6 +18,9 @@ _CODES: Final[dict[Role, str]] = {
     "position": "33",
     "name": "1",
     "dim": "2",
+    "waiting": "36",
+    "source": "34",
+    "marker": "1;35",
 }
 
 
@@ -32,10 +37,14 @@ class Style:
         return f"\x1b[{_CODES[role]}m{text}\x1b[0m"
 
 
-def style_for(stream: TextIO) -> Style:
+def style_for(stream: TextIO, choice: Choice = "auto") -> Style:
     """Return the style for what is written to a stream.
 
     Colour needs a terminal that can show it; a ``NO_COLOR`` that is not empty turns it off
-    (https://no-color.org).
+    (https://no-color.org), a ``FORCE_COLOR`` that is not empty turns it on, and so does a ``choice``.
     """
+    if choice != "auto":
+        return Style(choice == "always")
+    if os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR"):
+        return Style(True)
     return Style(stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")

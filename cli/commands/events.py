@@ -28,7 +28,7 @@ from replay.cli.reading import (
     task_label,
     tell_condition,
 )
-from replay.cli.style import style_for
+from replay.cli.style import Style, style_for
 from replay.cli.text import pad, printable, shorten
 from replay.errors import UsageError
 from replay.options import ExitCode
@@ -50,6 +50,11 @@ Wanted = Callable[[Event, Owner], bool]
 def configure(parser: Parser) -> None:
     """Add the arguments of `replay events`."""
     add_recording(parser)
+    add_choice(parser)
+
+
+def add_choice(parser: Parser) -> None:
+    """Add what says which events are wanted."""
     parser.add_argument(
         "range", metavar="A..B", nargs="?", help="from one event (`#N`, `N`) or step (`@N`) to another"
     )
@@ -62,35 +67,47 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the events."""
-    wanted_range = Range(None, None) if args.range is None else parse_range(args.range)
-    for place in (wanted_range.first, wanted_range.last):
-        if isinstance(place, Position) and place.line:
-            raise UsageError(
-                f"a recording knows no places inside a step: {place}",
-                hint=f"`@{place.step}` is all of it",
-            )
+    wanted_range = range_of(args.range)
     with open_recording(args.recording) as recording:
-        wanted = _wanted(recording, args.task, args.kind)
-        found = _Selection(recording, wanted_range, wanted)
+        found = Selection(recording, wanted_range, args.task, args.kind)
         if args.json:
             _write_json(recording, found)
         else:
-            _list(recording, found, limit=None if args.full else VALUE_LIMIT)
+            style, limit = style_for(sys.stdout), None if args.full else VALUE_LIMIT
+            for event, owner in found:
+                write(event_line(event, owner, found, style, limit))
         found.check()
         if found.is_whole:
             tell_condition(recording)
     return ExitCode.FINE
 
 
-class _Selection:
+def range_of(text: str | None) -> Range:
+    """Return the range of events that was asked for.
+
+    Raises:
+      UsageError: it is none.
+    """
+    wanted = Range(None, None) if text is None else parse_range(text)
+    for place in (wanted.first, wanted.last):
+        if isinstance(place, Position) and place.line:
+            raise UsageError(
+                f"a recording knows no places inside a step: {place}",
+                hint=f"`@{place.step}` is all of it",
+            )
+    return wanted
+
+
+class Selection:
     """The events that were asked for."""
 
-    def __init__(self, recording: Recording, wanted_range: Range, wanted: Wanted) -> None:
+    def __init__(self, recording: Recording, wanted_range: Range, task: str | None, kinds: list[str]) -> None:
         self.names = recording.task_names()
+        self.doors = recording.door_names
         self.is_whole = False
         self._recording = recording
         self._range = wanted_range
-        self._wanted = wanted
+        self._wanted = _wanted(recording, task, kinds)
         self._last: Event | None = None
 
     def __iter__(self) -> Iterator[tuple[Event, Owner]]:
@@ -170,16 +187,14 @@ def _about_task(event: Event) -> int:
     return value if type(value) is int else 0
 
 
-def _list(recording: Recording, found: _Selection, *, limit: int | None) -> None:
-    style = style_for(sys.stdout)
-    doors = recording.door_names
-    for event, owner in found:
-        value = printable(describe_value(event.key, event.value, limit)) if event.key < 0 else ""
-        write(
-            f"{style('dim', pad(f'#{event.index}', 6))} {style('position', pad(f'@{event.step}', 5))} "
-            f"{style('name', pad(shorten(_label(owner, found), _OWNER_COLUMNS), _OWNER_COLUMNS))} "
-            f"{pad(printable(_kind(event, doors)), _KIND_COLUMNS)} {value}".rstrip()
-        )
+def event_line(event: Event, owner: Owner, found: Selection, style: Style, limit: int | None) -> str:
+    """Return an event as one line, with its value in about ``limit`` characters."""
+    value = printable(describe_value(event.key, event.value, limit)) if event.key < 0 else ""
+    return (
+        f"{style('dim', pad(f'#{event.index}', 6))} {style('position', pad(f'@{event.step}', 5))} "
+        f"{style('name', pad(shorten(_label(owner, found), _OWNER_COLUMNS), _OWNER_COLUMNS))} "
+        f"{pad(printable(_kind(event, found.doors)), _KIND_COLUMNS)} {value}".rstrip()
+    )
 
 
 def _kind(event: Event, doors: Mapping[int, str]) -> str:
@@ -194,7 +209,7 @@ def _kind(event: Event, doors: Mapping[int, str]) -> str:
     return f"{name} fd={fd}" if fd and tag >= FIRST_DOOR else name
 
 
-def _label(owner: Owner, found: _Selection) -> str:
+def _label(owner: Owner, found: Selection) -> str:
     thread = f"thread {owner.stream}" if owner.stream else ""
     match owner.kind:
         case "task":
@@ -205,26 +220,28 @@ def _label(owner: Owner, found: _Selection) -> str:
             return f"{owner.kind} ({thread})" if thread else owner.kind
 
 
-def _write_json(recording: Recording, found: _Selection) -> None:
+def _write_json(recording: Recording, found: Selection) -> None:
     """Write one object, an event a line; not all events at once, they may be many."""
     head = json_text(json_head(recording))
     sys.stdout.write(f'{head[:-1]}, "events": [')
-    doors = recording.door_names
     separator = "\n"
     for event, owner in found:
-        fd = split_key(event.key)[1] if event.key < 0 else 0
-        one = {
-            "event": f"#{event.index}",
-            "pos": f"@{event.step}",
-            "thread": event.stream,
-            "owner": owner.kind,
-            "task": f"T{owner.task}" if owner.kind == "task" else None,
-            "kind": event_name(event.key, doors),
-            "fd": fd or None,
-            "value": json_value(event.value),
-        }
-        sys.stdout.write(separator + json_text(one))
+        sys.stdout.write(separator + json_text(event_json(event, owner, found)))
         separator = ",\n"
     unknown = {"damage": None, "cut": None, "running": None}
     tail = json_text(json_condition(recording) if found.is_whole else unknown)
     sys.stdout.write(f"\n], {tail[1:]}\n")
+
+
+def event_json(event: Event, owner: Owner, found: Selection) -> dict[str, object]:
+    """Return an event as JSON."""
+    return {
+        "event": f"#{event.index}",
+        "pos": f"@{event.step}",
+        "thread": event.stream,
+        "owner": owner.kind,
+        "task": f"T{owner.task}" if owner.kind == "task" else None,
+        "kind": event_name(event.key, found.doors),
+        "fd": (split_key(event.key)[1] or None) if event.key < 0 else None,
+        "value": json_value(event.value),
+    }

@@ -50,13 +50,18 @@ def run(args: argparse.Namespace) -> int:
     """Say what there is to say."""
     with open_recording(args.recording) as recording:
         if args.json:
-            write_json(_json(recording))
+            write_json(info_json(recording))
         else:
-            style = style_for(sys.stdout)
-            for label, text in _lines(recording, style):
-                write(f"{style('dim', pad(label, _LABEL))}{text}".rstrip())
+            for line in info_lines(recording, style_for(sys.stdout)):
+                write(line)
         tell_condition(recording)
     return ExitCode.FINE
+
+
+def info_lines(recording: Recording, style: Style) -> Iterator[str]:
+    """Yield what there is to say."""
+    for label, text in _lines(recording, style):
+        yield f"{style('dim', pad(label, _LABEL))}{text}".rstrip()
 
 
 def _lines(recording: Recording, style: Style) -> Iterator[tuple[str, str]]:
@@ -256,7 +261,8 @@ def _recorder_lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "recorder" if at == 0 else _CONTINUED, cut(line, _MAX_LIST)
 
 
-def _json(recording: Recording) -> dict[str, object]:
+def info_json(recording: Recording) -> dict[str, object]:
+    """Return it as JSON."""
     survey, outcome = recording.survey(), recording.outcome
     cost, redaction = _cost(outcome), recording.header.get("redaction")
     return {

@@ -13,7 +13,7 @@ import argparse
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -77,25 +77,30 @@ def configure(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw the lanes."""
-    wanted = _steps_range(args.range)
+    wanted = steps_range(args.range)
     with open_recording(args.recording) as recording:
         tasks = recording.tasks()
         chosen = tuple(dict.fromkeys(find_task(tasks, word) for word in args.task))
         if wanted.first is not None:
             check_place(wanted.first, steps_count=recording.steps_count, events_count=recording.events_count)
         ids = {task.id for task in chosen}
-        found = (step for step in recording.steps() if (not ids or step.task in ids) and _is_in(step, wanted))
+        found = (step for step in recording.steps() if (not ids or step.task in ids) and is_in(step, wanted))
         if args.json:
             _write_json(recording, found, chosen or tasks)
         else:
             shown = list(islice(found, MAX_STEPS))
-            _draw(shown, chosen or tasks, has_callbacks=not ids)
+            # Text in a file has the width of a usual terminal, whatever the one is that it was made in.
+            columns = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+            for line in picture(
+                shown, chosen or tasks, style_for(sys.stdout), columns, has_callbacks=not ids
+            ):
+                write(line)
             _tell_rest(args, shown, sum(1 for _ in found))
         tell_condition(recording)
     return ExitCode.FINE
 
 
-def _steps_range(text: str | None) -> Range:
+def steps_range(text: str | None) -> Range:
     """Return the range of steps.
 
     Raises:
@@ -110,7 +115,8 @@ def _steps_range(text: str | None) -> Range:
     return wanted
 
 
-def _is_in(step: Step, wanted: Range) -> bool:
+def is_in(step: Step, wanted: Range) -> bool:
+    """Whether a step is in a range."""
     first, last = wanted.first, wanted.last
     at = Position(step.number)
     return (not isinstance(first, Position) or at >= first) and (not isinstance(last, Position) or at <= last)
@@ -126,35 +132,35 @@ def _tell_rest(args: argparse.Namespace, shown: list[Step], left: int) -> None:
         tell("replay: no steps")
 
 
-def _draw(steps: list[Step], tasks: Sequence[Task], *, has_callbacks: bool) -> None:
+def picture(
+    steps: list[Step], tasks: Sequence[Task], style: Style, columns: int, *, has_callbacks: bool
+) -> Iterator[str]:
+    """Yield the lines of the picture of some steps; none if there are none."""
     if not steps:
         return
-    style = style_for(sys.stdout)
     glyphs = _glyphs()
     labels = {task.id: shorten(task_label(task.id, task.name), _MAX_LABEL) for task in tasks}
     if has_callbacks:
         labels[_CALLBACKS] = "callbacks"
     label_columns = max(map(width, labels.values()))
-    # Text in a file has the width of a usual terminal, whatever the one is that it was made in.
-    columns = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
     room = min(max(columns, _MIN_COLUMNS), _MAX_COLUMNS) - label_columns - 2
     cell = len(f"@{steps[-1].number}") + 1
     if cell * len(steps) > room:
         cell = 1
     per_block = max(room // cell, 1)
-    write(_legend(glyphs, style))
+    yield _legend(glyphs, style)
     for start in range(0, len(steps), per_block):
         block = steps[start : start + per_block]
-        write()
-        write(style("position", " " * (label_columns + 2) + _ruler(block, cell, room)).rstrip())
+        yield ""
+        yield style("position", " " * (label_columns + 2) + _ruler(block, cell, room)).rstrip()
         lanes, left = _lanes(block, tasks, has_callbacks=has_callbacks)
         for number, task in lanes:
             cells = _lane(number, task, block, glyphs)
             drawn = "".join(_fill(glyph, cell, glyphs) for glyph in cells).rstrip()
             label = style("name", pad(labels[number], label_columns))
-            write(f"{label}  {_painted(drawn, glyphs, style)}".rstrip())
+            yield f"{label}  {_painted(drawn, glyphs, style)}".rstrip()
         if left:
-            write(style("dim", f"{counted(left, 'more task')} waiting here"))
+            yield style("dim", f"{counted(left, 'more task')} waiting here")
 
 
 def _lanes(

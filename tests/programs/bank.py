@@ -1,5 +1,3 @@
-"""A race: both deposits read the balance before either has written it."""
-
 import asyncio
 
 

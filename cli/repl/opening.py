@@ -1,0 +1,71 @@
+"""Where a session begins, and what it says then."""
+
+from __future__ import annotations
+
+import os
+
+from replay.cli.repl.command import Result
+from replay.cli.repl.moving import goto, place_of
+from replay.cli.repl.showing import stop_json
+from replay.cli.repl.state import State
+from replay.cli.text import printable, shorten
+from replay.positions import Position
+
+_MAX_FAILURE = 100
+
+
+def open_at(state: State, place: str | None) -> Result:
+    """Go to where the session is to begin: a place, the failure, or the first step.
+
+    Raises:
+      ReplayError: there is no such place.
+    """
+    if not state.can_replay:
+        if place is not None:
+            place_of(state, place)
+        return Result([*_headline(state, None), *_refused(state)])
+    where = None if place is None else place_of(state, place)
+    failure = state.failure() if where is None else None
+    if where is None:
+        where = failure.position if failure is not None else Position(1 if state.session.steps else 0)
+    result = goto(state, where)
+    state.past.clear()
+    result.lines = _headline(state, "opened at the failure" if failure is not None else None) + result.lines
+    result.data = stop_json(state, state.session.stop)
+    return result
+
+
+def _headline(state: State, opened: str | None) -> list[str]:
+    recording = state.session.recording
+    outcome = recording.outcome
+    argv = recording.header.get("argv")
+    name = (
+        os.path.basename(str(argv[0]))
+        if isinstance(argv, list) and argv
+        else os.path.basename(state.session.path)
+    )
+    parts = [state.style("name", printable(name))]
+    failures = recording.failures()
+    if failures:
+        parts += [state.style("error", "FAILED"), shorten(printable(failures[0].error_text), _MAX_FAILURE)]
+    elif outcome.is_failure:
+        parts += [state.style("error", "FAILED"), printable(f"{outcome.how} {outcome.detail}")]
+    elif outcome.is_cut:
+        parts.append("cut: nothing says how it ended")
+    tail = [opened] if opened else []
+    if not opened:
+        tail.append(f"{len(state.session.steps)} steps, {len(state.session.tasks())} tasks")
+    tail.append("`help` lists the commands")
+    return ["  ".join(parts) + state.style("dim", f"      {'; '.join(tail)}")]
+
+
+def _refused(state: State) -> list[str]:
+    refusal = state.session.refusal
+    assert refusal is not None
+    lines = [f"{state.style('error', 'it cannot be replayed here:')} {printable(refusal.message)}"]
+    if refusal.hint:
+        lines.append(f"{state.style('hint', 'hint:')} {printable(refusal.hint)}")
+    return [
+        *lines,
+        "what the recording alone can tell is here: tasks, task, timeline, events, event, io, out, info",
+    ]

@@ -1,0 +1,238 @@
+"""Commands that the recording alone can answer: tasks, events, timeline, output, what it is of.
+
+They work where it cannot be replayed, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from replay.cli.arguments import Parser
+from replay.cli.commands.events import VALUE_LIMIT, Selection, add_choice, event_json, event_line, range_of
+from replay.cli.commands.info import info_json, info_lines
+from replay.cli.commands.timeline import MAX_STEPS, is_in, picture, steps_range
+from replay.cli.repl.command import Command, Result, no_more
+from replay.cli.repl.state import State
+from replay.cli.repl.words import Words
+from replay.cli.text import counted, printable_lines
+from replay.errors import UsageError
+from replay.recording.events import Kind, split_key
+from replay.recording.recording import find_task
+
+_EVENTS: Final = "events"
+_MAX_ROWS: Final = 200
+_TARGETS: Final = {1: "stdout", 2: "stderr"}
+_IO: Final = (
+    "socket.recv", "socket.recv_into", "socket.recvfrom", "socket.recvfrom_into", "socket.recvmsg",
+    "socket.recvmsg_into", "socket.send", "socket.sendall", "socket.sendmsg", "socket.sendto",
+    "socket.connect", "socket.connect_ex", "socket.accept", "socket.close", "socket.shutdown",
+    "os.read", "os.readv", "os.write", "os.writev", "ssl.read", "ssl.write", "ssl.do_handshake",
+)  # fmt: skip
+
+
+# -- events --------------------------------------------------------------------------------------
+
+
+def _add_all(parser: Parser) -> None:
+    parser.add_argument("--all", action="store_true")
+
+
+def _add_events(parser: Parser) -> None:
+    add_choice(parser)
+    parser.add_argument("--all", action="store_true")
+
+
+def _events(state: State, text: str) -> Result:
+    args = Words("events", _add_events).of(text)
+    found = Selection(state.session.recording, range_of(args.range), args.task, args.kind)
+    limit = None if args.all else _MAX_ROWS
+    return _listed(state, found, limit, None if args.full else VALUE_LIMIT)
+
+
+def _listed(state: State, found: Selection, limit: int | None, value_limit: int | None) -> Result:
+    lines: list[str] = []
+    data: list[object] = []
+    each = iter(found)
+    for event, owner in islice(each, limit):
+        lines.append(event_line(event, owner, found, state.style, value_limit))
+        data.append(event_json(event, owner, found))
+    rest = next(each, None)
+    if rest is not None:
+        lines.append(state.style("dim", f"(more from #{rest[0].index} on; `--all` shows all)"))
+    found.check()
+    return Result(lines or ["no such events"], data)
+
+
+def _event(state: State, text: str) -> Result:
+    if not text:
+        raise UsageError("`event` takes an event", hint="`event #12`; `events` lists them")
+    number = text if text[:1] == "#" else f"#{text}"
+    return _listed(state, Selection(state.session.recording, range_of(number), None, []), None, None)
+
+
+def _io(state: State, text: str) -> Result:
+    if text and not (text.isascii() and text.isdigit()):
+        raise UsageError(
+            f"`io` takes a file descriptor: {text!r:.60}", hint="`events --kind socket` shows all"
+        )
+    wanted = int(text) if text else None
+    lines: list[str] = []
+    data: list[object] = []
+    known = set(state.session.recording.door_names.values())
+    found = Selection(state.session.recording, range_of(None), None, [name for name in _IO if name in known])
+    for event, owner in found:
+        one = event_json(event, owner, found)
+        is_file = str(one["kind"]).startswith("os.")  # files too: only where it is asked for
+        if is_file if wanted is None else one["fd"] != wanted:
+            continue
+        if len(lines) >= _MAX_ROWS and not state.settings.json:
+            lines.append(
+                state.style("dim", f"(more from #{event.index} on; `events #{event.index}.. --kind socket`)")
+            )
+            break
+        lines.append(event_line(event, owner, found, state.style, VALUE_LIMIT))
+        data.append(one)
+    return Result(
+        lines
+        or [
+            "nothing went over sockets; `io FD` looks at one descriptor"
+            if wanted is None
+            else f"nothing went over {wanted}"
+        ],
+        data,
+    )
+
+
+def outputs(state: State, *, is_whole: bool) -> Iterator[tuple[int, int, bytes]]:
+    """Yield what the program writes: step, 1 or 2, and what; up to here unless all is wanted."""
+    if state.can_replay and not is_whole:
+        for position, target, written in state.session.timeline.written():
+            yield position.step, target, written
+        return
+    for event in state.session.recording.events():
+        if event.key < 0:
+            tag, target = split_key(event.key)
+            if tag == Kind.OUTPUT and isinstance(event.value, list) and len(event.value) > 1:
+                data = event.value[1]
+                if isinstance(data, bytes):
+                    yield event.step, target, data
+
+
+def _out(state: State, text: str) -> Result:
+    args = Words("out", _add_all).of(text)
+    lines: list[str] = []
+    data: list[object] = []
+    for step, target, written in _joined(outputs(state, is_whole=args.all)):
+        text = written.decode(errors="replace")
+        name = _TARGETS.get(target, str(target))
+        data.append({"pos": f"@{step}", "to": name, "text": text})
+        place = f"{state.style('position', f'@{step}'.rjust(6))} {state.style('dim', name)}"
+        lines += [
+            f"{place}  {line}".rstrip() for line in printable_lines(text.removesuffix("\n")).split("\n")
+        ]
+    none = (
+        "nothing is written"
+        if args.all or not state.can_replay
+        else "nothing was written up to here; `out --all`"
+    )
+    return Result(lines or [none], data)
+
+
+def _joined(found: Iterator[tuple[int, int, bytes]]) -> Iterator[tuple[int, int, bytes]]:
+    """Yield what was written to one place in one step as one piece: programs write lines in parts."""
+    last: tuple[int, int, bytes] | None = None
+    for one in found:
+        if last is not None and last[:2] == one[:2]:
+            last = (*last[:2], last[2] + one[2])
+            continue
+        if last is not None:
+            yield last
+        last = one
+    if last is not None:
+        yield last
+
+
+# -- the whole -----------------------------------------------------------------------------------
+
+
+def _timeline(state: State, text: str) -> Result:
+    tasks = state.session.tasks()
+    words = text.split()
+    ranges = [word for word in words if word[:1] == "@" or ".." in word]
+    if len(ranges) > 1:
+        raise UsageError(f"one range of steps at most: {text!r:.60}")
+    wanted = steps_range(ranges[0] if ranges else None)
+    chosen = tuple(dict.fromkeys(find_task(tasks, word) for word in words if word not in ranges))
+    ids = {task.id for task in chosen}
+    steps = [step for step in state.session.steps if (not ids or step.task in ids) and is_in(step, wanted)]
+    shown = steps[:MAX_STEPS]
+    lines = list(picture(shown, chosen or tasks, state.style, state.width, has_callbacks=not ids))
+    if len(steps) > len(shown):
+        left = counted(len(steps) - len(shown), "more step")
+        lines.append(state.style("dim", f"({left}; `timeline @{shown[-1].number + 1}..` goes on)"))
+    data = [{"pos": f"@{step.number}", "task": f"T{step.task}" if step.task else None} for step in steps]
+    return Result(lines or ["no steps"], data)
+
+
+def _info(state: State, text: str) -> Result:
+    no_more(text, "info")
+    recording = state.session.recording
+    return Result(list(info_lines(recording, state.style)), info_json(recording))
+
+
+COMMANDS: Final = (
+    Command(
+        "events",
+        _EVENTS,
+        "events [A..B] [--task T] [--kind K] [--full] [--all]",
+        "List events of the recording; ends are events, `#N`, or steps, `@N`",
+        ("events @1..@3", "ev --kind spawn,end"),
+        ("event", "io", "timeline"),
+        _events,
+        ("ev",),
+        "range",
+    ),
+    Command(
+        "event", _EVENTS, "event #N", "Show one event in full", ("event #0", "event 1"), ("events",), _event
+    ),
+    Command(
+        "timeline",
+        _EVENTS,
+        "timeline [T ...] [@A..@B]",
+        "Draw who ran when",
+        ("timeline", "tl T1 @1..@20"),
+        ("tasks", "events"),
+        _timeline,
+        ("tl",),
+        "task",
+    ),
+    Command(
+        "io",
+        _EVENTS,
+        "io [FD]",
+        "List what went over sockets, or over one descriptor",
+        ("io", "io | grep recv"),
+        ("events", "out"),
+        _io,
+    ),
+    Command(
+        "out",
+        _EVENTS,
+        "out [--all]",
+        "Show what the program has written up to here, with the steps",
+        ("out", "out --all"),
+        ("io",),
+        _out,
+    ),
+    Command(
+        "info",
+        _EVENTS,
+        "info",
+        "Say what was recorded, where, and how it ended",
+        ("info", "info | grep packages"),
+        ("when",),
+        _info,
+    ),
+)

@@ -1,0 +1,104 @@
+"""The program's source as the recording has it; what is not in it, as it is here."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+from typing import Final
+
+from replay.errors import UsageError
+from replay.recording.reader import RecordingFile
+from replay.recording.sources import Sources
+
+_DEFS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class SourceBook:
+    """Lines of source files."""
+
+    def __init__(self, recording: str, cwd: object) -> None:
+        self._recording = recording
+        self._cwd = cwd if isinstance(cwd, str) else ""
+        self._texts: dict[str, str] | None = None
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text of each file of the program, by its path."""
+        if self._texts is None:
+            with RecordingFile.open(self._recording) as file:
+                files = Sources.of_frames(file.frames()).files
+            self._texts = {
+                path: versions[-1].text.decode(errors="replace") for path, versions in files.items()
+            }
+        return self._texts
+
+    def lines(self, path: str) -> list[str]:
+        """Return the lines of a file; none if it is not to be had."""
+        text = self.texts.get(path)
+        if text is not None:
+            return text.splitlines()
+        return [line.rstrip("\n") for line in linecache.getlines(path)]
+
+    def line(self, path: str, number: int) -> str:
+        """Return one line, empty if it is not to be had."""
+        lines = self.lines(path)
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def is_recorded(self, path: str) -> bool:
+        """Whether the text of a file is in the recording."""
+        return path in self.texts
+
+    def short(self, path: str) -> str:
+        """Return a path as short as it can be."""
+        folder = self._cwd.rstrip("/") + "/"
+        return path[len(folder) :] if len(folder) > 1 and path.startswith(folder) else path
+
+    def path_of(self, word: str) -> str:
+        """Return the file of the program that a word names: its path, or how that ends.
+
+        Raises:
+          UsageError: there is none, or several.
+        """
+        texts = self.texts
+        if word in texts:
+            return word
+        found = [path for path in texts if path.endswith("/" + word.lstrip("/"))]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(map(self.short, sorted(found)[:5]))
+            raise UsageError(f"several files are called {word}: {names}")
+        names = ", ".join(sorted(map(self.short, texts))[:8])
+        raise UsageError(f"no such file in the recording: {word}", hint=f"it has {names}" if names else None)
+
+    def function(self, path: str, number: int) -> tuple[int, int]:
+        """Return the first and the last line of the function around a line; of the file, if there is none."""
+        lines = self.lines(path)
+        try:
+            tree = ast.parse("\n".join(lines))
+        except (SyntaxError, ValueError):
+            return 1, len(lines)
+        best = (1, len(lines))
+        for node in ast.walk(tree):
+            if isinstance(node, _DEFS):
+                first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+                last = node.end_lineno or first
+                if first <= number <= last and last - first <= best[1] - best[0]:
+                    best = (first, last)
+        return best
+
+    def breakable(self, prefix: str = "") -> list[str]:
+        """Return ``file:line`` of each line of the program that has code, of files whose name begins so."""
+        found: list[str] = []
+        for path, text in self.texts.items():
+            name = self.short(path)
+            if not name.startswith(prefix) and not os.path.basename(name).startswith(prefix):
+                continue
+            try:
+                tree = ast.parse(text)
+            except (SyntaxError, ValueError):
+                continue
+            numbers = sorted({node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)})
+            found += [f"{name}:{number}" for number in numbers]
+        return found

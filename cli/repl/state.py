@@ -1,0 +1,144 @@
+"""What a session at the prompt remembers beside the place where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from replay.cli.repl.sources import SourceBook
+from replay.cli.style import Style
+from replay.positions import Position
+from replay.recording.recording import Step
+from replay.timeline.debuggee import Stop
+from replay.timeline.session import Failure, Session
+
+if TYPE_CHECKING:
+    from replay.cli.repl.stops import Breakpoint
+
+USUAL_WIDTH = 100
+"""Columns of text that is not for a terminal."""
+
+
+@dataclass(slots=True)
+class Settings:
+    """What `set` changes.
+
+    Attributes:
+      width: columns; None is those of the terminal.
+      pager: long output is shown by the page, on a terminal.
+      color: commands paint what they print.
+      internals: frames of libraries and of Python itself are shown, and stepped into.
+      json: each command prints one JSON object.
+    """
+
+    width: int | None = None
+    pager: bool = True
+    color: bool = False
+    internals: bool = False
+    json: bool = False
+
+
+@dataclass(slots=True)
+class State:
+    """A session at the prompt.
+
+    Attributes:
+      session: the recording and its replay.
+      settings: what `set` changes.
+      columns: of the terminal.
+      frame: the frame that one looks at, 0 is the innermost; None: the innermost of the program's own.
+      task: whose frames one looks at; None: those of whoever runs here.
+      bookmarks: places with a name.
+      past: where one was before, the last one last.
+      future: where one was before `back`.
+      breakpoints: where to stop, by number.
+      displays: expressions that are shown at each stop, with what each was last.
+      aliases: other names for commands.
+      lines: what was typed.
+      last_motion: what an empty line does again.
+      listed: the next line that `list` shows, if one goes on with it.
+      reason: how one came here, in a few words.
+      is_interactive: somebody is at a terminal.
+    """
+
+    session: Session
+    settings: Settings = field(default_factory=Settings)
+    columns: int = USUAL_WIDTH
+    frame: int | None = None
+    task: int | None = None
+    bookmarks: dict[str, Position] = field(default_factory=dict)
+    past: list[Position] = field(default_factory=list)
+    future: list[Position] = field(default_factory=list)
+    breakpoints: dict[int, Breakpoint] = field(default_factory=dict)
+    displays: dict[int, tuple[str, str | None]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    last_motion: str = ""
+    listed: tuple[str, int] | None = None
+    reason: str = ""
+    is_interactive: bool = False
+    sources: SourceBook = field(init=False)
+    _names: dict[int, str] | None = None
+    _steps_of: dict[int, list[Step]] | None = None
+    _failure: tuple[Failure | None] | None = None
+
+    def __post_init__(self) -> None:
+        self.sources = SourceBook(self.session.path, self.session.recording.header.get("cwd"))
+
+    @property
+    def style(self) -> Style:
+        """How text is painted."""
+        return Style(self.settings.color and not self.settings.json)
+
+    @property
+    def width(self) -> int:
+        """Columns that there are."""
+        return self.settings.width or self.columns
+
+    @property
+    def can_replay(self) -> bool:
+        """Whether there is a replay, and not just a file."""
+        return self.session.refusal is None
+
+    @property
+    def stop(self) -> Stop | None:
+        """Where one is; None if there is no replay."""
+        return self.session.stop if self.can_replay else None
+
+    @property
+    def position(self) -> Position | None:
+        """Where one is, in short."""
+        stop = self.stop
+        return None if stop is None else stop.position
+
+    @property
+    def end(self) -> Position:
+        """The end of the run."""
+        return Position(len(self.session.steps) + 1)
+
+    def steps_of(self, task: int) -> list[Step]:
+        """Return the steps of a task, in order."""
+        if self._steps_of is None:
+            self._steps_of = {}
+            for step in self.session.steps:
+                self._steps_of.setdefault(step.task, []).append(step)
+        return self._steps_of.get(task, [])
+
+    def failure(self) -> Failure | None:
+        """Return where the run failed, found once."""
+        if self._failure is None:
+            self._failure = (self.session.failure(),)
+        return self._failure[0]
+
+    def time_ns(self, position: Position) -> int | None:
+        """Return when the step of a place began, since the recording did."""
+        steps = self.session.steps
+        return steps[position.step - 1].start_ns if 0 < position.step <= len(steps) else None
+
+    def owner_name(self, owner: str) -> str:
+        """Return what the owner of a place is called: a task by its name."""
+        if owner[:1] == "T" and owner[1:].isdigit():
+            if self._names is None:
+                self._names = {task.id: task.name for task in self.session.tasks()}
+            return self._names.get(int(owner[1:]), owner)
+        return owner.partition("@")[0]

@@ -1,0 +1,414 @@
+"""`replay debug` in scripts, from pipes, in JSON, refused, with its exit codes; on a lost update."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Done, run_replay
+
+PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
+
+
+@pytest.fixture(scope="session")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Record a run of the bank, once."""
+    folder = tmp_path_factory.mktemp("bank")
+    shutil.copy(PROGRAM, folder / "bank.py")
+    done = run_replay("record", "-o", "run.rec", "bank.py", cwd=folder)
+    assert done.returncode == 1, done.stderr
+    return folder / "run.rec"
+
+
+def debug(recording: Path, *commands: str, options: tuple[str, ...] = ("--batch",), **settings: Any) -> Done:
+    """Run commands on a recording."""
+    words = [word for command in commands for word in ("-ex", command)]
+    return run_replay("debug", recording.name, *options, *words, cwd=recording.parent, timeout=60, **settings)
+
+
+def objects(done: Done) -> list[dict[str, Any]]:
+    """Return the JSON objects on stdout."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+SESSION = {
+    "rn": """\
+> bank.py:30 main()  task Task-1  @14.2
+-> assert total == 180, f"lost update: {total} != 180"
+""",
+    "locals | grep total": "total = 130\n",
+    "b bank.py:15": "break 1: bank.py:15\n",
+    "rc": """\
+> bank.py:15 Store.put()  task bob  @11.1  breakpoint 1
+-> self.rows[key] = value
+""",
+    "p value, self.rows": "(130, {'acct': 150})\n",
+    "bookmark overwrite": "bookmark overwrite = @11.1\n",
+    "w": """\
+  #2 bank.py:33 <module>()  asyncio.run(main())
+  #1 bank.py:21 deposit()  await store.put("acct", balance)
+> #0 bank.py:15 Store.put()  self.rows[key] = value
+""",
+    "display self.rows": "1: self.rows = {'acct': 150}\n",
+    "rtc alice": "> @10  task alice is about to run: bank.py:14 Store.put()\n-> await asyncio.sleep(0.001)\n"
+    "1: self.rows = {'acct': 100}   was {'acct': 150}\n",
+    "s": """\
+> bank.py:15 Store.put()  task alice  @10.1
+-> self.rows[key] = value
+1: self.rows = {'acct': 100}
+""",
+    "undisplay": "nothing is displayed\n",
+    "up": '> #1 bank.py:21 deposit()  await store.put("acct", balance)\n',
+    "args": "store  = <",
+    "p balance, amount": "(150, 50)\n",
+    "goto @7": """\
+> @7  task bob is about to run: bank.py:10 Store.get()
+-> await asyncio.sleep(0.001)
+""",
+    "tasks": None,
+    "tree": """\
+T1 Task-1  waiting  main bank.py:26
+├─ T2 alice  waiting  Store.put bank.py:14  sleep
+└─ T3 bob  ready  Store.get bank.py:10
+""",
+    "await bob": """\
+T3 bob
+   deposit bank.py:19  balance = await store.get("acct")
+   Store.get bank.py:10  await asyncio.sleep(0.001)
+   sleep
+""",
+    "ready": "* task bob  is here\n  (nothing else is ready)\n",
+    "why": "T3 bob is ready to run: Store.get bank.py:10; it runs at @7\n",
+    "why alice": """\
+T2 alice is waiting in Store.put bank.py:14 since @6
+  sleep
+  can be ended by: a timer
+  in this run it goes on at @10: `tcont T2`
+""",
+    "task alice where": """\
+  #2 bank.py:21 deposit()  await store.put("acct", balance)
+> #1 bank.py:14 Store.put()  await asyncio.sleep(0.001)
+""",
+    "task alice p key, value": "('acct', 150)\n",
+    "goto 7": None,
+    "goto @7.1": """\
+> bank.py:11 Store.get()  task bob  @7.1
+-> return value
+""",
+    "s 2": """\
+> bank.py:20 deposit()  task bob  @7.3
+-> balance += amount
+""",
+    "n": """\
+> bank.py:21 deposit()  task bob  @7.4
+-> await store.put("acct", balance)
+""",
+    "list 19,21": """\
+   19      balance = await store.get("acct")
+   20      balance += amount
+-> 21      await store.put("acct", balance)
+""",
+    "ll": """\
+   18  async def deposit(store, amount):
+   19      balance = await store.get("acct")
+   20      balance += amount
+-> 21      await store.put("acct", balance)
+""",
+    "p balance": "130\n",
+    "balance + 1": "131\n",
+    "!balance = 5; print(balance)": "5\n(run in a copy of the process: what it changed is discarded)\n",
+    "whatis balance": "<class 'int'>\n",
+    "p balance ": "130\n",
+    "rev n": """\
+> bank.py:20 deposit()  task bob  @7.3
+-> balance += amount
+""",
+    "assert balance == 100": "",
+    "goto overwrite": """\
+> bank.py:15 Store.put()  task bob  @11.1
+-> self.rows[key] = value
+""",
+    "- 4": "> @8  a callback is about to run\n",
+    "+": "> @9  a callback is about to run\n",
+    "back 2": """\
+> bank.py:15 Store.put()  task bob  @11.1
+-> self.rows[key] = value
+""",
+    "forward": "> @8  a callback is about to run\n",
+    "restart": "> @0  the start: nothing of the program has run\n",
+    "rc ": "this is the start of the recording: still at @0\n",
+    "goto end": "> @20  the end of the run: exit code 1\n",
+    "c": "this is the end of the run: still at @20\n",
+    "goto overwrite ": """\
+> bank.py:15 Store.put()  task bob  @11.1
+-> self.rows[key] = value
+""",
+    "last self.rows['acct']": """\
+self.rows['acct']: 100 -> 150   by task alice
+> bank.py:15 Store.put()  task alice  @10.1
+-> self.rows[key] = value
+""",
+    "goto failure": """\
+> bank.py:30 main()  task Task-1  @14.3  raises AssertionError: lost update: 130 != 180
+-> assert total == 180, f"lost update: {total} != 180"
+""",
+    "out": "nothing was written up to here; `out --all`\n",
+    "timeline alice bob": """\
+█ runs   ─ waits   · not yet started   X fails   C ends cancelled
+
+          @2  @3  @6  @7  @10 @11
+T2 alice  ██  ────██  ────██
+T3 bob    ····██  ────██  ────██
+""",
+    "events @6..@7 | grep step": "",
+}
+
+
+def test_a_session(bank: Path) -> None:
+    """The whole story, with what each command prints."""
+    commands = [command for command, said in SESSION.items() if said is not None]
+    done = debug(bank, *commands, options=("--json", "--batch"))
+    assert done.stderr == ""
+    assert done.returncode == 0
+    for command, found in zip(commands, objects(done), strict=True):
+        said = SESSION[command]
+        assert said is not None
+        text = found["text"] + "\n" if found["text"] else ""
+        if command == "args":
+            assert text.startswith(said)
+            assert text.endswith("\namount = 50\n")
+        elif command.startswith("events"):
+            assert [line.split()[1:] for line in text.splitlines()] == [
+                ["@6", "T2", "alice", "step"],
+                ["@7", "T3", "bob", "step"],
+            ]
+        else:
+            assert (command, text.split("(1 more")[0]) == (command, said)
+
+
+def test_plain_output_is_the_text_alone(bank: Path) -> None:
+    done = debug(bank, "rn", "p total", "taks")
+    assert done.stdout == SESSION["rn"] + "130\n"  # type: ignore[operator]
+    assert done.stderr == (
+        "replay: no command, and no variable, is called taks\n\nhint: did you mean `tasks`?\n"
+    )
+    assert done.returncode == 1
+
+
+def test_json(bank: Path) -> None:
+    done = debug(bank, "when", "p 1/0", "bookmark here", options=("--batch", "--json"))
+    when, failed, mark = objects(done)
+    assert when.pop("data") | {"t_ns": 0} == {
+        "step": 14,
+        "line": 3,
+        "t_ns": 0,
+        "task": "T1",
+        "owner": "T1",
+        "name": "Task-1",
+        "event": "raise",
+        "reason": "at",
+        "file": "bank.py",
+        "lineno": 30,
+        "function": "main",
+        "message": None,
+    }
+    assert when.pop("text").startswith("@14.3  of 19  t=")
+    assert when == {"v": 1, "cmd": "when", "ok": True, "pos": "@14.3"}
+    assert failed == {
+        "v": 1,
+        "cmd": "p 1/0",
+        "ok": False,
+        "pos": "@14.3",
+        "data": None,
+        "text": "",
+        "error": "ZeroDivisionError: division by zero",
+        "hint": None,
+        "diverged": False,
+    }
+    assert mark["data"] == {"here": "@14.3"}
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "hint"),
+    [
+        ("jump 3", "a recording cannot skip code", "`goto POSITION` goes where the program has been"),
+        ("goto @99", "@99 is outside of this recording, which has @0..@20", None),
+        (
+            "goto nowhere",
+            "no such place: 'nowhere'",
+            "positions are @N, @N.k, #N, start, end, failure, +N, -N, N%, t=1.5ms, and bookmarks",
+        ),
+        ("goto failur", "no such place: 'failur'", "did you mean `failure`?"),
+        ("assert total == 180", "assertion failed at @14.3: total == 180", None),
+        ("assert total - 130", "assertion failed at @14.3: total - 130; it is 0", None),
+        ("set colour on", "no such setting: 'colour'", "there are width, pager, color, internals, json"),
+        ("b nosuch", "the program has no function called nosuch", "FILE:LINE, FUNCTION, task:NAME, exc:TYPE"),
+        ("b depsit", "the program has no function called depsit", "did you mean `deposit`?"),
+        ("b nope.py:3", "no such file in the recording: nope.py", "it has bank.py"),
+        ("b 99", "bank.py has no code from line 99 on", None),
+        ("tcont carol", "no such task: carol", None),
+        ("step -3", "`step` takes a number of times: '-3'", "`!step -3` is Python"),
+        ("tasks --nope", "unrecognized arguments: --nope", "`help tasks` shows what it takes"),
+        ("source /nonexistent", "/nonexistent cannot be read: No such file or directory", None),
+        ("rev tasks", "`rev` takes a motion that goes forward: 'tasks'", None),
+        ("help reverze", "no help on 'reverze'", "did you mean `reverse`?"),
+        ("locals | head x", "`head` takes a number of lines: 'x'", None),
+        ("revers-next 2", "no such command: revers-next", "did you mean `reverse-next`?"),
+    ],
+)
+def test_refusals(refused: dict[str, dict[str, Any]], command: str, message: str, hint: str | None) -> None:
+    found = refused[command]
+    assert found["error"] == message
+    if hint is not None:
+        assert found["hint"] == hint
+
+
+@pytest.fixture(scope="session")
+def refused(bank: Path) -> dict[str, dict[str, Any]]:
+    """Give all commands that are refused, in one session: none of them may change where one is."""
+    (mark,) = [mark for mark in test_refusals.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
+    commands = [command for command, _, _ in mark.args[1]]
+    done = debug(bank, *commands, options=("--batch", "--json"))
+    found = objects(done)
+    assert {one["pos"] for one in found} == {"@14.3"}
+    assert {one["ok"] for one in found} == {False}
+    assert done.returncode == 1
+    return {one["cmd"]: one for one in found}
+
+
+def test_commands_from_a_pipe(bank: Path, tmp_path: Path) -> None:
+    (tmp_path / "commands").write_text("# a comment\n\nrn\n\nquit\np 1\n")
+    with (tmp_path / "commands").open() as commands:
+        done = debug(bank, options=(), stdin=commands)
+    assert (done.stdout, done.stderr, done.returncode) == (SESSION["rn"], "", 0)
+
+
+def test_scripts(bank: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.write_text("bookmark a @3\nassert False\np 'not reached'\n")
+    outer = tmp_path / "outer"
+    outer.write_text(f"alias gf goto failure\ngf\nsource {inner}\np 'not reached either'\n")
+    done = debug(bank, "p 'nor this'", options=("-x", str(outer), "--batch"))
+    assert done.stdout.splitlines()[-1] == "bookmark a = @3"
+    assert done.stderr == "replay: assertion failed at @14.3: False\n"
+    assert done.returncode == 1
+
+
+def test_a_saved_session_can_be_run(bank: Path, tmp_path: Path) -> None:
+    done = debug(bank, "goto @7.3", "bm b", "p balance", f"save {tmp_path / 'saved'}")
+    assert done.returncode == 0
+    assert (tmp_path / "saved").read_text() == (
+        "# commands of `replay debug run.rec`\nbookmark b @7.3\ngoto @7.3\np balance\n"
+    )
+    again = debug(bank, options=("-x", str(tmp_path / "saved"), "--batch"))
+    assert again.stdout.splitlines() == [
+        "bookmark b = @7.3",
+        "> bank.py:20 deposit()  task bob  @7.3",
+        "-> balance += amount",
+        "100",
+    ]
+
+
+def test_output_can_go_to_a_file(bank: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    done = debug(bank, f"locals | grep total > {target}", f"when | head 0 >> {target}", "p 3 > 2")
+    assert (done.stdout, done.stderr) == ("True\n", "")
+    assert target.read_text() == "total = 130\n"
+
+
+def test_where_it_opens(bank: Path) -> None:
+    done = debug(bank, "when", options=("--at", "@3.1", "--batch", "--json"))
+    assert objects(done)[0]["pos"] == "@3.1"
+    done = debug(bank, "when", options=("--at", "@99", "--batch"))
+    assert (done.stdout, done.stderr, done.returncode) == (
+        "",
+        "replay: @99 is outside of this recording, which has @0..@20\n",
+        2,
+    )
+
+
+def test_what_cannot_be_opened(bank: Path, tmp_path: Path) -> None:
+    done = run_replay("debug", tmp_path / "none.rec", "-ex", "when", "--batch")
+    assert (done.stderr, done.returncode) == (f"replay: no such file: {tmp_path / 'none.rec'}\n", 4)
+    other = tmp_path / "other.rec"
+    other.write_text("not a recording")
+    done = run_replay("debug", other, "-ex", "when", "--batch")
+    assert (done.stderr, done.returncode) == (f"replay: `{other}` is not a recording\n", 4)
+    done = run_replay("debug", bank, "--batch")
+    assert done.stderr.startswith("replay: --batch without commands does nothing\n")
+    assert done.returncode == 2
+
+
+def test_an_edited_program_cannot_be_replayed_but_looked_at(bank: Path, tmp_path: Path) -> None:
+    source = bank.with_name("bank.py")
+    text = source.read_text()
+    try:
+        source.write_text(text.replace("+=", "-="))
+        done = debug(bank, "when", "tasks | grep bob", "task bob", "list", "p 1", "taks", "timeline | head 1")
+        assert "bank.py" in done.stderr
+        assert [line.split()[1:3] for line in done.stdout.splitlines()[:1]] == [["bob", "returned"]]
+        assert "  runs at @3, @7, @11\n" in done.stdout
+        assert "no such command: taks\n\nhint: did you mean `tasks`?" in done.stderr
+        assert done.returncode == 1
+        done = debug(bank, "ll | grep balance", options=("--source", "recorded", "--at", "@7.3", "--batch"))
+        assert done.stdout.splitlines()[1] == "-> 20      balance += amount"
+        assert done.returncode == 0
+        done = debug(bank, "goto end", options=("--source", "current", "--at", "@1", "--batch"))
+        assert done.returncode in (0, 3)
+    finally:
+        source.write_text(text)
+
+
+def test_colour(bank: Path) -> None:
+    done = debug(bank, "p 1", "bm x", options=("--batch", "--color", "always"))
+    assert done.stdout == "1\nbookmark x = \x1b[33m@14.3\x1b[0m\n"
+    assert "\x1b" not in debug(bank, "bm x").stdout
+
+
+def test_a_run_that_ends_well(tmp_path: Path) -> None:
+    (tmp_path / "fine.py").write_text(
+        "import asyncio\nasync def main():\n    print('hello', flush=True)\nasyncio.run(main())\n"
+    )
+    assert run_replay("record", "-o", "run.rec", "fine.py", cwd=tmp_path).returncode == 0
+    done = debug(
+        tmp_path / "run.rec",
+        "when",
+        "goto failure",
+        "s",
+        "n 2",
+        "out",
+        "goto end",
+        options=("--json", "--batch"),
+    )
+    when, failure, *_, out, end = objects(done)
+    assert when["pos"] == "@1"
+    assert failure["error"] == "this run did not fail"
+    assert out["data"] == [{"pos": "@1", "to": "stdout", "text": "hello\n"}]
+    assert end["text"].endswith("the end of the run: exit code 0")
+
+
+def test_prompt_toolkit_is_not_loaded_without_a_terminal(bank: Path) -> None:
+    code = (
+        "import sys; from replay.cli.main import main; "
+        f"main(['debug', {str(bank)!r}, '-ex', 'when', '--batch']); "
+        "print([name for name in sys.modules if name.startswith('prompt_toolkit')])"
+    )
+    import subprocess
+
+    from tests.conftest import environment
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,190 @@
+"""`replay debug` at a real terminal: prompt, keys, completion, the line at the bottom, history, the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.conftest import environment, run_replay
+
+PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
+F8, SHIFT_F7, ALT_LEFT, CTRL_C, CTRL_D, CTRL_U = "\x1b[19~", "\x1b[18;2~", "\x1b[1;3D", "\x03", "\x04", "\x15"
+CURSOR_ASKED, CURSOR_TOLD = "\x1b[6n", "\x1b[10;1R"
+PAINT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
+
+
+class Terminal:
+    """A terminal that says where its cursor is, as real ones do: without, no line is drawn at the bottom."""
+
+    def __init__(self, folder: Path, *words: str, term: str = "xterm-256color") -> None:
+        self.said = ""
+        env = {**environment(), "TERM": term, "XDG_STATE_HOME": str(folder / "state"), "PAGER": "cat"}
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "replay", "debug", "run.rec", *words],
+            cwd=str(folder),
+            env=env,
+            dimensions=(40, 120),
+            encoding="utf-8",
+            timeout=30,
+        )
+
+    def send(self, text: str) -> None:
+        """Type."""
+        self.child.send(text)
+
+    def see(self, text: str) -> str:
+        """Wait for a text on the screen; return all that came up to it, without paint."""
+        begin = len(self.said)
+        while text not in self.plain(begin):
+            found = self.child.expect([re.escape(CURSOR_ASKED), r"[^\x1b]+", r"\x1b(?!\[6n)"])
+            self.said += str(self.child.before) + str(self.child.after)
+            if found == 0:
+                self.child.send(CURSOR_TOLD)
+        return self.plain(begin)
+
+    def plain(self, begin: int) -> str:
+        """Return what came from a place on, without paint."""
+        return PAINT.sub("", self.said[begin:])
+
+    def ended(self) -> int | None:
+        """Wait for the end; return the exit code."""
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        return self.child.exitstatus
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Record a run of the bank, once."""
+    folder = tmp_path_factory.mktemp("bank_terminal")
+    shutil.copy(PROGRAM, folder / "bank.py")
+    assert run_replay("record", "-o", "run.rec", "bank.py", cwd=folder).returncode == 1
+    return folder
+
+
+@pytest.fixture
+def terminal(folder: Path) -> Iterator[Terminal]:
+    """Start a session at a terminal; end it, whatever came of it."""
+    found = Terminal(folder)
+    yield found
+    found.child.close(force=True)
+
+
+def test_a_session_at_a_terminal(terminal: Terminal, folder: Path) -> None:
+    opened = terminal.see("F1 help")
+    assert "bank.py  FAILED  AssertionError: lost update: 130 != 180      opened at the failure" in opened
+    assert "> bank.py:30 main()  task Task-1  @14.3  raises AssertionError: lost update: 130 != 180" in opened
+    assert "(replay @14.3 Task-1)" in opened
+    assert re.search(r"run\.rec @14\.3 of 19 \| t=[\d.]+ ms \| Task-1 main bank\.py:30 \| 1 task \| ", opened)
+
+    terminal.send(SHIFT_F7)
+    assert "reverse-step" in terminal.see("@14.2 of 19")
+    terminal.send(F8)
+    terminal.see("@14.3 of 19")
+    terminal.send(ALT_LEFT)
+    terminal.see("@14.2 of 19")
+
+    terminal.send("p store.\t")
+    assert "rows" in terminal.see("rows")
+    terminal.send(CTRL_C)
+    terminal.see("(replay @14.2 Task-1)")
+    terminal.send('p store.rows["\t')
+    terminal.see('store.rows["acct"]')
+    terminal.send("\r")
+    terminal.see("130")
+    terminal.send("rtcont ali")
+    terminal.see("ali")
+    terminal.send("\t")
+    terminal.see("ce")
+    terminal.send("\r")
+    terminal.see("> @10  task alice is about to run")
+    terminal.send("s\r")
+    terminal.see("@10.1 of 19")
+    terminal.send("\r")  # the last motion again
+    terminal.see("@10.2 of 19")
+    terminal.send("p value\r\r")  # which is not the last command
+    terminal.see("@10.3 of 19")
+    terminal.send("nosuch.thing\r")
+    terminal.see("replay: NameError: name 'nosuch' is not defined")
+    terminal.send(CTRL_D)
+    assert terminal.ended() == 0
+
+    history = folder / "state" / "replay" / "debug_history"
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    assert "+rtcont alice\n" in history.read_text()
+
+
+LONG = """\
+import asyncio
+
+
+async def spin():
+    total = 0
+    for number in range(2_000_000):
+        total += number
+    return total
+
+
+asyncio.run(spin())
+"""
+
+
+def test_a_long_motion_shows_where_it_is_and_can_be_ended(tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text(LONG)
+    assert run_replay("record", "-o", "run.rec", "long.py", cwd=tmp_path).returncode == 0
+    terminal = Terminal(tmp_path)
+    terminal.see("F1 help")
+    terminal.send("c long.py:6\r")
+    terminal.see("@1.2 of ")
+    terminal.send("until long.py:8\r")
+    terminal.see("... @1 of ")
+    terminal.send(CTRL_C)
+    ended = terminal.see("interrupted at @1.")
+    assert "-> " in ended
+    terminal.send("p number >= 0, number < 1_999_999\r")
+    terminal.see("(True, True)")
+    terminal.send("back\r")
+    terminal.see("@1.2 of ")
+    terminal.send(CTRL_D)
+    assert terminal.ended() == 0
+
+
+def test_a_terminal_that_can_only_print(folder: Path) -> None:
+    terminal = Terminal(folder, "--color", "never", term="dumb")
+    terminal.see("(replay @14.3 Task-1) ")
+    terminal.send("rn\n")
+    terminal.see("(replay @14.2 Task-1) ")
+    terminal.send("q\n")
+    assert terminal.ended() == 0
+    assert "\x1b" not in terminal.said
+
+
+def test_no_process_is_left_when_the_terminal_is_gone(folder: Path) -> None:
+    terminal = Terminal(folder)
+    terminal.see("F1 help")
+    pid = terminal.child.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    assert children
+    terminal.child.kill(9)
+    terminal.child.wait()
+    for child in children:
+        while os.path.exists(f"/proc/{child}") and "Z" not in state_of(child):
+            pass
+    terminal.child.close(force=True)
+
+
+def state_of(pid: str) -> str:
+    """Return the state of a process; Z if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
