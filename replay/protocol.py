@@ -19,6 +19,8 @@ A goal (all parts may be missing):
 * ``stops``: a list of conditions (`Stop conditions` below); the first one met stops.
 * ``last``: do not stop at what is met, but say at ``at`` which was met last, as ``met``.
 * ``all``: likewise, but say all of them, up to so many.
+* ``rough``: count no lines, which is much faster: the position that is met is only right in its step. All
+  conditions must be of the kinds ``place`` and ``step``.
 * ``pause_ns``: stop at the first step after so much CPU time.
 
 Stop conditions, by ``kind``; each may have an ``id``, which is given back:

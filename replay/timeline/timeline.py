@@ -101,6 +101,20 @@ class Timeline:
 
     def forward(self, goal: dict[str, Any]) -> Stop:
         """Run on until ``goal`` is met; see ``replay.protocol``."""
+        if not _can_be_rough(goal):
+            return self._run(goal)
+        before = self.here
+        self.here = before.fork()
+        rough = self._run({**goal, "rough": True})
+        if rough.reason != "met" or rough.event == "step":
+            before.kill()
+            return rough
+        # Now it is known in which step; there the lines are counted.
+        step = rough.position.step
+        self.here.kill()
+        self.here = before
+        if step > before.stop.position.step:
+            self.goto(Position(step))
         return self._run(goal)
 
     def look_forward(self, goal: dict[str, Any]) -> Stop | None:
@@ -127,14 +141,45 @@ class Timeline:
         end = position
         if first > START:
             self._visit(first)
+        is_rough = _can_be_rough(goal)
         while end > first:
             start = self._checkpoint_before(end)
-            found = self._met(start, {**goal, "last": True}, end)
+            if is_rough and start.stop.position.step < end.step:
+                if end.line:  # lines of its own step have to be counted
+                    step = end.step
+                else:
+                    steps = self._met(start, {**goal, "last": True, "rough": True}, end)
+                    steps = steps or self._met_at(start, goal)
+                    if not steps:
+                        end = start.stop.position
+                        continue
+                    step = steps[-1][0]
+                    end = Position(step + 1)
+                self._visit(Position(step))
+                start = self._checkpoint_before(end)
+            found = self._met(start, {**goal, "last": True}, end) or self._met_at(start, goal)
             found = [one for one in found if Position(one[0], one[1]) >= first]
             if found:
                 return found[-1]
             end = start.stop.position
         return None
+
+    def _met_at(self, start: Debuggee, goal: dict[str, Any]) -> list[list[Any]]:
+        """Return what of ``goal`` is met just where a checkpoint stands: it does not come there any more."""
+        stop = start.stop
+        here = stop.position
+        if here == START:
+            return []
+        if here.line:
+            found = self._met(
+                self._checkpoint_before(here), goal | {"last": True}, Position(here.step, here.line + 1)
+            )
+            return [one for one in found if Position(one[0], one[1]) == here]
+        return [
+            [here.step, 0, stop.owner, one.get("id"), "step"]
+            for one in goal.get("stops", ())
+            if one["kind"] == "step" and one.get("owner") in (None, stop.owner)
+        ][:1]
 
     def all_between(self, first: Position, last: Position, goal: dict[str, Any]) -> list[list[Any]]:
         """Return all that is met of ``goal`` from ``first`` to before ``last``; we do not move."""
@@ -226,3 +271,9 @@ class Timeline:
         if message["index"] == len(self.output):
             position = Position(message["position"][0])  # lines are not always counted
             self.output.append((position, message["target"], message["data"]))
+
+
+def _can_be_rough(goal: dict[str, Any]) -> bool:
+    """Whether the step in which something is met can be found without counting lines."""
+    kinds = {one["kind"] for one in goal.get("stops", ())}
+    return "place" in kinds and kinds <= {"place", "step"}

@@ -66,6 +66,8 @@ class _Goal:
         self.for_lines = [one for one in stops if one["kind"] not in ("step", "watch")]
         self.watches = [Watch(one) for one in stops if one["kind"] == "watch"]
         self.is_last = bool(form.get("last"))
+        self.is_rough = bool(form.get("rough"))
+        self._seen: dict[tuple[CodeType, int], bool] = {}
         self.is_all = bool(form.get("all"))
         self.pause_ns: int | None = form.get("pause_ns")
         self.met: list[list[Any]] = []
@@ -81,6 +83,14 @@ class _Goal:
     def of_step(self, owner: str) -> Mapping[str, Any] | None:
         """Return the condition that a step of ``owner`` meets, or None."""
         return next((one for one in self.for_steps if one.get("owner") in (None, owner)), None)
+
+    def wants_line(self, code: CodeType, line: int) -> bool:
+        """Whether a line is one where somebody wants to stop."""
+        found = self._seen.get((code, line))
+        if found is None:
+            found = any(_is_place(one, code, line) for one in self.for_lines)
+            self._seen[code, line] = found
+        return found
 
     def wants_lines(self, step: int, owner: str) -> bool:
         """Whether the lines of this step must be seen."""
@@ -159,7 +169,9 @@ class Control:
             self._stopped(Stop("called", None, "step"))
         elif self._is_tired():
             self._stopped(Stop("pause", None, "step"))
-        if self._goal.wants_lines(self.step, owner):
+        if self._goal.is_rough:
+            self._lines.on(self._goal.wants_line)
+        elif self._goal.wants_lines(self.step, owner):
             self._lines.on()
         elif self._lines.is_on:
             self._lines.off()
@@ -170,9 +182,9 @@ class Control:
 
     def on_line(self, frame: FrameType, event: str, value: object) -> None:
         """A line is about to run, a frame returns, or an exception is raised in one."""
-        self.line += 1
         goal = self._goal
-        if self.step == goal.step and self.line >= goal.line:
+        self.line += not goal.is_rough
+        if self.step == goal.step and self.line >= goal.line and not goal.is_rough:
             self._stopped(Stop("at", frame, event, value))
             return
         owner = ""
@@ -338,7 +350,9 @@ class Control:
         """The program is about to begin."""
         self.world = world
         self._stopped(Stop("at", None, "step"))
-        if self._goal.wants_lines(0, "main"):
+        if self._goal.is_rough:
+            self._lines.on(self._goal.wants_line)
+        elif self._goal.wants_lines(0, "main"):
             self._lines.on()
 
     # -- copies ----------------------------------------------------------------------------------
@@ -415,11 +429,7 @@ def _matches(one: Mapping[str, Any], frame: FrameType, event: str, value: object
         depth = one.get("depth")
         return depth is None or _depth(frame) <= depth
     if kind == "place":
-        if event != "line" or code.co_filename != one.get("path", code.co_filename):
-            return False
-        if one.get("lines") is not None:
-            return frame.f_lineno in one["lines"]
-        return one["name"] in (code.co_name, code.co_qualname) and frame.f_lineno == _first_line(code)
+        return event == "line" and _is_place(one, code, frame.f_lineno)
     if kind == "raise":
         # Of each frame that it passes through, the one where it comes from.
         return (
@@ -428,6 +438,14 @@ def _matches(one: Mapping[str, Any], frame: FrameType, event: str, value: object
             and _comes_from(value, frame)
         )
     return False
+
+
+def _is_place(one: Mapping[str, Any], code: CodeType, line: int) -> bool:
+    if code.co_filename != one.get("path", code.co_filename):
+        return False
+    if one.get("lines") is not None:
+        return line in one["lines"]
+    return one["name"] in (code.co_name, code.co_qualname) and line == _first_line(code)
 
 
 def _comes_from(error: object, frame: FrameType) -> bool:

@@ -19,6 +19,9 @@ from replay.runtime.divergence import is_installed
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import OUR_FOLDER
 
+Wanted = Callable[[CodeType, int], bool]
+"""Whether a line of some code is to be seen."""
+
 OnEvent = Callable[[FrameType, str, object], None]
 Parked = Callable[[], Iterable[FrameType]]
 
@@ -41,8 +44,8 @@ class Lines(Protocol):
 
     is_on: bool
 
-    def on(self) -> None:
-        """See the lines of all code that begins, or goes on, from now."""
+    def on(self, wanted: Wanted | None = None) -> None:
+        """See the lines of all code that begins, or goes on, from now; only those ``wanted``, if given."""
 
     def off(self) -> None:
         """See nothing."""
@@ -76,6 +79,8 @@ class _Monitoring:
         monitoring = sys.monitoring  # type: ignore[attr-defined]
         self._set_events = monitoring.set_events
         self._set_local_events = monitoring.set_local_events
+        self._restart_events = monitoring.restart_events
+        self._wanted: Wanted | None = None
         self._tool = next(tool for tool in (4, 3, 5, 0) if monitoring.get_tool(tool) is None)
         monitoring.use_tool_id(self._tool, "replay")
         events = monitoring.events
@@ -89,11 +94,15 @@ class _Monitoring:
         ):
             monitoring.register_callback(self._tool, event, function)
 
-    def on(self) -> None:
+    def on(self, wanted: Wanted | None = None) -> None:
         """See the lines from now on."""
+        if wanted is not self._wanted:
+            self._wanted = wanted
+            self._restart_events()  # of lines that were of no interest
+            self.off()
         if not self.is_on:
             self.is_on = True
-            self._set_events(self._tool, self._events)
+            self._set_events(self._tool, self._events if wanted is None else self._line_event)
             # Code learns of it when a frame of it begins or is resumed; what has begun is told here.
             for code in {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}:
                 self._set_local_events(self._tool, code, self._line_event)
@@ -106,7 +115,7 @@ class _Monitoring:
             self._set_events(self._tool, 0)
 
     def _line(self, code: CodeType, line: int) -> object:
-        if not kinds[code]:
+        if not kinds[code] or (self._wanted is not None and not self._wanted(code, line)):
             return self._disable
         if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "line", None)
@@ -132,10 +141,12 @@ class _Tracing:
         self.is_on = False
         self._on_event = on_event
         self._parked = parked
+        self._wanted: Wanted | None = None
         self._raised_in: FrameType | None = None
 
-    def on(self) -> None:
+    def on(self, wanted: Wanted | None = None) -> None:
         """See the lines from now on."""
+        self._wanted = wanted
         if not self.is_on:
             self.is_on = True
             sys.settrace(self._call)
@@ -151,12 +162,19 @@ class _Tracing:
             sys.settrace(None)
 
     def _call(self, frame: FrameType, event: str, value: Any) -> Any:
-        return self._local if kinds[frame.f_code] else None
+        code = frame.f_code
+        if not kinds[code] or (self._wanted is not None and not any_line(code, self._wanted)):
+            return None
+        return self._local
 
     def _local(self, frame: FrameType, event: str, value: Any) -> Any:
         if not self.is_on:
             return None
         if current.stream is None:
+            return self._local
+        if self._wanted is not None:
+            if event == "line" and self._wanted(frame.f_code, frame.f_lineno):
+                self._on_event(frame, "line", None)
             return self._local
         if event == "line":
             self._raised_in = None
@@ -171,6 +189,11 @@ class _Tracing:
             elif not _yields(frame):
                 self._on_event(frame, "return", value)
         return self._local
+
+
+def any_line(code: CodeType, wanted: Wanted) -> bool:
+    """Whether some line of the code is wanted."""
+    return any(wanted(code, line) for _, _, line in code.co_lines() if line is not None)
 
 
 def _yields(frame: FrameType) -> bool:

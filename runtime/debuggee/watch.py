@@ -71,6 +71,8 @@ class Watch:
         stream, current.stream = current.stream, self._refusing
         try:
             return repr(eval(self._code, self._frame.f_globals, self._frame.f_locals))[:MAX_TEXT]  # noqa: S307
+        except (NameError, AttributeError, LookupError):
+            return _ABSENT
         except BaseException as error:
             return f"({type(error).__name__})"
         finally:
