@@ -152,8 +152,8 @@ def test_a_long_motion_shows_where_it_is_and_can_be_ended(tmp_path: Path) -> Non
     assert "-> " in ended
     terminal.send("p number >= 0, number < 1_999_999\r")
     terminal.see("(True, True)")
-    terminal.send("back\r")
-    terminal.see("@1.2 of ")
+    terminal.send("goto @1.3\r")
+    terminal.see("@1.3 of ")
     terminal.send(CTRL_D)
     assert terminal.ended() == 0
 
