@@ -202,6 +202,8 @@ class Control:
                 return
         if goal.watches and kinds[frame.f_code] == OWN:
             self._look(goal, frame, owner or self.owner(current.stream))
+        if goal.is_rough:
+            return  # where this is inside the step nobody knows
         if self._is_called:
             self._stopped(Stop("called", frame, event, value))
         elif self._is_tired():
