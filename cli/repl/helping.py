@@ -90,7 +90,7 @@ read.""",
         "keys on a terminal",
         """\
   F1 help         F2 tasks       F3 tree         F4 timeline
-  F5 continue     F7 step        F8 next
+  F5 continue     F7 step        F8 next         F9 break .
   Shift-F5        reverse-continue
   Shift-F7        reverse-step   Shift-F8        reverse-next
   Alt-Left        back           Alt-Right       forward

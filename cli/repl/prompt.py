@@ -34,6 +34,7 @@ KEYS: Final = {
     "f5": "continue",
     "f7": "step",
     "f8": "next",
+    "f9": "break .",
     "f17": "reverse-continue",  # terminals say F17 for Shift-F5
     "f19": "reverse-step",
     "f20": "reverse-next",

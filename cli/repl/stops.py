@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from replay.cli.repl.command import Command, Result, Takes, count_of, no_more
-from replay.cli.repl.looking import frames_of
+from replay.cli.repl.looking import frame_index, frames_of
 from replay.cli.repl.moving import arrived, moved
 from replay.cli.repl.state import State
 from replay.cli.text import counted, printable
@@ -66,6 +66,8 @@ def goal_of(state: State, text: str) -> dict[str, Any]:
         if not name.strip().replace(".", "_").isidentifier():
             raise UsageError(f"not the name of an exception: {name!r:.60}")
         return {"kind": "raise", "name": name.strip().rpartition(".")[2]}
+    if text == ".":
+        return _place_of_frame(state)
     file, colon, number = text.rpartition(":")
     if number.strip().isdigit():
         path = state.sources.path_of(file.strip()) if colon else _path_here(state)
@@ -75,6 +77,14 @@ def goal_of(state: State, text: str) -> dict[str, Any]:
     raise UsageError(
         f"not a place to stop at: {text!r:.60}", hint="FILE:LINE, LINE, FUNCTION, task:NAME, exc:TYPE"
     )
+
+
+def _place_of_frame(state: State) -> dict[str, Any]:
+    frames = dict(frames_of(state)) if state.can_replay else {}
+    frame = frames.get(frame_index(state))
+    if frame is None:
+        raise UsageError("there is no line here to stop at", hint="FILE:LINE, FUNCTION, task:NAME, exc:TYPE")
+    return {"kind": "place", "path": frame["path"], "lines": [frame["lineno"]]}
 
 
 def _path_here(state: State) -> str:
@@ -368,7 +378,7 @@ COMMANDS: Final = (
     _row(
         "break",
         "break [PLACE[, if EXPR]]",
-        "Stop at FILE:LINE, a LINE of this file, a FUNCTION, task:NAME or exc:TYPE; alone: list them",
+        "Stop at FILE:LINE, LINE, . (this line), FUNCTION, task:NAME or exc:TYPE; alone: list them",
         ("break task:1", "b exc:ValueError, if True"),
         ("tbreak", "continue", "condition", "clear"),
         _break,
