@@ -98,7 +98,7 @@ def _candidates(state: State, line: str) -> Iterator[Candidate]:
         if word.replace("-", "_").isidentifier() or not word:
             yield from _begins(word, ((one.name, one.summary) for one in COMMANDS if one.name[0].isalpha()))
             yield from _begins(word, ((name, state.aliases[name]) for name in sorted(state.aliases)))
-        if word and find(word) is None:
+        if word and find(word) is None and not re.search(r"\w-\w*\Z", word):
             yield from _expression(state, line)
         return
     command = find(word)
