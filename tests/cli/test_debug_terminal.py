@@ -18,7 +18,7 @@ from tests.conftest import environment, run_replay
 PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
 F8, SHIFT_F7, ALT_LEFT, CTRL_C, CTRL_D, CTRL_U = "\x1b[19~", "\x1b[18;2~", "\x1b[1;3D", "\x03", "\x04", "\x15"
 CURSOR_ASKED, CURSOR_TOLD = "\x1b[6n", "\x1b[10;1R"
-LIMIT_S = 60
+LIMIT_S = 30
 PAINT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 
 
@@ -29,6 +29,8 @@ class Terminal:
         self.said = ""
         self.told_count = 0
         env = {**environment(), "TERM": term, "XDG_STATE_HOME": str(folder / "state"), "PAGER": "cat"}
+        for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):  # pytest-xdist sets some
+            env.pop(name, None)
         self.child = pexpect.spawn(
             sys.executable,
             ["-m", "replay", "debug", "run.rec", *words],
@@ -47,7 +49,10 @@ class Terminal:
         """Wait for a text on the screen; return all that came up to it, without paint."""
         begin = len(self.said)
         while text not in self.plain(begin):
-            self.said += self.child.read_nonblocking(4096, timeout=LIMIT_S)
+            try:
+                self.said += self.child.read_nonblocking(4096, timeout=LIMIT_S)
+            except pexpect.TIMEOUT:
+                pytest.fail(f"{text!r} is not shown:\n{self.plain(0)}")
             while self.said.count(CURSOR_ASKED) > self.told_count:
                 self.told_count += 1
                 self.child.send(CURSOR_TOLD)
