@@ -67,6 +67,7 @@ LISTED = (
     Program("uncaught_with_files_open", exit_code=1),
     Program("tracebacks", exit_code=-signal.SIGINT),
     Program("failing_taskgroup", exit_code=1),
+    Program("bank", exit_code=1),
     Program("exit_codes", "3", args=("3",), exit_code=3),
     Program("exit_codes", "0", args=("0",)),
     Program("exit_codes", "256", args=("256",)),
