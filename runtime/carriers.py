@@ -42,6 +42,7 @@ class Carrier(Protocol):
 
     def has_left(self) -> bool:
         """Whether the running thread has left, and only its last finalizers run."""
+        raise NotImplementedError
 
     def frame(self, token: Token) -> FrameType | None:
         """Return the innermost frame of a thread that waits, if that can be known."""

@@ -55,7 +55,7 @@ class Timeline:
         """
         self.output: list[Output] = []
         self.on_progress: Callable[[Position], object] = str
-        self._checkpoints: SortedDict[Position, Debuggee] = SortedDict()
+        self._checkpoints: Any = SortedDict()  # a Debuggee by Position
         self._visited: list[Position] = []
         self._bytes = 0
         self._spacing_ns = SPACING_NS

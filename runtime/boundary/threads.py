@@ -48,6 +48,18 @@ class _Shared:
     world: ClassVar[Any] = None
 
 
+class _Identity:
+    """How a thread knows itself: at replay several may share one of the kernel's."""
+
+    __slots__ = ("get",)
+
+    def __init__(self) -> None:
+        self.get: Callable[[], int] = real.get_ident
+
+
+_self: Final = _Identity()
+
+
 class Lock:
     """``threading.Lock`` as a door; a subclass for each world."""
 
@@ -275,7 +287,6 @@ class RLock:
     __slots__ = ("__weakref__", "_block", "_count", "_owner")
 
     make_lock: ClassVar[type[Lock]]
-    get_ident: ClassVar[Callable[[], int]] = staticmethod(real.get_ident)
 
     def __init__(self) -> None:
         self._block = self.make_lock()
@@ -284,7 +295,7 @@ class RLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, again if it is held by this thread; whether it was taken."""
-        me = RLock.get_ident()
+        me = _self.get()
         if self._owner == me:
             self._count += 1
             return True
@@ -297,7 +308,7 @@ class RLock:
     @unseen
     def release(self) -> None:
         """Give the lock back once."""
-        if self._owner != RLock.get_ident():
+        if self._owner != _self.get():
             raise RuntimeError("cannot release un-acquired lock")
         self._count -= 1
         if not self._count:
@@ -325,10 +336,10 @@ class RLock:
         return state
 
     def _is_owned(self) -> bool:
-        return self._owner == RLock.get_ident()
+        return self._owner == _self.get()
 
     def _recursion_count(self) -> int:
-        return self._count if self._owner == RLock.get_ident() else 0
+        return self._count if self._owner == _self.get() else 0
 
     def _at_fork_reinit(self) -> None:
         self._block._at_fork_reinit()  # type: ignore[attr-defined]
@@ -573,7 +584,7 @@ def _identity(boundary: Installer) -> None:
         stream = current.stream
         return real.get_native_id() if stream is None or stream.ident is None else stream.native_id
 
-    RLock.get_ident = staticmethod(get_ident)
+    _self.get = get_ident
     boundary.replace(_thread, "get_ident", get_ident)
     boundary.replace(_thread, "get_native_id", get_native_id)
     for name, value in (("get_ident", get_ident), ("get_native_id", get_native_id)):
@@ -679,7 +690,7 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
 
     def set_sentinel() -> Lock:
         lock = make_lock()
-        sentinels[RLock.get_ident()] = lock
+        sentinels[_self.get()] = lock
         return lock
 
     def start_with_sentinel(
@@ -690,7 +701,7 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
                 function(*args, **(kwargs or {}))
             finally:
                 drop_locals(current)
-                lock = sentinels.pop(RLock.get_ident(), None)
+                lock = sentinels.pop(_self.get(), None)
                 if lock is not None and lock._is_held():
                     lock.release()
 
