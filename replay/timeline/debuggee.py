@@ -106,6 +106,7 @@ class Debuggee:
             assert child.stderr is not None
             text = child.stderr.read().decode(errors="replace")
             code = child.wait(START_LIMIT_S)
+            found.kill()
             raise _refusal(text, code) from None
         return found
 
@@ -157,8 +158,9 @@ class Debuggee:
     def kill(self) -> None:
         """End it at once."""
         self._socket.close()
-        with contextlib.suppress(OSError):
-            os.kill(self._pid, signal.SIGKILL)
+        if self._child is None or self._child.returncode is None:
+            with contextlib.suppress(OSError):
+                os.kill(self._pid, signal.SIGKILL)
         if self._child is not None:
             assert self._child.stderr is not None
             self._child.stderr.close()

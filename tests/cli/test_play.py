@@ -112,7 +112,7 @@ def test_a_recording_whose_program_was_killed(running: subprocess.Popen[str], fo
 
 
 def test_a_forked_child_that_goes_on_writes_nothing(folder: Path) -> None:
-    record("import os, time\nif not os.fork():\n    time.sleep(20)\n    os._exit(0)\nos.kill(os.getpid(), 9)")
+    record("import os, time\nif not os.fork():\n    time.sleep(3)\n    os._exit(0)\nos.kill(os.getpid(), 9)")
     assert "was cut: the program was killed" in run_replay("info", "run.rec").stderr
 
 
