@@ -1,7 +1,7 @@
 """Messages between a debugged replay and its client.
 
 A message is a map, in msgpack, after its length in four bytes (big endian). The client asks, and the debuggee
-answers each request once, except that output and progress come in between. Both sides are started by us, of
+answers each request once; what the program writes comes in between. Both sides are started by us, of
 one version, so no message says its version.
 
 Requests, by ``do``:
@@ -11,7 +11,9 @@ Requests, by ``do``:
   copy's end of a socket of its own.
 * ``ask``: a question about the stopped program, by its ``name``; answered by ``answer``. Nothing that a
   question does is seen by the program later.
-* ``quit``: end; not answered.
+* ``pause``: stop soon; while it runs, and answered by the ``stopped`` that the ``run`` is answered with.
+
+A client that closes its end ends the process.
 
 A goal (all parts may be missing):
 
@@ -36,10 +38,9 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
 
 Those inside of steps may have a ``condition``, an expression; one that cannot be evaluated counts as true.
 
-A ``stopped`` message has ``reason`` (``at``, ``met``, ``pause``, ``called``, ``end``, ``diverged``,
-``over``),
-``position``, ``owner``, and where the program stands: ``path``, ``lineno``, ``function``, ``event``,
-``depth``.
+A ``stopped`` message has ``reason`` (``at``, ``met``, ``pause``, ``called``, ``end``, ``diverged`` or
+``over``), ``position``, ``owner``, and where it stands: ``path``, ``lineno``, ``function``, ``event``
+and ``depth``.
 
 The owner of a position is a text: ``T5`` is task 5, ``callback@7`` the callback that is step 7, ``main`` the
 main thread outside of any loop, ``thread-2`` another one.

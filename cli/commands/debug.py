@@ -22,7 +22,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from replay.cli.arguments import Parser
-from replay.cli.commands.play import readable
+from replay.cli.commands.play import add_source, readable
 from replay.cli.reading import tell_condition
 from replay.cli.style import style_for
 from replay.errors import UsageError
@@ -50,13 +50,7 @@ def configure(parser: Parser) -> None:
         default="auto",
         help="paint what is shown; auto: on a terminal",
     )
-    parser.add_argument(
-        "--source",
-        choices=("check", "recorded", "current"),
-        default="check",
-        help="which source to run: `check` refuses files that were edited since (the default), `recorded` "
-        "takes the text in the recording, `current` takes the files and goes as far as they agree",
-    )
+    add_source(parser)
 
 
 def run(args: argparse.Namespace) -> int:

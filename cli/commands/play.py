@@ -22,6 +22,12 @@ from replay.options import PlayOptions
 def configure(parser: Parser) -> None:
     """Add the arguments of `replay play`."""
     parser.add_argument("recording", metavar="FILE", help="the recording, as `replay record` left it")
+    add_source(parser)
+    add_timeout(parser, "stop the replay after so many seconds, and say where it is")
+
+
+def add_source(parser: Parser) -> None:
+    """Add the option that says which source a replay runs."""
     parser.add_argument(
         "--source",
         choices=("check", "recorded", "current"),
@@ -29,7 +35,6 @@ def configure(parser: Parser) -> None:
         help="which source to run: `check` refuses files that were edited since (the default), `recorded` "
         "takes the text in the recording, `current` takes the files and goes as far as they agree",
     )
-    add_timeout(parser, "stop the replay after so many seconds, and say where it is")
 
 
 def run(args: argparse.Namespace) -> int:

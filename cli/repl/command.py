@@ -78,6 +78,42 @@ class Command:
     needs_replay: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What the rows of one heading have in common; see `Command`."""
+
+    name: str
+    takes: Takes = ""
+    is_motion: bool = False
+    needs_replay: bool = False
+
+    def row(
+        self,
+        name: str,
+        synopsis: str,
+        summary: str,
+        examples: tuple[str, str],
+        see: tuple[str, ...],
+        run: Handler,
+        short: tuple[str, ...] = (),
+        takes: Takes | None = None,
+    ) -> Command:
+        """Return a row of the table of commands."""
+        return Command(
+            name,
+            self.name,
+            synopsis,
+            summary,
+            examples,
+            see,
+            run,
+            short,
+            self.takes if takes is None else takes,
+            self.is_motion,
+            self.needs_replay,
+        )
+
+
 def no_more(text: str, what: str) -> None:
     """Refuse what stands after a command that takes nothing.
 

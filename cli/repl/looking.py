@@ -6,7 +6,7 @@ import ast
 import pprint
 from typing import Any, Final
 
-from replay.cli.repl.command import Command, Result, count_of, no_more
+from replay.cli.repl.command import Command, Group, Result, count_of, no_more
 from replay.cli.repl.moving import arrived
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
@@ -15,6 +15,7 @@ from replay.errors import ReplayError, UsageError
 from replay.recording.recording import find_task
 
 _LOOK: Final = "look"
+_look: Final = Group(_LOOK, needs_replay=True).row
 _AROUND: Final = 11
 _MAX_LIST: Final = 2000
 DISCARDED: Final = "(run in a copy of the process: what it changed is discarded)"
@@ -388,19 +389,6 @@ def _assert(state: State, text: str) -> Result:
     parts = f"; it is {value_of(state, text)}" if value_of(state, text) != "False" else ""
     where = "" if state.position is None else f" at {state.position}"
     raise ReplayError(f"assertion failed{where}: {text}{parts}")
-
-
-def _look(
-    name: str,
-    synopsis: str,
-    summary: str,
-    examples: tuple[str, str],
-    see: tuple[str, ...],
-    run: Any,
-    short: tuple[str, ...] = (),
-    takes: Any = "",
-) -> Command:
-    return Command(name, _LOOK, synopsis, summary, examples, see, run, short, takes, needs_replay=True)
 
 
 COMMANDS: Final = (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
 from typing import Final
 
-from replay.cli.repl.command import Command, Result, no_more
+from replay.cli.repl.command import Group, Result, no_more
 from replay.cli.repl.state import State
 from replay.errors import ReplayError, UsageError
 
 _SESSION: Final = "session"
+_row: Final = Group(_SESSION).row
 _ON: Final = {
     "on": True,
     "yes": True,
@@ -148,19 +148,6 @@ def _source(_state: State, text: str) -> Result:
 def _quit(_state: State, text: str) -> Result:
     no_more(text, "quit")
     return Result(quits=True)
-
-
-def _row(
-    name: str,
-    synopsis: str,
-    summary: str,
-    examples: tuple[str, str],
-    see: tuple[str, ...],
-    run: Callable[[State, str], Result],
-    short: tuple[str, ...] = (),
-    takes: str = "",
-) -> Command:
-    return Command(name, _SESSION, synopsis, summary, examples, see, run, short, takes)  # type: ignore[arg-type]
 
 
 COMMANDS: Final = (

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from replay.cli.repl.command import Command, Result, Takes, count_of, no_more
+from replay.cli.repl.command import Group, Result, count_of, no_more
 from replay.cli.repl.looking import frame_index, frames_of
 from replay.cli.repl.moving import arrived, moved
 from replay.cli.repl.state import State
@@ -18,6 +18,7 @@ from replay.recording.recording import find_task
 from replay.timeline.debuggee import Stop
 
 _STOPS: Final = "stops"
+_row: Final = Group(_STOPS).row
 _CONDITION: Final = re.compile(r"\s*(?:,\s*(?:if\b)?|\bif\b)\s*(.+)\Z")
 _FUNCTION: Final = re.compile(r"[A-Za-z_][\w.<>]*\Z")
 
@@ -325,19 +326,6 @@ def _go_on(state: State, more: list[dict[str, Any]], *, is_backward: bool) -> Re
     if isinstance(result.data, dict):
         result.data["breakpoint"] = None if met is None else met.number
     return result
-
-
-def _row(
-    name: str,
-    synopsis: str,
-    summary: str,
-    examples: tuple[str, str],
-    see: tuple[str, ...],
-    run: Any,
-    short: tuple[str, ...] = (),
-    takes: Takes = "",
-) -> Command:
-    return Command(name, _STOPS, synopsis, summary, examples, see, run, short, takes)
 
 
 _MOTIONS: Final = (

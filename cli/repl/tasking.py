@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from replay.cli.commands.tasks import task_json
 from replay.cli.reading import place_of, task_label
-from replay.cli.repl.command import Command, Result, no_more
+from replay.cli.repl.command import Group, Result, no_more
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels, long_lines, place_text, short_text
@@ -20,6 +20,8 @@ from replay.positions import Position
 from replay.recording.recording import Task, find_task
 
 _ASYNC: Final = "async"
+_row: Final = Group(_ASYNC, takes="task", needs_replay=True).row
+_file_row: Final = Group(_ASYNC, takes="task").row
 _MAX_ROWS: Final = 200
 _MAX_NAME: Final = 40
 _MAX_TEXT: Final = 60
@@ -354,23 +356,6 @@ def _branch(
         )  # fmt: skip
 
 
-def _row(
-    name: str,
-    synopsis: str,
-    summary: str,
-    examples: tuple[str, str],
-    see: tuple[str, ...],
-    run: Callable[[State, str], Result],
-    short: tuple[str, ...] = (),
-    *,
-    needs_replay: bool = True,
-) -> Command:
-    takes: Any = "task"
-    return Command(
-        name, _ASYNC, synopsis, summary, examples, see, run, short, takes, needs_replay=needs_replay
-    )
-
-
 def _task(state: State, text: str) -> Result:
     if not text:
         raise UsageError("`task` takes a task", hint="`tasks` lists them")
@@ -378,7 +363,7 @@ def _task(state: State, text: str) -> Result:
 
 
 COMMANDS: Final = (
-    _row(
+    _file_row(
         "tasks",
         "tasks [--all]",
         "List the tasks as they are here; `next` is the step in which one runs next",
@@ -386,9 +371,8 @@ COMMANDS: Final = (
         ("task", "tree", "why", "timeline"),
         _tasks,
         ("ps",),
-        needs_replay=False,
     ),
-    _row(
+    _file_row(
         "task",
         "task T [CMD]",
         "Show one task; or look at it with a command: where, locals, p, list; `all` is each of them",
@@ -396,7 +380,6 @@ COMMANDS: Final = (
         ("tasks", "tcont", "where"),
         _task,
         ("t",),
-        needs_replay=False,
     ),
     _row(
         "why",

@@ -88,7 +88,7 @@ class Motions:
         return self._timeline.goto(Position(max(step, 0)))
 
     def task_forward(self, owner: str | None = None) -> Stop | None:
-        """Go on to where ``owner`` (any task: None) runs next; None if it does not any more."""
+        """Go on to where ``owner`` (None: whose code it is here) runs next; None if it does not any more."""
         here = self._timeline.position
         steps = self._steps[owner or self._timeline.stop.owner]
         at = bisect_right(steps, here.step)

@@ -230,27 +230,28 @@ class Timeline:
     def _run(self, goal: dict[str, Any]) -> Stop:
         if self.stop.is_over:
             return self.stop
-        before = self.position
+        reached = self.position
         while True:
             try:
                 stop = self.here.run({**goal, "pause_ns": self._spacing_ns})
             except KeyboardInterrupt:
-                return self._pause(before)
+                return self._pause(reached)
             if stop.is_over:
                 self.ending = stop
             if stop.reason != "pause":
                 return stop
+            reached = stop.position
             self._keep()
-            self.on_progress(stop.position)
+            self.on_progress(reached)
 
-    def _pause(self, before: Position) -> Stop:
-        """Stop after an interruption: where the program can be stopped, or where we came from."""
+    def _pause(self, reached: Position) -> Stop:
+        """Stop after an interruption: where the program can be stopped, or at the last place it was seen."""
         try:
             stop = self.here.pause(PATIENCE_S)
         except DebuggeeLostError:
             self.here.kill()
-            self.here = self._checkpoint_before(Position(before.step, before.line + 1)).fork()
-            stop = self.here.run({"at": [before.step, before.line]})
+            self.here = self._checkpoint_before(Position(reached.step, reached.line + 1)).fork()
+            stop = self.goto(reached)
         return replace(stop, reason="called")
 
     def _keep(self) -> None:

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from replay.runtime import real, unrecorded
 from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.system import first_descriptor
 from replay.runtime.boundary.table import Door
-from replay.runtime.tracebacks import strip
+from replay.runtime.tracebacks import unseen
 
 _OWN_NAME: Final = re.compile(r"/dev/(stdout|stderr)|/dev/fd/(\d+)|/proc/(?:self|thread-self)/fd/(\d+)")
 _NAMED: Final = {"stdout": 1, "stderr": 2}
@@ -45,13 +46,7 @@ class Outputs:
             self._put(os, name, self._naming(getattr(os, name), name))
 
     def _put(self, owner: Any, name: str, function: Any) -> None:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return function(*args, **kwargs)
-            except BaseException as error:
-                strip(error)
-                raise
-
+        call: Any = unseen(function)
         call.__name__ = call.__qualname__ = name
         call.__doc__ = getattr(owner, name).__doc__
         self._boundary.replace(owner, name, call)
@@ -117,7 +112,7 @@ class Outputs:
         targets = self._targets
         world = self._boundary.world
         general = self._boundary.bind(
-            Door("os.write", fd=_first, effect=True, blocking=True, collects=False), real.write
+            Door("os.write", fd=first_descriptor, effect=True, blocking=True, collects=False), real.write
         )
         writev = os.writev
 
@@ -195,8 +190,3 @@ class Outputs:
             return write(*args, **kwargs)
 
         return placed
-
-
-def _first(args: tuple[Any, ...]) -> int:
-    fd = args[0] if args else 0
-    return fd if type(fd) is int else 0

@@ -62,7 +62,8 @@ WAITS = ("wait", "wait3", "wait4", "waitid", "waitpid")
 _IN_OTHER_MODULES = frozenset(("getpid", "getppid", "isatty", "get_terminal_size", "ttyname"))
 
 
-def _first(args: tuple[Any, ...]) -> int:
+def first_descriptor(args: tuple[Any, ...]) -> int:
+    """Return the descriptor that a call names first, 0 if none."""
     fd = args[0] if args else 0
     return fd if type(fd) is int else 0
 
@@ -85,13 +86,13 @@ def install(boundary: Installer) -> None:
     """Put the doors of ``os`` in place."""
     for name in ANSWERS:
         if name not in _IN_OTHER_MODULES:
-            fd = _first if name in _ABOUT_FD else None
+            fd = first_descriptor if name in _ABOUT_FD else None
             boundary.door(Door(f"os.{name}", fd=fd, collects=name not in _BELOW_BUFFERS), os, name)
     for name in READS:
         boundary.door(
             Door(
                 f"os.{name}",
-                fd=_first,
+                fd=first_descriptor,
                 request=lambda args, kwargs: plain_request(args[1:], kwargs),
                 blocking=True,
                 has_content=True,
@@ -102,13 +103,18 @@ def install(boundary: Installer) -> None:
     for name in READS_INTO:
         boundary.door(
             Door(
-                f"os.{name}", fd=_first, request=nothing, captured=_captured, replayed=_filled, blocking=True
+                f"os.{name}",
+                fd=first_descriptor,
+                request=nothing,
+                captured=_captured,
+                replayed=_filled,
+                blocking=True,
             ),
             os,
             name,
         )
     for name in EFFECTS:
-        fd = _first if name in _ABOUT_FD else None
+        fd = first_descriptor if name in _ABOUT_FD else None
         boundary.door(
             Door(
                 f"os.{name}",

@@ -49,10 +49,7 @@ def _frames(control: Control, request: Message, inspector: AsyncioInspector) -> 
         number = control.task
     if not number or (found and number == control.task):
         return found
-    task = inspector.task_of(number)
-    links = [] if task is None else inspector.frames(task)
-    frames = [inspector.frame_of(link.handle) for link in reversed(links) if link.handle]
-    return [frame for frame in frames if frame is not None]
+    return inspector.stack_of(number)
 
 
 def _stack(control: Control, request: Message) -> dict[str, Any]:

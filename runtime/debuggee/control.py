@@ -328,17 +328,12 @@ class Control:
                 self._fork()
             elif what == "ask":
                 self._send(self._answered(request))
-            elif what == "quit":
-                real.exit_now(0)
 
     def _frames_of(self, owner: str) -> list[FrameType]:
         if not owner.startswith("T"):
             return []
         with AsyncioInspector() as inspector:
-            task = inspector.task_of(int(owner[1:]))
-            links = [] if task is None else inspector.frames(task)
-            frames = [inspector.frame_of(link.handle) for link in links if link.handle]
-        return [frame for frame in frames if frame is not None]
+            return inspector.stack_of(int(owner[1:]))[::-1]
 
     def _answered(self, request: Message) -> Message:
         try:

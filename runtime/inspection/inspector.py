@@ -92,6 +92,13 @@ class Inspector(ABC):
         """Return the frame that a handle stands for."""
         return self._handles.get(handle)
 
+    def stack_of(self, number: int) -> list[FrameType]:
+        """Return the frames of a task's chain of awaits, innermost first; none if there is no such task."""
+        task = self.task_of(number)
+        links = [] if task is None else self.frames(task)
+        frames = [self.frame_of(link.handle) for link in reversed(links)]
+        return [frame for frame in frames if frame is not None]
+
     def locals(self, frame: FrameType | int) -> list[Variable]:
         """Return the variables of a frame, arguments first."""
         found = self.frame_of(frame) if isinstance(frame, int) else frame

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 import msgspec
@@ -19,59 +19,10 @@ from replay.runtime.inspection import values
 from replay.runtime.inspection.aio import AsyncioInspector
 from replay.runtime.inspection.data import Blocked, Chain, Error, Place, Ready, TaskInfo, Variable, Wait
 from replay.runtime.inspection.frames import Codes, check
+from tests.unit.stopped import line_of, numbers, spawn, stopped
 
 LONG_S = 1000.0
 HERE = __file__
-
-
-def spawn(number: int, coroutine: Any) -> asyncio.Task[Any]:
-    return asyncio.get_running_loop().create_task(coroutine, name=str(number))
-
-
-def numbers(loop: asyncio.AbstractEventLoop) -> Callable[[asyncio.Task[Any]], int]:
-    """Return the ids of the tasks of a loop: their names."""
-
-    def number(task: asyncio.Task[Any]) -> int:
-        name = task.get_name()
-        return int(name) if name.isdigit() and task.get_loop() is loop else 0
-
-    return number
-
-
-async def cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def stopped(
-    program: Callable[[], Awaitable[Any]], turns: int = 20, factory: Any = None
-) -> Iterator[AsyncioInspector]:
-    """Run a program for some turns of its loop, and stop there."""
-
-    async def run() -> None:
-        kept.append(await program())
-        for _ in range(turns):
-            await asyncio.sleep(0)
-
-    kept: list[Any] = []
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda loop, context: None)
-    loop.set_task_factory(factory)
-    main = loop.create_task(run(), name="main")
-    try:
-        loop.run_until_complete(main)
-        with AsyncioInspector(numbers(loop)) as look:
-            yield look
-    finally:
-        loop.run_until_complete(cancel(asyncio.all_tasks(loop)))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-
-
-def line_of(function: Any, offset: int) -> int:
-    return function.__code__.co_firstlineno + offset  # type: ignore[no-any-return]
 
 
 def one(look: AsyncioInspector, number: int) -> TaskInfo:

@@ -8,69 +8,24 @@ import functools
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from replay.runtime.inspection.aio import AsyncioInspector
 from replay.runtime.inspection.data import Wait
+from tests.unit.stopped import line_of, numbers, spawn, stopped
 
 Spawn = Callable[[int, Coroutine[Any, Any, Any]], "asyncio.Task[Any]"]
 
 LONG_S = 1000.0
 
 
-def numbers(loop: asyncio.AbstractEventLoop) -> Callable[[asyncio.Task[Any]], int]:
-    """Return the ids of the tasks of a loop: their names."""
-
-    def number(task: asyncio.Task[Any]) -> int:
-        name = task.get_name()
-        return int(name) if name.isdigit() and task.get_loop() is loop else 0
-
-    return number
-
-
-def spawn(number: int, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-    return asyncio.get_running_loop().create_task(coroutine, name=str(number))
-
-
-async def cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def stopped(program: Callable[[], Awaitable[Any]]) -> Iterator[AsyncioInspector]:
-    """Run a program until none of its tasks can go on by itself, and stop there."""
-
-    async def run() -> None:
-        kept.append(await program())
-        for _ in range(20):
-            await asyncio.sleep(0)
-
-    kept: list[Any] = []
-    loop = asyncio.new_event_loop()
-    main = loop.create_task(run(), name="main")
-    try:
-        loop.run_until_complete(main)
-        with AsyncioInspector(numbers(loop)) as look:
-            yield look
-    finally:
-        loop.run_until_complete(cancel(asyncio.all_tasks(loop)))
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-
-
 def waits(look: AsyncioInspector, number: int) -> Wait:
     found = look.waits(look.task_of(number))
     assert found is not None
     return found
-
-
-def line_of(function: Any, offset: int) -> int:
-    return function.__code__.co_firstlineno + offset
 
 
 # -- locks --------------------------------------------------------------------------------------------------
