@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn
 
 from replay.options import ExitCode
 from replay.recording.events import TAG_BITS, Kind
@@ -39,17 +39,21 @@ STALLED_S: Final = 1.0
 """A replay that stands at its end for so long is in code without any door."""
 _LOOK_S: Final = 0.1
 
-_T = TypeVar("_T")
-_PlainFrames = Iterable[tuple[int, list[Any]]]
+_PlainFrame = tuple[int, list[Any]]
+_PlainFrames = Iterable[_PlainFrame]
 
 
-def first_frames(chunks: Iterable[list[_T]], count: int) -> Iterator[list[_T]]:
-    """Pass on no more than so many frames: a recording that is still being written has more each time."""
+def first_items(chunks: Iterable[_PlainFrames], count: int) -> Iterator[list[_PlainFrame]]:
+    """Pass on no more than so many items: a recording that is still being written has more each time."""
     for chunk in chunks:
-        yield chunk[:count]
-        count -= len(chunk)
-        if count <= 0:
-            return
+        frames: list[_PlainFrame] = []
+        for number, items in chunk:
+            frames.append((number, items if len(items) <= count else items[:count]))
+            count -= len(items)
+            if count <= 0:
+                yield frames
+                return
+        yield frames
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Ending:
     Attributes:
       how: ``exit``, ``signal``, ``timeout``, ``interrupted``, ``exec``; ``cut`` if nothing says so.
       is_going_on: it had not ended when the recording was opened.
-      frames_count: how many frames there are.
+      items_count: how many items there are.
       is_sudden: it was stopped somewhere, by whatever.
       lengths: how many items each stream has, without the last event.
       extra: what the recorder said about itself; empty if it came to say nothing.
@@ -69,7 +73,7 @@ class Ending:
     detail: Any = None
     is_sudden: bool = False
     is_going_on: bool = False
-    frames_count: int = 0
+    items_count: int = 0
     lengths: Counter[int] = field(default_factory=Counter[int])
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -78,10 +82,10 @@ class Ending:
         """The program came to its own end."""
         return self.how != "cut" and not self.is_sudden
 
-    def watch(self, frames: _PlainFrames) -> Iterator[tuple[int, list[Any]]]:
+    def watch(self, frames: _PlainFrames) -> Iterator[_PlainFrame]:
         """Pass the frames of a recording on, and find out."""
         for number, items in frames:
-            self.frames_count += 1
+            self.items_count += len(items)
             self.lengths[number] += len(items)
             if number == 0 and items and items[-2] in (STOPPED_KEY, EXIT_KEY):
                 value = items[-1]

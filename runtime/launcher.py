@@ -282,7 +282,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     from replay.recording.sources import Sources
     from replay.runtime import environment, redaction, sources, unrecorded
     from replay.runtime.divergence import Reporter
-    from replay.runtime.ending import Ending, first_frames, limit_replay, watch_replay
+    from replay.runtime.ending import Ending, first_items, limit_replay, watch_replay
     from replay.runtime.install import install
 
     path = job["recording"]
@@ -293,7 +293,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
 
     def read() -> Iterator[Any]:
         nonlocal kept
-        for chunk in file.chunks(is_checked=False):
+        for chunk in file.runs():
             if kept is not None:
                 kept.append(chunk)
                 if file.sizes.raw_bytes > _KEPT_BYTES:
@@ -302,13 +302,13 @@ def _play(job: dict[str, Any]) -> NoReturn:
 
     ending = Ending(is_going_on=file.is_being_written)
     found = Sources.of_frames(ending.watch(read()))
-    chunks = file.chunks(is_checked=False) if kept is None else kept
+    chunks = file.runs() if kept is None else kept
     drift.check(header, found, path, job["source"])
     found.is_redacted = found.is_redacted or was_redacted(header, ending.extra)
     environment.restore(header)
     reporter = Reporter(path, found.suspects)
     names: list[str] = header["doors"]
-    frames = first_frames(chunks, ending.frames_count)
+    frames = first_items(chunks, ending.items_count)
     world = _world(job, frames, names, ending, reporter)
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")

@@ -10,7 +10,8 @@ See ``container`` for the layout.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import LOCK_NB, LOCK_SH, LOCK_UN, flock
 from os import O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, fspath, fstat, pread, strerror
@@ -114,10 +115,10 @@ class RecordingFile:
 
     __slots__ = (
         "_damage",
-        "_decode_items",
         "_descriptor",
         "_first",
         "_header",
+        "_is_joined",
         "_prefix",
         "_sizes",
         "is_being_written",
@@ -128,7 +129,7 @@ class RecordingFile:
         self._prefix = prefix
         self._damage: str | None = None
         self._sizes = Sizes()
-        self._decode_items = _decode_items
+        self._is_joined = False
         self._first = _START
         self._header: dict[str, object] = {}
         self.is_being_written = self._has_writer()
@@ -217,20 +218,29 @@ class RecordingFile:
         for frames in self.chunks():
             yield from frames
 
-    def chunks(self, *, is_checked: bool = True) -> Iterator[list[Frame]]:
+    def chunks(self) -> Iterator[list[Frame]]:
         """Yield the frames of each chunk, and of the window, as a list. Sets `damage` and `sizes` as it goes.
 
         Nothing in the file makes it raise.
 
-        Args:
-          is_checked: look at what is inside values too. A replay does without: it compares each value
-            with what it should be, or decodes it by a closed register.
+        Raises:
+          ValueError: the file was closed with `close`.
+        """
+        return self._parts(is_joined=False)
+
+    def runs(self) -> Iterator[list[Frame]]:
+        """Yield the same, quickly: neighbouring frames of a stream are one list, values are not looked into.
+
+        For a replay, which compares each value with what it should be, or decodes it by a closed register.
 
         Raises:
           ValueError: the file was closed with `close`.
         """
+        return self._parts(is_joined=True)
+
+    def _parts(self, *, is_joined: bool) -> Iterator[list[Frame]]:
         self._damage = None
-        self._decode_items = _decode_items if is_checked else _decode_shallow
+        self._is_joined = is_joined
         sizes = self._sizes = Sizes()
         place: _Place | None = self._first
         while place is not None:
@@ -308,7 +318,7 @@ class RecordingFile:
         frames: list[Frame] = []
         try:
             seed = frame_seed(place.seq, place.chain)
-            if _read_frames(payload, seed, frames, self._decode_items) < len(payload):
+            if self._read_frames(payload, seed, frames, is_whole=True) < len(payload):
                 raise _DamageError("is empty")
         except _DamageError as error:
             damage = f"frame {len(frames)} of {where} {error}; what follows is not used"
@@ -332,7 +342,7 @@ class RecordingFile:
             frames: list[Frame] = []
             try:
                 seed = frame_seed(place.seq, place.chain)
-                size = _read_frames(data[WINDOW.size :], seed, frames, self._decode_items)
+                size = self._read_frames(data[WINDOW.size :], seed, frames, is_whole=False)
             except _DamageError as error:
                 where = f"frame {len(frames)} of the window at byte {offset}"
                 return _Part(frames, None, f"{where} {error}; what follows is not used")
@@ -344,6 +354,30 @@ class RecordingFile:
         if magic == WINDOW_MAGIC and seq > place.seq:
             return _Part([], None, chunk_damage)
         return _Part([], None, f"the window at byte {offset} is damaged; the last events are lost")
+
+    def _read_frames(self, data: bytes, seed: int, frames: list[Frame], *, is_whole: bool) -> int:
+        """Append the frames in these bytes to ``frames``, and return where they end.
+
+        They end where the bytes end, or at a length of 0.
+
+        Args:
+          data: the frames.
+          seed: what their checksums start from.
+          frames: where to put them.
+          is_whole: a checksum of all these bytes was right, so theirs are.
+
+        Raises:
+          _DamageError: the next frame is not right; those before it have been appended.
+        """
+        if self._is_joined and is_whole:
+            # What a decoder in C can raise on hostile bytes is not a documented set.
+            with suppress(Exception):  # the way below says what is wrong, and where
+                frames += _joined(data)
+                return len(data)
+        end = 0
+        for stream, payload, end in _payloads(data, seed):  # noqa: B007 - the last one is returned
+            frames.append((stream, _items(_decode_values(payload))))
+        return end
 
     def _read_chunk(self, place: _Place) -> tuple[ChunkKind, bytes, _Place]:
         """Read the chunk at this place: its kind, its payload, and the place after it.
@@ -461,15 +495,40 @@ def _decompress(stored: bytes, raw_bytes: int) -> bytes:
         raise _DamageError(f"cannot be decompressed: {error}") from None
 
 
-def _read_frames(
-    data: bytes, seed: int, frames: list[Frame], decode_items: Callable[[memoryview], list[object]]
-) -> int:
-    """Append the frames in these bytes to ``frames``, and return where they end.
-
-    They end where the bytes end, or at a length of 0.
+def _joined(data: bytes) -> list[Frame]:
+    """Return all frames in these bytes, neighbouring ones of a stream as one; no value is looked into.
 
     Raises:
-      _DamageError: the next frame is not right; those before it have been appended.
+      Exception: something is not right.
+    """
+    view = memoryview(data)
+    frame_at, frame_bytes = FRAME.unpack_from, FRAME.size
+    runs: list[Frame] = []
+    last, joined, offset = -1, list[object](), 0
+    while offset < len(data):
+        _, stream, length = frame_at(data, offset)
+        start = offset + frame_bytes
+        offset = start + length
+        items = _decode(view[start:offset])
+        if type(items) is not list or len(items) % 2:
+            raise _DamageError("is not made of keys and values")
+        if stream == last:
+            joined += items
+        else:
+            last, joined = stream, items
+            runs.append((stream, joined))
+    if offset > len(data):
+        raise _DamageError("claims an impossible size")
+    for _, items in runs:
+        _items(items)
+    return runs
+
+
+def _payloads(data: bytes, seed: int) -> Iterator[tuple[int, memoryview, int]]:
+    """Yield each frame's stream, its bytes, and where it ends.
+
+    Raises:
+      _DamageError: the next frame is not right.
     """
     offset = 0
     view = memoryview(data)
@@ -477,45 +536,29 @@ def _read_frames(
         if len(data) - offset < FRAME.size:
             if any(view[offset:]):
                 raise _DamageError("is cut short")
-            return offset
+            return
         checksum, stream, length = FRAME.unpack_from(data, offset)
         if length == 0:
-            return offset
+            return
         start = offset + FRAME.size
         if length > len(data) - start:
             raise _DamageError("claims an impossible size")
-        payload = view[start : start + length]
+        offset = start + length
+        payload = view[start:offset]
         if checksum != frame_checksum(payload, seed, stream):
             raise _DamageError("has a wrong checksum")
-        frames.append((stream, decode_items(payload)))
-        offset = start + length
-    return offset
+        yield stream, payload, offset
 
 
-def _decode_items(payload: memoryview) -> list[object]:
-    """Decode the events of one frame, and check that they are pairs of an integer and a value."""
-    return _pairs(_decode_values(payload))
-
-
-def _decode_shallow(payload: memoryview) -> list[object]:
-    """Do the same, but do not look inside values."""
-    try:
-        return _pairs(_decode(payload))
-    except _DamageError:
-        raise
-    # What a decoder in C can raise on hostile bytes is not a documented set.
-    except Exception as error:
-        raise _DamageError(f"cannot be decoded: {error}") from None
-
-
-def _pairs(items: object) -> list[object]:
-    if not isinstance(items, list):
+def _items(decoded: object) -> list[object]:
+    """Return the events of a frame, which must be pairs of an integer and a value."""
+    if not isinstance(decoded, list):
         raise _DamageError("is not a list")
-    pairs = cast("list[object]", items)
+    items = cast("list[object]", decoded)
     # A bool is an int to isinstance, but not a key.
-    if len(pairs) % 2 or not set(map(type, pairs[::2])) <= {int}:
+    if len(items) % 2 or not set(map(type, items[::2])) <= {int}:
         raise _DamageError("is not made of keys and values")
-    return pairs
+    return items
 
 
 def _decode_values(payload: bytes | memoryview) -> object:

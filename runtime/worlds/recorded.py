@@ -98,8 +98,9 @@ class RecordedStream:
         if not self.more:
             return False
         self.passed += len(self.items)
-        self.items = [item for part in self.more for item in part]
-        self.more.clear()
+        more = self.more
+        self.items = more[0] if len(more) == 1 else [item for part in more for item in part]
+        more.clear()
         self.pos = 0
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import signal
@@ -61,6 +62,20 @@ def read(path: Path) -> tuple[list[Frame], str | None]:
     with RecordingFile.open(path) as file:
         frames = list(file.frames())
         return frames, file.damage
+
+
+def assert_runs_are_the_same(path: Path, frames: list[Frame], damage: str | None) -> None:
+    """Assert that the quick way of reading finds the same as the careful one, or refuses it as well."""
+    with RecordingFile.open(path) as file:
+        runs = [run for part in file.runs() for run in part]
+        assert file.damage == damage
+    assert encode(joined(runs)) == encode(joined(frames))
+
+
+def joined(frames: list[Frame]) -> list[Frame]:
+    """Return the frames, neighbouring ones of a stream as one."""
+    groups = itertools.groupby(frames, key=lambda frame: frame[0])
+    return [(stream, [item for _, items in group for item in items]) for stream, group in groups]
 
 
 def read_or_none(path: Path) -> tuple[list[Frame], str | None] | None:
@@ -161,8 +176,16 @@ def test_what_is_put_is_read_back(tmp_path: Path, frames: list[Frame], seals: se
         assert file.damage is None
         assert file.verify() is None
         assert [frame for chunk in file.chunks() for frame in chunk] == found or "nan" in repr(found)
+    assert_runs_are_the_same(path, found, None)
     assert writer.frames_count == len(frames)
     writer.close()
+
+
+def test_neighbouring_frames_of_a_stream_are_one_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.rec"
+    write(path, [(0, [-7, 1]), (0, [-7, 2, -8, 3]), (1, [5, 6]), (0, [-7, 4])]).close()
+    with RecordingFile.open(path) as file:
+        assert [*file.runs()] == [[(0, [-7, 1, -7, 2, -8, 3]), (1, [5, 6]), (0, [-7, 4])]]
 
 
 @settings(relaxed, max_examples=12)
@@ -328,6 +351,7 @@ def check_damaged(path: Path, *, is_closed: bool) -> None:
         return
     frames, damage = result
     assert is_prefix(frames, SMALL)
+    assert_runs_are_the_same(path, frames, damage)
     if is_closed and len(frames) < len(SMALL):
         assert damage is not None
 
@@ -413,6 +437,7 @@ def test_damage_to_an_open_file_names_the_place(tmp_path: Path, open_image: byte
         path.write_bytes(open_image)
         for _ in flips(path, [offset], [0]):
             assert read(path) == (SMALL[:frames_count], damage)
+            assert_runs_are_the_same(path, SMALL[:frames_count], damage)
 
 
 @settings(relaxed, max_examples=150)
