@@ -630,7 +630,10 @@ class RecordedWorld:
                 timed(handle)
             elif task:
                 # Not by `handle._run`: the program sees how deep its stack is, and `hot` does it in this way.
-                handle._context.run(callback, *handle._args)
+                if kind is TASK_STEP:
+                    handle._context.run(callback)
+                else:
+                    handle._context.run(callback, *handle._args)
             else:
                 handle._run()
             if task and is_done(owner):
