@@ -31,6 +31,7 @@ class Program:
       needs: modules it imports that may be missing.
       min_python: below this version it is skipped.
       exit_code: as `subprocess` gives it; negative is a signal.
+      plain_exit_codes: with what else plain Python may end, which has bugs of its own in the last moments of a process.
       signals: what the harness sends: for each signal, after which line of the program's output.
       slow: left out of the default run.
     """
@@ -44,6 +45,7 @@ class Program:
     needs: tuple[str, ...] = ()
     min_python: tuple[int, int] = (3, 11)
     exit_code: int = 0
+    plain_exit_codes: tuple[int, ...] = ()
     signals: tuple[tuple[str, signal.Signals], ...] = ()
     slow: bool = False
 
@@ -77,6 +79,8 @@ LISTED = (
     Program("exit_codes", "at-once", args=("at-once",), exit_code=9),
     Program("exit_codes", "abort", args=("abort",), exit_code=-signal.SIGABRT),
     Program("exit_codes", "no-argument", exit_code=1),
+    # Daemon threads that print while CPython ends: now and then it aborts, or crashes, all by itself.
+    Program("threads_outliving", plain_exit_codes=(-signal.SIGABRT, -signal.SIGSEGV)),
     # signals
     Program("interrupted", signals=(("READY", signal.SIGINT),), exit_code=-signal.SIGINT),
     Program(

@@ -13,7 +13,7 @@ import pytest
 from tests.replays.harness import ROOT, Ran, run
 
 DRIVER = Path(__file__).with_name("driver.py")
-MODULE_LIMIT_S = 200.0
+MODULE_LIMIT_S = 400.0
 """A module of tests takes a few seconds, the longest half a minute."""
 
 Way = Literal["plain", "ours", "recorded"]

@@ -31,7 +31,7 @@ MODULES = (
 
 @pytest.fixture(scope="module")
 def folder_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the tests of the installed version, and nothing else of it."""
+    """Return a folder with the tests of the installed version, and nothing else of it to import."""
     pytest.importorskip("aiohttp")
     version = importlib.metadata.version("aiohttp")
     folder = tmp_path_factory.mktemp("aiohttp")
@@ -51,7 +51,8 @@ def folder_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"no source distribution of aiohttp {version} from a package index: {got.stderr[-300:]}")
     with tarfile.open(archives[0]) as archive:
         top = f"aiohttp-{version}/"
-        members = [one for one in archive.getmembers() if one.name.startswith(f"{top}tests/")]
+        wanted = (f"{top}tests/", f"{top}README.rst")  # which a test serves
+        members = [one for one in archive.getmembers() if one.name.startswith(wanted)]
         archive.extractall(folder, members, filter="data")
     return folder / top
 
