@@ -55,6 +55,8 @@ goes on, and `next` says what ran meanwhile. To see what the others do:
   task T        one task; T is an id (T2, 2), a name, or how one name begins
   task T CMD    look at a task: where, locals, p EXPR, list; `task all where`
   why T         what a task waits for, who holds it, what can end the wait
+  why ready T   what woke it: a timer, a descriptor, whoever set a result; or woke it last
+  why cancelled T   who asked it to cancel, and through what: a timeout, a task group, gather
   await T       the chain of awaits of a task, through the tasks that it waits for
   tree          which task waits for which; `tree --by spawn`: which made which
   ready         what could run here

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from replay.cli.commands.tasks import task_json
 from replay.cli.reading import place_of, task_label
+from replay.cli.repl.causes import why_cancelled, why_ready
 from replay.cli.repl.command import Group, Result, no_more
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
@@ -198,8 +199,13 @@ def describe_task(state: State, text: str) -> Result:
 
 
 def _why(state: State, text: str) -> Result:
-    task = _task_or_here(state, text)
+    word, _, rest = text.partition(" ")
+    if word == "cancelled":
+        return why_cancelled(state, _task_or_here(state, rest.strip()))
+    task = _task_or_here(state, rest.strip() if word == "ready" else text)
     row = next((row for row in rows(state) if row["id"] == task.id), None)
+    if word == "ready":
+        return why_ready(state, task, is_ready=row is not None and row["state"] in ("ready", "created"))
     name = state.style("name", task_label(task.id, task.name))
     data: dict[str, Any] = {"task": f"T{task.id}", "state": None if row is None else row["state"]}
     if row is None:
@@ -383,10 +389,10 @@ COMMANDS: Final = (
     ),
     _row(
         "why",
-        "why [T]",
-        "Explain what a task waits for, and what can end that",
-        ("why", "why T1"),
-        ("await", "tree", "ready"),
+        "why [T | ready T | cancelled T]",
+        "Explain what a task waits for, and what can end that; what woke it; who cancelled it",
+        ("why T1", "why ready T1"),
+        ("await", "tree", "ready", "last"),
         _why,
     ),
     _row(

@@ -33,6 +33,21 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Who woke a task, or asked it to cancel.
+
+    Attributes:
+      position: the line in which it was done, or the step.
+      owner: whose code did it.
+      how: what the frames there told, see ``replay.runtime.inspection.data``.
+    """
+
+    position: Position
+    owner: str
+    how: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Where the value of an expression changed.
 
@@ -206,6 +221,20 @@ class Session:
             return None
         stop = self.timeline.goto(Position(found[0], found[1]))
         return Change(stop, found[2], found[5], found[6])
+
+    def cause(self, kind: str, task: Task, first: Position, end: Position) -> Cause | None:
+        """Return who last woke a task (``wake``), or asked it to cancel (``cancel``), in a part of the run.
+
+        We do not move. A task that is new was woken by nobody.
+        """
+        made = None if task.spawned_at is None else task.spawned_at.step
+        goal = {"stops": [{"kind": kind, "task": task.id, "made": made}]}
+        found = self.timeline.last_before(end, goal, first)
+        return (
+            None
+            if found is None or found[5] is None
+            else Cause(Position(found[0], found[1]), found[2], found[5])
+        )
 
     def _watch(self, text: str, frame: int, task: int | None) -> dict[str, Any]:
         try:

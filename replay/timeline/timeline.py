@@ -32,6 +32,9 @@ PATIENCE_S: Final = 1.0
 MOST_VISITED: Final = 8
 """Steps where one has just been looking backwards have checkpoints too: so many of the last ones."""
 
+_IN_LINES: Final = {"place", "wake", "cancel"}
+"""Conditions whose step can be found without counting lines."""
+
 START: Final = Position(0)
 _END: Final = Position(1 << 60)
 
@@ -277,4 +280,4 @@ class Timeline:
 def _can_be_rough(goal: dict[str, Any]) -> bool:
     """Whether the step in which something is met can be found without counting lines."""
     kinds = {one["kind"] for one in goal.get("stops", ())}
-    return "place" in kinds and kinds <= {"place", "step"}
+    return bool(kinds & _IN_LINES) and kinds <= {"step", *_IN_LINES}

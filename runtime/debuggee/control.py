@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn
 
 from replay.protocol import ClosedError, Message, pack_message, read_message
 from replay.runtime import real
+from replay.runtime.debuggee.causes import CAUSES, Causes
 from replay.runtime.debuggee.copies import fork
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.watch import Watch
@@ -63,8 +64,9 @@ class _Goal:
         self.line: int = line
         stops = form.get("stops") or ()
         self.for_steps = [one for one in stops if one["kind"] == "step"]
-        self.for_lines = [one for one in stops if one["kind"] not in ("step", "watch")]
+        self.for_lines = [one for one in stops if one["kind"] not in ("step", "watch", *CAUSES)]
         self.watches = [Watch(one) for one in stops if one["kind"] == "watch"]
+        self.causes = Causes([one for one in stops if one["kind"] in CAUSES])
         self.is_last = bool(form.get("last"))
         self.is_rough = bool(form.get("rough"))
         self._seen: dict[tuple[CodeType, int], bool] = {}
@@ -74,7 +76,7 @@ class _Goal:
         owners = {one.get("owner") for one in self.for_lines}
         # Lines between steps have their place in the count of the step before.
         self.any_lines = (
-            bool(self.watches)
+            bool(self.watches or self.causes.wanted)
             or None in owners
             or any(not str(one).startswith(("T", "callback")) for one in owners)
         )
@@ -156,6 +158,7 @@ class Control:
 
     def on_step(self, stream: Any, task: int) -> None:
         """A step is about to begin."""
+        self._goal.causes.look()
         self.step += 1
         self.line = 0
         owner = f"T{task}" if task else f"callback@{self.step}"
@@ -215,14 +218,17 @@ class Control:
             if found is None:
                 continue
             place, before, after = found
-            met = [*place, watch.id, "watch", before, after]
-            if goal.is_all:
-                goal.met.append(met)
-            else:
-                goal.met[:] = [met]
-                if not goal.is_last:
-                    self._stopped(Stop("met", frame, "line"), id=watch.id)
-                    return
+            self.note([*place, watch.id, "watch", before, after])
+            if not (goal.is_all or goal.is_last):
+                self._stopped(Stop("met", frame, "line"), id=watch.id)
+                return
+
+    def note(self, met: list[Any]) -> None:
+        """Keep what a goal is to tell that does not stop."""
+        if self._goal.is_all:
+            self._goal.met.append(met)
+        else:
+            self._goal.met[:] = [met]
 
     def _holds(self, one: Mapping[str, Any], frame: FrameType) -> bool:
         """Whether the condition of a breakpoint holds, if it has one; an error counts as if it did."""
@@ -322,6 +328,8 @@ class Control:
                 self._goal = _Goal(request.get("goal") or {})
                 for watch in self._goal.watches:
                     watch.start_in(self._frames_of(watch.owner))
+                if self._goal.causes.wanted:
+                    self._goal.causes.start(self, is_rough=self._goal.is_rough)
                 self._is_called = False
                 return
             if what == "fork":

@@ -243,6 +243,36 @@ class AsyncioInspector(Inspector):
         self._wait_of(task, children)
         return children
 
+    # -- what causes are told by -------------------------------------------------------------------
+
+    def id_of(self, task: Any) -> int:
+        """Return the id of a task."""
+        return self._id_of(task)
+
+    def links_of(self, task: Any) -> list[Link]:
+        """Return the chain of awaits of a task, as it is."""
+        return self._chain(task)[0]
+
+    def waiters_of(self, future: Any) -> list[Any]:
+        """Return the tasks that wait for a future."""
+        return self._waiters_of(future)
+
+    def caller(self, frame: FrameType) -> FrameInfo:
+        """Return one frame of a stack, at which nobody will look later."""
+        place = self.codes.place(frame)
+        return FrameInfo(
+            place.path, place.line, place.function, "function", not self.codes.is_users(frame), 0
+        )
+
+    def outcome(self, future: Any) -> tuple[str | None, Any]:
+        """Return why a future ends a wait (see `Ready`), and its exception."""
+        return _outcome(future)
+
+    def entry(self, handle: Any) -> Ready:
+        """Return what a loop runs, as an entry of its ready queue."""
+        watched = {id(one) for loop in self._loops() for _, _, one in _watched(loop)}
+        return self._ready(0, handle, watched)
+
     # -- waits ------------------------------------------------------------------------------------
 
     def waits(self, task: Any) -> Wait | None:

@@ -195,6 +195,49 @@ class Ready:
 
 
 @dataclass(slots=True)
+class Scope:
+    """What asks tasks to cancel by itself.
+
+    Attributes:
+      kind: ``timeout``, ``wait_for``, ``task group``, ``gather``, ``asyncio.run``, ``signal``.
+      place: the program's own line that it is around, or that waits for it.
+      task: of a task group, the one whose failure made it do so; of a timeout, the one that has no more time.
+    """
+
+    kind: str
+    place: Place | None = None
+    task: int | None = None
+
+
+@dataclass(slots=True)
+class Cause:
+    """What woke a task, or who asked it to cancel.
+
+    Attributes:
+      kind: ``wake`` or ``cancel``.
+      because: of a wake, see `Ready`; `error` likewise.
+      awaited: the task that it waited for, if it did for one.
+      wait: what it waited for; ``None`` if it was running, or ready.
+      frames: who did it, innermost first, up to the loop.
+      callback: the callback of the loop that did it; ``None``: a task's own step, or no step at all.
+      ended: the task whose end that callback was told of.
+      scopes: those by which it was asked to cancel, the nearest first.
+      through: tasks that wait for this one and were asked to cancel, which then is.
+    """
+
+    kind: str
+    because: str | None = None
+    error: Error | None = None
+    awaited: int | None = None
+    wait: Wait | None = None
+    frames: list[FrameInfo] = field(default_factory=list)
+    callback: Ready | None = None
+    ended: int | None = None
+    scopes: list[Scope] = field(default_factory=list)
+    through: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Edge:
     """One task can end the wait of another; or, if not certain, has in its hands what could."""
 
