@@ -33,7 +33,7 @@ MOST_FRAMES: Final = 100
 
 _LOOP: Final[Any] = base_events.BaseEventLoop
 _call_soon: Final = _LOOP.call_soon
-_RUNS: Final = RecordedWorld.run_ready.__code__
+RUNS: Final = RecordedWorld.run_ready.__code__
 """The frame below which a step of the loop runs; it knows the handle."""
 
 
@@ -46,7 +46,7 @@ class Causes:
 
     def __init__(self, wanted: list[Mapping[str, Any]]) -> None:
         self.wanted = wanted
-        self._woken = {one["task"]: one for one in wanted if one["kind"] == "wake"}
+        self._woken = {one.get("task"): one for one in wanted if one["kind"] == "wake"}
         self._cancelled = {one["task"]: one for one in wanted if one["kind"] == "cancel"}
         self._requests: dict[int, int] = {}
         self._tasks: dict[int, weakref.ref[Any]] = {}
@@ -90,6 +90,8 @@ class Causes:
         if not number:
             self._new.append(weakref.ref(task))  # it is just being made
         condition = self._woken.get(number)
+        if condition is None and number and None in self._woken:
+            condition = {**self._woken[None], "id": number}
         if condition is None:
             return
         if self._is_rough:
@@ -175,7 +177,7 @@ def _stack(look: AsyncioInspector, frame: FrameType | None) -> tuple[list[FrameT
     """Return the frames up to the loop, innermost first, and what the loop runs, if that is a callback."""
     found: list[FrameType] = []
     while frame is not None and len(found) < MOST_FRAMES:
-        if frame.f_code is _RUNS:
+        if frame.f_code is RUNS:
             is_callback = look.codes.variable(frame, "owner") is None
             return found, look.codes.variable(frame, "handle") if is_callback else None
         if frame.f_globals.get("__name__") == "replay.runtime.boot":

@@ -226,7 +226,7 @@ class Control:
     def note(self, met: list[Any]) -> None:
         """Keep what a goal is to tell that does not stop."""
         if self._goal.is_all:
-            self._goal.met.append(met)
+            self._goal.met += [met][: MOST_MET - len(self._goal.met)]
         else:
             self._goal.met[:] = [met]
 

@@ -39,7 +39,7 @@ def cause_of_wake(
 def cause_of_cancel(
     look: AsyncioInspector, task: Any, through: Iterable[Any], stack: list[FrameType], handle: Any
 ) -> Cause:
-    """Describe who has asked a task to cancel now; ``through``: all that is being cancelled, outermost first."""
+    """Describe who has asked a task to cancel now; ``through``: what is being cancelled, outermost first."""
     cause = Cause("cancel")
     cause.through = [look.id_of(one) for one in through if is_task(one) and one is not task]
     _describe(look, cause, task, stack, handle)

@@ -117,7 +117,7 @@ SLEPT = "it awaited: sleep, in stubborn app.py:{}".format(line_of("sleep(100)"))
 WOKEN = {
     "sleeper": ["it awaited: sleep, in sleeper app.py:4", "woken by: a timer: its sleep is over"],
     "consumer": [
-        "it awaited: queue get queue, in consumer app.py:7",
+        'it awaited: queue get "queue", in consumer app.py:7',
         'woken by: task producer, producer app.py:11  queue.put_nowait("item")  (Queue.put_nowait)',
     ],
     "outer": [
@@ -128,9 +128,9 @@ WOKEN = {
         f"it awaited: executor, in job app.py:{line_of('to_thread')}",
         "woken by: the job, which has ended in its thread",
     ],
-    "stream": [f"it awaited: stream read reader, in stream app.py:{line_of('reader.read()')}", None],
+    "stream": [f'it awaited: stream read "reader", in stream app.py:{line_of("reader.read()")}', None],
     "group": [
-        f"it awaited: task group tg, in group app.py:{line_of('TaskGroup')}",
+        f'it awaited: task group "tg", in group app.py:{line_of("TaskGroup")}',
         "woken by: the end of T{sibling} sibling, which was cancelled",
     ],
     "within": [
@@ -139,7 +139,7 @@ WOKEN = {
         f"woken by: asyncio.timeout in within app.py:{line_of('timeout(0.003)')}: its time was over",
     ],
     "last": [
-        f"it awaited: future other, in waiter app.py:{line_of('await other')}",
+        f'it awaited: future "other", in waiter app.py:{line_of("await other")}',
         f'woken by: {AT_MAIN}{line_of("set_exc")}  future.set_exception(KeyError("x"))',
         "with KeyError: 'x'",
     ],
