@@ -36,9 +36,9 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
   in ``path`` that ``owner`` runs. The expression is run in the debuggee itself: for one that is thrown away.
   What is met is the place of the line, and texts: ``[step, line, owner, id, "watch", before, after]``.
 * ``wake``: where ``task`` (None: any; then its number is the ``id``) is put into the ready queue, having run
-  before; ``cancel``: where it is asked to cancel; ``made`` is the step in which it is made. The event loop and
-  the interpreter are changed for it: for a process that is thrown away. What is met has one more item, who
-  did it: a ``Cause`` of ``replay.runtime.inspection.data``, or None if ``rough``.
+  before; ``cancel``: where it is asked to cancel; ``made`` is the step in which it is made. The event loop
+  and the interpreter are changed for it: for a process that is thrown away. What is met has one more item,
+  who did it: a ``Cause`` of ``replay.runtime.inspection.data``, or None if ``rough``.
 
 Those inside of steps may have a ``condition``, an expression; one that cannot be evaluated counts as true.
 

@@ -177,10 +177,21 @@ class Session:
           what: ``tasks`` (TaskInfo of each), ``all_waits`` (Wait by id, as text, of each that waits),
             ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in
             order, without whoever runs), ``chosen`` (Ready: what runs here; or None), ``blocked`` (Blocked),
-            ``locals`` (Variable, of a ``frame``).
+            ``locals`` (Variable, of a ``frame``), ``error`` (of ``task``: ErrorTree or None), ``raised``
+            (what is raised here, likewise).
           about: what else the question names.
         """
         return self._ask("inspect", what=what, **about)["found"]
+
+    def error_of(self, task: Task) -> dict[str, Any] | None:
+        """Return what a task failed with: an ErrorTree; None if it is gone just behind its end.
+
+        We do not move.
+        """
+        if task.ended_at is None:
+            return None
+        behind = Position(task.ended_at.step + 1)
+        return self.timeline.ask_at(behind, "inspect", what="error", task=task.id).get("found")
 
     def place(self) -> tuple[str, int, str] | None:
         """Return path, line and function of where we are, or of where a task is about to go on."""

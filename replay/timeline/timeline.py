@@ -190,6 +190,18 @@ class Timeline:
         found = self._met(start, {**goal, "all": True}, last)
         return [one for one in found if Position(one[0], one[1]) >= first]
 
+    def ask_at(self, position: Position, name: str, **more: Any) -> Any:
+        """Return the answer to a question at another place; we do not move."""
+        at = self._checkpoints.bisect_right(position)
+        nearest: Debuggee = self._checkpoints.values()[at - 1]
+        runner = nearest.fork()
+        try:
+            if runner.stop.position < position:
+                runner.run({"at": [position.step, position.line]})
+            return runner.ask(name, **more)
+        finally:
+            runner.kill()
+
     def _visit(self, position: Position) -> None:
         """Make a checkpoint at the beginning of a step that one will look at more often."""
         if position in self._checkpoints:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from types import FrameType
@@ -18,10 +17,11 @@ from replay.protocol import Message
 from replay.runtime import real
 from replay.runtime.debuggee.causes import RUNS
 from replay.runtime.debuggee.control import Control
-from replay.runtime.debuggee.evaluation import TIMEOUT_S, evaluate, in_copy
+from replay.runtime.debuggee.evaluation import TIMEOUT_S, error_text, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
 from replay.runtime.inspection.aio import AsyncioInspector
 from replay.runtime.inspection.data import Ready
+from replay.runtime.inspection.errors import tree_of
 
 Answer = Callable[[Control, Message], Any]
 
@@ -97,7 +97,7 @@ def _value(control: Control, request: Message) -> dict[str, Any]:
     stop = control.stop
     value = None if stop is None else stop.value
     if isinstance(value, BaseException):
-        text = "".join(traceback.format_exception_only(value)).rstrip()[:_MAX_VALUE]
+        text = error_text(value)[:_MAX_VALUE]
     else:
         text = _text(value)
     return {"text": text, "type": type(value).__name__}
@@ -130,6 +130,11 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
                 found = [] if loop is None else inspector.ready(loop)
             case "chosen":
                 found = _chosen(inspector)
+            case "error":
+                found = None if task is None else inspector.error(task)
+            case "raised":
+                value = None if control.stop is None else control.stop.value
+                found = tree_of(inspector.codes, value) if isinstance(value, BaseException) else None
             case "blocked":
                 found = inspector.blocked()
             case "locals":

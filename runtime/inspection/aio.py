@@ -33,6 +33,7 @@ from replay.runtime.inspection.data import (
     Blocked,
     Chain,
     Edge,
+    ErrorTree,
     FrameInfo,
     Holder,
     Place,
@@ -41,6 +42,7 @@ from replay.runtime.inspection.data import (
     Wait,
     Waker,
 )
+from replay.runtime.inspection.errors import place_of_error, tree_of
 from replay.runtime.inspection.frames import Block, Link, chain_of, code_of, stack_of
 from replay.runtime.inspection.inspector import Inspector
 from replay.runtime.inspection.values import (
@@ -55,7 +57,6 @@ from replay.runtime.inspection.values import (
 )
 
 _ASYNCIO: Final = os.path.dirname(asyncio.__file__) + os.sep
-_traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 
 PARTS_SEARCHED: Final = 1000
 """A container or an instance is searched this far for what a task has in its hands."""
@@ -139,14 +140,8 @@ class AsyncioInspector(Inspector):
 
     def _where(self, task: Any, code: CodeType | None, error: BaseException | None) -> Place | None:
         if error is not None:
-            found, entry = None, _traceback_of(error)
-            while entry is not None:
-                if self.codes.is_users(entry.tb_frame):
-                    found = entry
-                entry = entry.tb_next
-            if found is not None:
-                place = self.codes.place(found.tb_frame)
-                place.line = found.tb_lineno
+            place = place_of_error(self.codes, error)
+            if place is not None:
                 return place
         elif state_of(task) == "PENDING":
             return self.place_in(self._chain(task)[0])
@@ -242,6 +237,11 @@ class AsyncioInspector(Inspector):
         children: list[Any] = []
         self._wait_of(task, children)
         return children
+
+    def error(self, task: Any) -> ErrorTree | None:
+        """Return what a task has failed with, ``None`` if it has not."""
+        error = of_future(task, "_exception") if self.state(task) == "failed" else None
+        return None if error is None else tree_of(self.codes, error)
 
     # -- what causes are told by -------------------------------------------------------------------
 

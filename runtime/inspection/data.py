@@ -26,6 +26,25 @@ class Error:
 
 
 @dataclass(slots=True)
+class ErrorTree:
+    """An exception with those that it comes from.
+
+    Attributes:
+      error: itself.
+      place: the innermost line of the program's own code that it went through.
+      how: what it is to the one above it: ``cause``, ``context``, or ``part`` of a group; empty at the top.
+      below: its parts, then what it comes from.
+      is_again: it stands in the tree already, or there was no more room.
+    """
+
+    error: Error
+    place: Place | None
+    how: str
+    below: list[ErrorTree] = field(default_factory=list)
+    is_again: bool = False
+
+
+@dataclass(slots=True)
 class TaskInfo:
     """A task, as it is now.
 

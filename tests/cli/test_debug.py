@@ -155,7 +155,7 @@ self.rows['acct']: 100 -> 150   by task alice
 -> self.rows[key] = value
 """,
     "exceptions": """\
-X    @14  T1 Task-1: AssertionError: lost update: 130 != 180
+X    @14  T1 Task-1: AssertionError: lost update: 130 != 180  main bank.py:30
 (X: these ended the run; `goto failure`)
 """,
     "b .": "break 2: bank.py:15\n",
