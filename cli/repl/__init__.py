@@ -7,10 +7,12 @@ In reading order:
   the commands;
 * ``table``: all of them, by name; completion, help and dispatch come from it;
 * ``parsing``: from a line to a command; ``interpreter``: runs one, with aliases, scripts and displays;
+  ``mistakes``: of ours;
 * ``showing``, ``waits``, ``causes``, ``sources``: how a stop looks, a wait, what ended it; the source as
   recorded;
 * ``completion``: what may come next on a line;
-* ``opening``: where a session begins; ``output``: what becomes of results; ``progress``: of a long motion;
+* ``opening``, ``welcome``: where a session begins; ``output``: what becomes of results; ``progress``: of a
+  long motion;
 * ``scripts``: lines from a file or a pipe; ``toolbar``, ``prompt``: a terminal (the latter alone uses
   prompt_toolkit, and is loaded only for one).
 """

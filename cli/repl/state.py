@@ -29,6 +29,7 @@ class Settings:
       color: commands paint what they print.
       internals: frames of libraries and of Python itself are shown, and stepped into.
       json: each command prints one JSON object.
+      editing: the keys of the line, ``emacs`` or ``vi``.
     """
 
     width: int | None = None
@@ -36,6 +37,7 @@ class Settings:
     color: bool = False
     internals: bool = False
     json: bool = False
+    editing: str = "emacs"
 
 
 @dataclass(slots=True)

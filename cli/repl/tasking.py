@@ -10,13 +10,14 @@ from replay.cli.commands.tasks import task_json
 from replay.cli.reading import place_of, task_label
 from replay.cli.repl.causes import why_cancelled, why_ready
 from replay.cli.repl.command import Group, Result, no_more
+from replay.cli.repl.looking import stack
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels, long_lines, place_text, short_text
 from replay.cli.repl.words import Words
 from replay.cli.style import Role
 from replay.cli.text import Cell, Column, counted, duration, printable, shorten, table
-from replay.errors import UsageError
+from replay.errors import ReplayError, UsageError
 from replay.positions import Position, parse_position
 from replay.recording.recording import Task, find_task
 
@@ -470,6 +471,33 @@ def _task(state: State, text: str) -> Result:
     return describe_task(state, text)
 
 
+def _select(state: State, text: str) -> Result:
+    """Look at a task from now on; without a name, at the next that has frames."""
+    owner = state.session.stop.owner
+    here = int(owner[1:]) if owner[:1] == "T" else 0
+    if text == ".":
+        number = here
+    elif text:
+        number = task_named(state, text).id
+    else:
+        live = [row["id"] for row in rows(state) if row["state"] not in _ENDS and not row["internal"]]
+        if not live:
+            raise ReplayError("there are no tasks to look at here")
+        now = state.task if state.task is not None else here
+        number = next((one for one in live if one > now), live[0])
+    before = state.task, state.frame
+    state.task, state.frame, state.listed = None if number == here or not number else number, None, None
+    if not stack(state):
+        state.task, state.frame = before
+        raise ReplayError(f"{label(state, number)} has no frames here: it has ended, or is not made yet")
+    if not number:
+        return Result([f"{owner_label(state, owner)}, which is here"], {"task": None})
+    row = next(row for row in rows(state) if row["id"] == number)
+    awaiting = f"  {row['awaiting']}" if row["awaiting"] else ""
+    told = f"{state.style('name', label(state, number))}  {row['state']}  {printable(row['where'] or '')}"
+    return Result([told + awaiting], {"task": f"T{number}", "here": state.task is None})
+
+
 COMMANDS: Final = (
     _file_row(
         "tasks",
@@ -488,6 +516,14 @@ COMMANDS: Final = (
         ("tasks", "tcont", "where"),
         _task,
         ("t",),
+    ),
+    _row(
+        "select",
+        "select [T | .]",
+        "Look at a task until one moves: where, locals, p and list are about it; alone: the next one",
+        ("select", "select T1"),
+        ("task", "where", "locals"),
+        _select,
     ),
     _row(
         "why",

@@ -191,7 +191,8 @@ class Session:
         if task.ended_at is None:
             return None
         behind = Position(task.ended_at.step + 1)
-        return self.timeline.ask_at(behind, "inspect", what="error", task=task.id).get("found")
+        answer: dict[str, Any] = self.timeline.ask_at(behind, "inspect", what="error", task=task.id)
+        return answer.get("found")
 
     def place(self) -> tuple[str, int, str] | None:
         """Return path, line and function of where we are, or of where a task is about to go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -10,6 +11,13 @@ from typing import Any
 
 import pytest
 
+from replay.cli.repl import table
+from replay.cli.repl.command import Result
+from replay.cli.repl.interpreter import Interpreter
+from replay.cli.repl.output import Printer
+from replay.cli.repl.state import State
+from replay.cli.repl.table import find
+from replay.timeline.session import Session
 from tests.conftest import Done, run_replay, timeless
 
 PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
@@ -23,6 +31,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run_replay("record", "-o", "run.rec", "bank.py", cwd=folder)
     assert done.returncode == 1, done.stderr
     return folder / "run.rec"
+
+
+GOING_ON = ("--batch", "--keep-going")
 
 
 def debug(recording: Path, *commands: str, options: tuple[str, ...] = ("--batch",), **settings: Any) -> Done:
@@ -213,7 +224,7 @@ def test_plain_output_is_the_text_alone(bank: Path) -> None:
 
 
 def test_json(bank: Path) -> None:
-    done = debug(bank, "when", "p 1/0", "bookmark here", options=("--batch", "--json"))
+    done = debug(bank, "when", "p 1/0", "bookmark here", options=(*GOING_ON, "--json"))
     when, failed, mark = objects(done)
     assert when.pop("data") | {"t_ns": 0} == {
         "step": 14,
@@ -259,7 +270,11 @@ def test_json(bank: Path) -> None:
         ("goto failur", "no such place: 'failur'", "did you mean `failure`?"),
         ("assert total == 180", "assertion failed at @14.3: total == 180", None),
         ("assert total - 130", "assertion failed at @14.3: total - 130; it is 0", None),
-        ("set colour on", "no such setting: 'colour'", "there are width, pager, color, internals, json"),
+        (
+            "set colour on",
+            "no such setting: 'colour'",
+            "there are width, pager, color, internals, json, editing",
+        ),
         ("b nosuch", "the program has no function called nosuch", "FILE:LINE, FUNCTION, task:NAME, exc:TYPE"),
         ("b depsit", "the program has no function called depsit", "did you mean `deposit`?"),
         ("b nope.py:3", "no such file in the recording: nope.py", "it has bank.py"),
@@ -286,7 +301,7 @@ def refused(bank: Path) -> dict[str, dict[str, Any]]:
     """Give all commands that are refused, in one session: none of them may change where one is."""
     (mark,) = [mark for mark in test_refusals.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
     commands = [command for command, _, _ in mark.args[1]]
-    done = debug(bank, *commands, options=("--batch", "--json"))
+    done = debug(bank, *commands, options=(*GOING_ON, "--json"))
     found = objects(done)
     assert {one["pos"] for one in found} == {"@14.3"}
     assert {one["ok"] for one in found} == {False}
@@ -299,6 +314,66 @@ def test_commands_from_a_pipe(bank: Path, tmp_path: Path) -> None:
     with (tmp_path / "commands").open() as commands:
         done = debug(bank, options=(), stdin=commands)
     assert (done.stdout, done.stderr, done.returncode) == (SESSION["rn"], "", 0)
+
+
+def test_a_batch_ends_at_the_first_command_that_fails(bank: Path) -> None:
+    done = debug(bank, "p 1", "assert total == 180", "p 2")
+    assert (done.stdout, done.returncode) == ("1\n", 1)
+    assert done.stderr == "replay: assertion failed at @14.3: total == 180\n"
+    done = debug(bank, "p 1", "assert total == 180", "p 2", options=GOING_ON)
+    assert (done.stdout, done.returncode) == ("1\n2\n", 1)
+
+
+def test_select(bank: Path) -> None:
+    """One looks at a task until one moves."""
+    commands = (
+        "select",
+        "p store.rows",
+        "select",
+        "p value",
+        "select",
+        "select alice",
+        "p key",
+        "s",
+        "p amount",
+    )
+    done = debug(bank, "goto @7.2", *commands, "select .", "select T5", options=("--batch", "--json"))
+    *said, refused = objects(done)[1:]
+    assert [timeless(one["text"]) for one in said[:5]] == [
+        'T1 Task-1  waiting  main bank.py:26  task group "tg": T2 alice, T3 bob',
+        "{'acct': 100}",
+        "T2 alice  waiting  Store.put bank.py:14  sleep until t=  TIME",
+        "150",
+        "T3 bob  running  Store.get bank.py:11",
+    ]
+    assert said[6]["text"] == "'acct'"
+    assert [one["text"] for one in said[8:]] == ["30", "T3 bob  running  deposit bank.py:20"]
+    assert refused["error"] == "T5 Task-5 has no frames here: it has ended, or is not made yet"
+
+
+def test_a_mistake_of_ours_is_one_line(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(state: State, text: str) -> Result:
+        raise LookupError("so\nwhat")
+
+    command = find("when")
+    assert command is not None
+    monkeypatch.setitem(table._BY_NAME, "when", dataclasses.replace(command, run=broken))
+    with Session(str(bank)) as session:
+        state = State(session)
+        interpreter = Interpreter(state, Printer(state))
+        assert not interpreter.run("when")
+        assert interpreter.run("p 1 + 1")
+        assert interpreter.exit_code == 1
+    said = capsys.readouterr()
+    assert said.out == "2\n"
+    first, empty, hint = said.err.splitlines()
+    assert first.startswith(
+        "replay: this is a mistake of replay's, not of the program: LookupError: so what at "
+    )
+    assert first.endswith(" in broken")
+    assert (empty, hint[:6]) == ("", "hint: ")
 
 
 def test_scripts(bank: Path, tmp_path: Path) -> None:
@@ -362,7 +437,8 @@ def test_an_edited_program_cannot_be_replayed_but_looked_at(bank: Path, tmp_path
     text = source.read_text()
     try:
         source.write_text(text.replace("+=", "-="))
-        done = debug(bank, "when", "tasks | grep bob", "task bob", "list", "p 1", "taks", "timeline | head 1")
+        commands = ("when", "tasks | grep bob", "task bob", "list", "p 1", "taks", "timeline | head 1")
+        done = debug(bank, *commands, options=GOING_ON)
         assert "bank.py" in done.stderr
         assert [line.split()[1:3] for line in done.stdout.splitlines()[:1]] == [["bob", "returned"]]
         assert "  runs at @3, @7, @11\n" in done.stdout
@@ -371,7 +447,7 @@ def test_an_edited_program_cannot_be_replayed_but_looked_at(bank: Path, tmp_path
         done = debug(bank, "ll | grep balance", options=("--source", "recorded", "--at", "@7.3", "--batch"))
         assert done.stdout.splitlines()[1] == "-> 20      balance += amount"
         assert done.returncode == 0
-        done = debug(bank, "goto end", "p 1", options=("--source", "current", "--at", "@1", "--batch"))
+        done = debug(bank, "goto end", "p 1", options=("--source", "current", "--at", "@1", *GOING_ON))
         assert done.stdout == "> @15  the replay has diverged\n1\n"
         assert "divergence at " in done.stderr
         assert done.returncode == 3
@@ -398,7 +474,7 @@ def test_a_run_that_ends_well(tmp_path: Path) -> None:
         "n 2",
         "out",
         "goto end",
-        options=("--json", "--batch"),
+        options=("--json", *GOING_ON),
     )
     when, failure, *_, out, end = objects(done)
     assert when["pos"] == "@1"
