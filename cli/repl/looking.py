@@ -328,10 +328,26 @@ def _run(state: State, text: str) -> Result:
 
 
 def _locals(state: State, text: str) -> Result:
-    no_more(text, "locals")
     _frame_here(state)
+    if text in ("--all", "all"):
+        return _all_locals(state)
+    no_more(text, "locals")
     found = state.session.locals(frame_index(state), task=state.task)
     return _names(state, found, "no local variables yet")
+
+
+def _all_locals(state: State) -> Result:
+    """Show the variables of each frame of whom one looks at."""
+    frames = stack(state)
+    here = frame_index(state, frames)
+    lines: list[str] = []
+    data: list[dict[str, Any]] = []
+    for at, frame in reversed(frames_of(state, frames)):
+        found = state.session.locals(at, task=state.task)
+        lines += _frame_lines(state, at, frame, here)
+        lines += [f"     {line}" for line in _names(state, found, "no local variables yet").lines]
+        data.append({**_frame_json(state, at, frame), "locals": dict(found)})
+    return Result(lines, data[::-1])
 
 
 def _args(state: State, text: str) -> Result:
@@ -497,9 +513,9 @@ COMMANDS: Final = (
     ),
     _look(
         "locals",
-        "locals",
-        "Show the local variables of this frame",
-        ("locals", "locals | grep total"),
+        "locals [--all]",
+        "Show the local variables of this frame, or of all; `task all locals --all` of all that is suspended",
+        ("locals | grep total", "task T1 locals --all"),
         ("args", "p"),
         _locals,
     ),

@@ -295,6 +295,10 @@ def _why(state: State, text: str) -> Result:
         return Result(lines + _queue_lines(state, task.id), data)
     lines = [f"{name} is waiting in {printable(row['where'] or '')}{_since(state, row)}"]
     others = {str(one["id"]): one["wait"] for one in known if one["wait"] is not None}
+    chosen = state.session.inspect("chosen")
+    if chosen is not None and task.id in chosen["wakes"]:  # which is in no queue any more
+        waker = {"kind": "callback", "when": None, "fd": None, "task": None, "detail": chosen["callback"]}
+        row["wait"]["wakers"].insert(0, waker)
     lines += [f"  {line}" for line in long_lines(state, row["wait"], others)]
     if row["next"]:
         lines.append(state.style("dim", f"  in this run it goes on at {row['next']}: `tcont T{task.id}`"))

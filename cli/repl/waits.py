@@ -35,6 +35,9 @@ def place_text(state: State, place: dict[str, Any] | None) -> str:
 
 def what_text(wait: Wait) -> str:
     """Return what is waited for: its kind, and its name if it has one."""
+    if wait["kind"] == "executor":
+        calls = [one["detail"] for one in wait["wakers"] if one["kind"] == "thread" and one["detail"]]
+        return f"executor job {printable(calls[0])}" if calls else "executor job"
     if wait["name"]:
         return f'{wait["kind"]} "{printable(wait["name"])}"'
     return f"{wait['kind']} {', '.join(map(printable, wait['objects'][:2]))}".rstrip()
@@ -69,7 +72,8 @@ def short_text(state: State, wait: Wait) -> str:
     if wait["holders"]:
         return f"{text}, held by {labels(state, [one['task'] for one in wait['holders']])}"
     if wait["children"]:
-        return f"{text}: {labels(state, wait['children'])}"
+        between = " " if wait["kind"] == "task" else ": "
+        return f"{wait['kind'] if between == ' ' else text}{between}{labels(state, wait['children'])}"
     return text
 
 
@@ -83,7 +87,7 @@ def long_lines(state: State, wait: Wait, others: Mapping[str, Wait]) -> list[str
     if wait["position"] is not None and wait["waiters"]:
         place = _ORDINALS.get(wait["position"], f"{wait['position']}th")
         lines.append(f"in line: {place} of {counted(len(wait['waiters']), 'task')}")
-    if wait["children"]:
+    if wait["children"] and wait["kind"] != "task":
         how = "all" if wait["needs_all"] else "any"
         total = "" if wait["children_total"] is None else f" of {wait['children_total']}"
         lines.append(
@@ -104,7 +108,7 @@ def long_lines(state: State, wait: Wait, others: Mapping[str, Wait]) -> list[str
 
 
 def _object_line(state: State, wait: Wait) -> str:
-    text = what_text(wait)
+    text = short_text(state, wait) if wait["kind"] == "task" else what_text(wait)
     if wait["state"]:
         text += f", {wait['state']}"
     if wait["value"] is not None:
@@ -161,6 +165,10 @@ def _waker(state: State, one: dict[str, Any]) -> str:
             return f"descriptor {one['fd']} ({one['detail']})"
         case "task":
             return label(state, one["task"])
+        case "callback":
+            return f"the callback {printable(one['detail'] or '')}"
+        case "thread":
+            return "the thread that runs it"
         case "any":
             return "the tasks that have it in hand" if one["task"] is None else label(state, one["task"])
         case kind:

@@ -524,6 +524,10 @@ class AsyncioInspector(Inspector):
             for loop in self._loops():
                 for fd, detail, handle in _watched(loop):
                     self._note(handle, Waker("fd", fd=fd, detail=detail))
+                for handle in _queue_of(loop):
+                    callback = of_handle(handle, "_callback")
+                    if callback is not None and task_stepped_by(callback) is None:
+                        self._note(handle, Waker("callback", detail=callable_name(callback)))
         return self._outside
 
     def _note(self, handle: Any, waker: Waker) -> None:
@@ -609,7 +613,7 @@ class AsyncioInspector(Inspector):
 
 
 _BY_CHILDREN: Final = ("task", "gather", "wait", "wait_for", "shield", "task group", "as_completed")
-_OUTSIDE: Final = ("timer", "fd", "thread", "process")
+_OUTSIDE: Final = ("timer", "fd", "thread", "process", "callback")
 _IN_HANDS: Final = ("queue get", "queue put", "queue join", "event", "condition", "barrier", "future")
 _GENERATED: Final[tuple[type, ...]] = (
     contextlib._GeneratorContextManager,

@@ -131,7 +131,8 @@ class Waker:
 
     Attributes:
       kind: ``timer`` (at `when`), ``fd`` (`fd`, and ``read`` or ``write`` as `detail`), ``task``, ``thread``,
-        ``process`` (its id as `detail`), or ``any`` for a task that has what is waited for in its hands.
+        ``process`` (its id as `detail`), ``callback`` (one that is ready, its name as `detail`), or ``any``
+        for a task that has what is waited for in its hands.
     """
 
     kind: str
@@ -149,8 +150,8 @@ class Wait:
       kind: ``lock``, ``semaphore``, ``bounded semaphore``, ``condition``, ``event``, ``barrier``,
         ``queue get``, ``queue put``, ``queue join``, ``gather``, ``wait``, ``wait_for``, ``as_completed``,
         ``task group``, ``shield``, ``sleep``, ``stream read``, ``stream drain``, ``stream close``,
-        ``socket``, ``server``, ``process``, ``executor``, ``task``, ``future``; ``nothing`` for a task
-        that is ready.
+        ``socket``, ``connection``, ``server``, ``process``, ``executor``, ``task``, ``future``; ``nothing``
+        for a task that is ready.
       call: the function of the library that the program awaits, if it is one.
       type: name of the type of what is waited for; ``name``: what the program calls it, if a frame shows it.
       place: the program's own line that waits.

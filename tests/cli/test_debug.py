@@ -502,3 +502,17 @@ def test_prompt_toolkit_is_not_loaded_without_a_terminal(bank: Path) -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_variables_of_every_suspended_frame(bank: Path) -> None:
+    done = debug(bank, "goto @7.2", "task all locals --all", options=("--batch", "--json"))
+    found = [[(frame["function"], frame["locals"]) for frame in one["data"]] for one in objects(done)[1:]]
+    assert [[name for name, _ in frames] for frames in found] == [
+        ["main"], ["Store.put", "deposit"], ["Store.get", "deposit"],
+    ]  # fmt: skip
+    assert [found[1][0][1]["value"], found[1][1][1]["balance"], found[2][0][1]["value"]] == [
+        "150",
+        "150",
+        "100",
+    ]
+    assert "     amount  = 50" in objects(done)[2]["text"].splitlines()

@@ -125,7 +125,7 @@ WOKEN = {
         "woken by: T12 direct, which was cancelled",
     ],
     "job": [
-        f"it awaited: executor, in job app.py:{line_of('to_thread')}",
+        f"it awaited: executor job sleep, in job app.py:{line_of('to_thread')}",
         "woken by: the job, which has ended in its thread",
     ],
     "stream": [f'it awaited: stream read "reader", in stream app.py:{line_of("reader.read()")}', None],
