@@ -70,6 +70,7 @@ class _Goal:
         self.is_last = bool(form.get("last"))
         self.is_rough = bool(form.get("rough"))
         self._seen: dict[tuple[CodeType, int], bool] = {}
+        self.wanted = self.wants_line  # each look at a method makes another one
         self.is_all = bool(form.get("all"))
         self.pause_ns: int | None = form.get("pause_ns")
         self.met: list[list[Any]] = []
@@ -173,9 +174,16 @@ class Control:
         elif self._is_tired():
             self._stopped(Stop("pause", None, "step"))
         if self._goal.is_rough:
-            self._lines.on(self._goal.wants_line)
+            self._see_places()
         elif self._goal.wants_lines(self.step, owner):
             self._lines.on()
+        elif self._lines.is_on:
+            self._lines.off()
+
+    def _see_places(self) -> None:
+        """See lines where somebody wants to stop, and no others."""
+        if self._goal.for_lines:
+            self._lines.on(self._goal.wanted)
         elif self._lines.is_on:
             self._lines.off()
 
@@ -356,7 +364,7 @@ class Control:
         self.world = world
         self._stopped(Stop("at", None, "step"))
         if self._goal.is_rough:
-            self._lines.on(self._goal.wants_line)
+            self._see_places()
         elif self._goal.wants_lines(0, "main"):
             self._lines.on()
 
