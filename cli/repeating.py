@@ -65,7 +65,7 @@ def record_until_failure(options: RecordOptions, runs_count: int) -> int:
         if has_part:
             os.replace(part, options.output)
             tell(f"replay: run {number:,} failed; the recording ends before it did")
-            tell(f"replay: next: replay play {os.path.relpath(options.output)}")
+            tell(f"replay: next: replay debug {os.path.relpath(options.output)}")
         elif _identity(options.output) == before:
             tell(f"replay: run {number:,} left no recording, so it is the last")
         if status < 0:

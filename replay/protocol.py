@@ -22,7 +22,7 @@ A goal (all parts may be missing):
 * ``last``: do not stop at what is met, but say at ``at`` which was met last, as ``met``.
 * ``all``: likewise, but say all of them, up to so many.
 * ``rough``: count no lines, which is much faster: the position that is met is only right in its step. All
-  conditions must be of the kinds ``place`` and ``step``.
+  conditions must be of the kinds ``place``, ``step``, ``wake`` and ``cancel``.
 * ``pause_ns``: stop at the first step after so much CPU time.
 
 Stop conditions, by ``kind``; each may have an ``id``, which is given back:
@@ -35,6 +35,10 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
 * ``watch``: after a line at which the value of the expression ``text`` changed, in the frame of ``function``
   in ``path`` that ``owner`` runs. The expression is run in the debuggee itself: for one that is thrown away.
   What is met is the place of the line, and texts: ``[step, line, owner, id, "watch", before, after]``.
+* ``wake``: where ``task`` (None: any; then its number is the ``id``) is put into the ready queue, having run
+  before; ``cancel``: where it is asked to cancel; ``made`` is the step in which it is made. The event loop
+  and the interpreter are changed for it: for a process that is thrown away. What is met has one more item,
+  who did it: a ``Cause`` of ``replay.runtime.inspection.data``, or None if ``rough``.
 
 Those inside of steps may have a ``condition``, an expression; one that cannot be evaluated counts as true.
 

@@ -125,7 +125,7 @@ class Report:
             f"recorded {name}  {world.events_count} events, {world.tasks_count} tasks, "
             f"{took}, {_bytes(world.bytes_written)}{'  FAILED' if failed else ''}"
         )
-        tell(f"next: replay play {name}")
+        tell(f"next: replay {'debug' if failed else 'play'} {name}")
 
     def _tell_left_alone(self) -> str:
         return f"; {self._name} is left as it was" if real.access(self._output, os.F_OK) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,3 +54,12 @@ def finish(child: Child, timeout: float = RUN_TIMEOUT_S) -> Done:
 def run_replay(*words: object, timeout: float = RUN_TIMEOUT_S, **settings: Any) -> Done:
     """Run ``replay`` with arguments to its end; see `start_replay`."""
     return finish(start_replay(*words, **settings), timeout)
+
+
+_TIME = re.compile(r" *\d[\d.]* (ns|us|ms|s)\b")
+_FROM_HERE = re.compile(r" +\((in +TIME|which has come)\)")
+
+
+def timeless(text: str) -> str:
+    """Return what was printed without times, which are others in each run, and the columns that they make."""
+    return re.sub(" {2,}", "  ", _FROM_HERE.sub("", _TIME.sub("  TIME", text)))

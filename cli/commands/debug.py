@@ -3,7 +3,7 @@
     replay debug FILE                             at a prompt; a failed run opens at its failure
     replay debug FILE --at @14.2                  elsewhere
     replay debug FILE -ex where -ex locals        run commands first
-    replay debug FILE -x SCRIPT --batch           run commands, and end
+    replay debug FILE -x SCRIPT --batch           run commands, and end; at once if one fails
     replay debug FILE < SCRIPT                    commands from a pipe
 
 At the prompt, `help` lists the commands. The program runs again from the recording, in a process of its own,
@@ -25,7 +25,7 @@ from replay.cli.arguments import Parser
 from replay.cli.commands.play import add_source, readable
 from replay.cli.reading import tell_condition
 from replay.cli.style import style_for
-from replay.errors import UsageError
+from replay.errors import ReplayError, UsageError
 from replay.options import ExitCode
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ def configure(parser: Parser) -> None:
         "-ex", metavar="CMD", action="append", default=[], help="run a command first; repeatable"
     )
     parser.add_argument("-x", metavar="SCRIPT", help="run the commands of a file first, up to one that fails")
-    parser.add_argument("--batch", action="store_true", help="end after the commands of -x and -ex")
+    parser.add_argument(
+        "--batch", action="store_true", help="end after the commands of -x and -ex, or the first that fails"
+    )
+    parser.add_argument("--keep-going", action="store_true", help="with --batch: end after all of -ex")
     parser.add_argument("--json", action="store_true", help='one JSON object for each command, with `"v": 1`')
     parser.add_argument(
         "--color",
@@ -68,11 +71,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(session: Session, args: argparse.Namespace, script: list[str]) -> int:
     from replay.cli.repl.interpreter import Interpreter
+    from replay.cli.repl.mistakes import mistake
     from replay.cli.repl.opening import open_at
     from replay.cli.repl.output import Printer
     from replay.cli.repl.progress import progress
     from replay.cli.repl.scripts import run_lines, run_script
     from replay.cli.repl.state import Settings, State
+    from replay.cli.repl.welcome import is_first_start, welcome
 
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not args.json and not args.batch
     settings = Settings(color=style_for(sys.stdout, args.color).is_coloured, json=args.json)
@@ -82,15 +87,23 @@ def _run(session: Session, args: argparse.Namespace, script: list[str]) -> int:
     printer = Printer(state)
     interpreter = Interpreter(state, printer)
     tell_condition(session.recording)
-    with progress(state):
-        opened = open_at(state, args.at)
+    try:
+        with progress(state):
+            opened = open_at(state, args.at)
+    except ReplayError:
+        raise
+    except Exception as problem:
+        raise mistake(problem) from None
+    if is_terminal and is_first_start():
+        opened.lines = [*welcome(state), "", *opened.lines]
     if opened.diverged or is_terminal:
         printer(f"open {os.path.basename(session.path)}", opened)
     if opened.diverged:
         return ExitCode.DIVERGENCE
     state.is_interactive = is_terminal
     if run_script(interpreter, script):
-        run_lines(interpreter, args.ex)
+        run = run_script if args.batch and not args.keep_going else run_lines
+        run(interpreter, args.ex)
     if not args.batch and not interpreter.has_quit:
         if is_terminal:
             from replay.cli.repl.prompt import run_prompt

@@ -3,12 +3,16 @@
 In reading order:
 
 * ``command``: what a command is, what comes of one; ``state``: what a session at the prompt remembers;
-* ``moving``, ``stops``, ``looking``, ``tasking``, ``recorded``, ``settings``, ``helping``: the commands;
+* ``moving``, ``stops``, ``looking``, ``tasking``, ``exceptions``, ``recorded``, ``settings``, ``helping``:
+  the commands;
 * ``table``: all of them, by name; completion, help and dispatch come from it;
 * ``parsing``: from a line to a command; ``interpreter``: runs one, with aliases, scripts and displays;
-* ``showing``, ``waits``, ``sources``: how a stop looks, and a wait; the source as recorded;
+  ``mistakes``: of ours;
+* ``showing``, ``waits``, ``causes``, ``sources``: how a stop looks, a wait, what ended it; the source as
+  recorded;
 * ``completion``: what may come next on a line;
-* ``opening``: where a session begins; ``output``: what becomes of results; ``progress``: of a long motion;
+* ``opening``, ``welcome``: where a session begins; ``output``: what becomes of results; ``progress``: of a
+  long motion;
 * ``scripts``: lines from a file or a pipe; ``toolbar``, ``prompt``: a terminal (the latter alone uses
   prompt_toolkit, and is loaded only for one).
 """

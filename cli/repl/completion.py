@@ -16,7 +16,6 @@ from replay.cli.repl.settings import NAMES
 from replay.cli.repl.state import State
 from replay.cli.repl.table import COMMANDS, find
 from replay.cli.text import printable
-from replay.errors import ReplayError
 
 MOST: Final = 200
 _TIMEOUT_S: Final = 0.5
@@ -85,7 +84,7 @@ def candidates(state: State, line: str) -> list[Candidate]:
     """Return what may come next, the best first; nothing of the program is run."""
     try:
         return list(dict.fromkeys(_candidates(state, line)))[:MOST]
-    except ReplayError:
+    except Exception:  # while somebody types: whatever it is, there is nothing to put in
         return []
 
 
@@ -118,7 +117,8 @@ def _candidates(state: State, line: str) -> Iterator[Candidate]:
         case "place":
             yield from _begins(last, ((one, "") for one in state.sources.breakable(last.partition(":")[0])))
         case "setting" if " " in rest:
-            yield from _begins(last, (("on", ""), ("off", "")))
+            values = ("emacs", "vi") if rest.startswith("editing ") else ("on", "off")
+            yield from _begins(last, ((one, "") for one in values))
         case "setting":
             yield from _begins(last, ((name, "") for name in NAMES))
         case "topic":

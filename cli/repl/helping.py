@@ -54,7 +54,10 @@ goes on, and `next` says what ran meanwhile. To see what the others do:
   tasks         all tasks, as they are here; `next` is the step in which one runs next
   task T        one task; T is an id (T2, 2), a name, or how one name begins
   task T CMD    look at a task: where, locals, p EXPR, list; `task all where`
+  select T      look at a task from now on, until one moves; alone: at the next one
   why T         what a task waits for, who holds it, what can end the wait
+  why ready T   what woke it: a timer, a descriptor, whoever set a result; or woke it last
+  why cancelled T   who asked it to cancel, and through what: a timeout, a task group, gather
   await T       the chain of awaits of a task, through the tasks that it waits for
   tree          which task waits for which; `tree --by spawn`: which made which
   ready         what could run here
@@ -81,7 +84,8 @@ shown by the page on a terminal (unless `set pager off`), by $PAGER if that is s
   replay debug FILE < SCRIPT                    commands from a pipe
   --json                                        one JSON object for each command
 
-A line that begins with # is a comment. A script of -x or `source` ends at the first command that fails.
+A line that begins with # is a comment. A script of -x or `source` ends at the first command that fails. So do
+the -ex of a --batch, unless --keep-going is there; commands from a pipe, or before a prompt, go on.
 `assert EXPR` fails unless an expression is true, so a script can be a test of a recording.
 Exit codes: 0 fine, 1 a command failed, 2 called wrongly, 3 the replay diverged, 4 the recording cannot be
 read.""",
@@ -90,7 +94,7 @@ read.""",
         "keys on a terminal",
         """\
   F1 help         F2 tasks       F3 tree         F4 timeline
-  F5 continue     F7 step        F8 next         F9 break .
+  F5 continue     F6 select      F7 step         F8 next        F9 break .
   Shift-F5        reverse-continue
   Shift-F7        reverse-step   Shift-F8        reverse-next
   Alt-Left        back           Alt-Right       forward

@@ -9,6 +9,7 @@ from typing import Final
 
 from replay.cli.repl.command import Result
 from replay.cli.repl.looking import displays, run_python
+from replay.cli.repl.mistakes import mistake
 from replay.cli.repl.parsing import Line, filtered, parse, write_to
 from replay.cli.repl.settings import script_lines, source_path
 from replay.cli.repl.state import State
@@ -146,6 +147,8 @@ class Interpreter:
                 result.lines = []
         except ReplayError as problem:
             return Result(error=problem)
+        except Exception as problem:
+            return Result(error=mistake(problem))
         except KeyboardInterrupt:
             where = "" if self.state.position is None else f" at {self.state.position}"
             return Result(error=ReplayError(f"interrupted{where}"))

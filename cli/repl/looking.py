@@ -10,6 +10,7 @@ from replay.cli.repl.command import Command, Group, Result, count_of, no_more
 from replay.cli.repl.moving import arrived
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
+from replay.cli.repl.waits import label
 from replay.cli.text import pad, printable, printable_lines, shorten
 from replay.errors import ReplayError, UsageError
 from replay.recording.recording import find_task
@@ -70,12 +71,17 @@ def _frame_here(state: State) -> dict[str, Any]:
 def _frame_lines(state: State, at: int, frame: dict[str, Any], here: int) -> list[str]:
     style = state.style
     mark = style("marker", ">") if at == here else " "
+    return [f"{mark} #{at} {_line_text(state, frame)}"]
+
+
+def _line_text(state: State, frame: dict[str, Any]) -> str:
+    style = state.style
     where = style("source", f"{printable(state.sources.short(frame['path']))}:{frame['lineno']}")
     text = printable(state.sources.line(frame["path"], frame["lineno"]).strip())
-    return [f"{mark} #{at} {where} {printable(frame['function'])}()  {style('dim', text)}".rstrip()]
+    return f"{where} {printable(frame['function'])}()  {style('dim', text)}".rstrip()
 
 
-def _frame_json(state: State, at: int, frame: dict[str, Any]) -> dict[str, Any]:
+def _frame_json(state: State, at: int | None, frame: dict[str, Any]) -> dict[str, Any]:
     return {
         "frame": at,
         "file": state.sources.short(frame["path"]),
@@ -95,7 +101,34 @@ def _where(state: State, text: str) -> Result:
     left = len(frames) - len(shown)
     if left:
         lines.append(state.style("dim", f"({left} more of libraries; `set internals on` shows them)"))
-    return Result(lines, [_frame_json(state, at, one) for at, one in shown])
+    data = [_frame_json(state, at, one) for at, one in shown]
+    for task, outer in waiting_for(state):
+        lines.insert(0, f"  {state.style('name', label(state, task))} {_line_text(state, outer)}")
+        data.append({**_frame_json(state, None, outer), "task": f"T{task}"})
+    return Result(lines, data)
+
+
+def waiting_for(state: State) -> list[tuple[int, dict[str, Any]]]:
+    """Return who waits for the task that one looks at, who waits for that, ...: frames, nearest first.
+
+    Where several wait for one task, the oldest stands for them.
+    """
+    stop = state.session.stop
+    number = state.task if state.task is not None else int(stop.owner[1:]) if stop.owner[:1] == "T" else 0
+    if not number:
+        return []
+    waits = state.session.inspect("all_waits")
+    found: list[tuple[int, dict[str, Any]]] = []
+    passed = {number}
+    while True:
+        above = [int(one) for one, wait in waits.items() if number in wait["children"]]
+        number = min((one for one in above if one not in passed), default=0)
+        if not number:
+            return found
+        passed.add(number)
+        for frame in state.session.stack(number):
+            if frame["is_own"] or state.settings.internals:
+                found.append((number, frame))
 
 
 def _where_of(state: State, task: int) -> Result:
@@ -295,10 +328,26 @@ def _run(state: State, text: str) -> Result:
 
 
 def _locals(state: State, text: str) -> Result:
-    no_more(text, "locals")
     _frame_here(state)
+    if text in ("--all", "all"):
+        return _all_locals(state)
+    no_more(text, "locals")
     found = state.session.locals(frame_index(state), task=state.task)
     return _names(state, found, "no local variables yet")
+
+
+def _all_locals(state: State) -> Result:
+    """Show the variables of each frame of whom one looks at."""
+    frames = stack(state)
+    here = frame_index(state, frames)
+    lines: list[str] = []
+    data: list[dict[str, Any]] = []
+    for at, frame in reversed(frames_of(state, frames)):
+        found = state.session.locals(at, task=state.task)
+        lines += _frame_lines(state, at, frame, here)
+        lines += [f"     {line}" for line in _names(state, found, "no local variables yet").lines]
+        data.append({**_frame_json(state, at, frame), "locals": dict(found)})
+    return Result(lines, data[::-1])
 
 
 def _args(state: State, text: str) -> Result:
@@ -425,7 +474,7 @@ COMMANDS: Final = (
     _look(
         "where",
         "where [T]",
-        "Show the frames of whoever runs here, or of a task, the innermost last",
+        "Show the frames of whoever runs here, or of a task, below those of the tasks that wait for it",
         ("where", "w T1"),
         ("up", "down", "frame"),
         _where,
@@ -464,9 +513,9 @@ COMMANDS: Final = (
     ),
     _look(
         "locals",
-        "locals",
-        "Show the local variables of this frame",
-        ("locals", "locals | grep total"),
+        "locals [--all]",
+        "Show the local variables of this frame, or of all; `task all locals --all` of all that is suspended",
+        ("locals | grep total", "task T1 locals --all"),
         ("args", "p"),
         _locals,
     ),

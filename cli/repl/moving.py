@@ -71,8 +71,7 @@ def arrived(state: State, before: Stop, *, says_meanwhile: bool = False) -> Resu
 
 
 def _here(state: State, before: Stop, stop: Stop, *, says_meanwhile: bool = False) -> Result:
-    state.frame = None
-    state.listed = None
+    state.task = state.frame = state.listed = None
     state.reason = "interrupted" if stop.reason == "called" else ""
     lines = stop_lines(state, stop)
     data = {**stop_json(state, stop), "moved": True}

@@ -55,7 +55,7 @@ def _headline(state: State, opened: str | None) -> list[str]:
     tail = [opened] if opened else []
     if not opened:
         tail.append(f"{len(state.session.steps)} steps, {len(state.session.tasks())} tasks")
-    tail.append("`help` lists the commands")
+    tail.append("`why` explains, `help` lists the commands" if opened else "`help` lists the commands")
     return ["  ".join(parts) + state.style("dim", f"      {'; '.join(tail)}")]
 
 

@@ -25,6 +25,7 @@ from replay.cli.repl.progress import progress
 from replay.cli.repl.showing import prompt_text
 from replay.cli.repl.state import State
 from replay.cli.repl.toolbar import toolbar_text
+from replay.cli.repl.welcome import history_path
 
 KEYS: Final = {
     "f1": "help",
@@ -32,6 +33,7 @@ KEYS: Final = {
     "f3": "tree",
     "f4": "timeline",
     "f5": "continue",
+    "f6": "select",
     "f7": "step",
     "f8": "next",
     "f9": "break .",
@@ -40,6 +42,7 @@ KEYS: Final = {
     "f20": "reverse-next",
 }
 ALT_KEYS: Final = {"left": "back", "right": "forward"}
+EDITING: Final = {"emacs": EditingMode.EMACS, "vi": EditingMode.VI}
 _STYLE: Final = Style.from_dict({"bottom-toolbar": "noreverse", "rprompt": "ansibrightblack"})
 
 
@@ -53,6 +56,7 @@ def run_prompt(interpreter: Interpreter) -> None:
     while not interpreter.has_quit:
         state.columns = shutil.get_terminal_size().columns
         bottom = toolbar_text(state)
+        session.editing_mode = EDITING[state.settings.editing]
         try:
             line = session.prompt(
                 ANSI(state.style("marker", prompt_text(state))),
@@ -100,7 +104,6 @@ def _session(state: State) -> PromptSession[str]:
         style=_STYLE,
         color_depth=None if state.settings.color else ColorDepth.DEPTH_1_BIT,
         enable_open_in_editor=True,
-        editing_mode=EditingMode.EMACS,
     )
 
 
@@ -135,11 +138,9 @@ def _typing(line: str) -> Any:
 
 def _history() -> History:
     """Return the lines of earlier sessions, readable by nobody else; none, if there is no place."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    folder = os.path.join(base, "replay")
-    path = os.path.join(folder, "debug_history")
+    path = history_path()
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
         os.chmod(path, 0o600)
     except OSError:

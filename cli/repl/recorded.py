@@ -12,15 +12,12 @@ from typing import Final
 from replay.cli.arguments import Parser
 from replay.cli.commands.events import VALUE_LIMIT, Selection, add_choice, event_json, event_line, range_of
 from replay.cli.commands.info import info_json, info_lines
-from replay.cli.commands.tasks import task_json
 from replay.cli.commands.timeline import MAX_STEPS, is_in, picture, steps_range
-from replay.cli.reading import task_label
 from replay.cli.repl.command import Command, Result, no_more
 from replay.cli.repl.state import State
 from replay.cli.repl.words import Words
-from replay.cli.text import counted, printable, printable_lines, shorten
+from replay.cli.text import counted, printable_lines
 from replay.errors import UsageError
-from replay.positions import Position
 from replay.recording.events import Kind, split_key
 from replay.recording.recording import find_task
 
@@ -185,31 +182,7 @@ def _info(state: State, text: str) -> Result:
     return Result(list(info_lines(recording, state.style)), info_json(recording))
 
 
-def _exceptions(state: State, text: str) -> Result:
-    no_more(text, "exceptions")
-    failed = [task for task in state.session.tasks() if task.error is not None]
-    ended_by = {task.id for task in state.session.recording.failures()}
-    lines: list[str] = []
-    for task in sorted(failed, key=lambda task: (task.ended_at or Position(0), task.id)):
-        mark = state.style("error", "X") if task.id in ended_by else " "
-        place = state.style("position", f"{task.ended_at!s:>6}")
-        name = state.style("name", task_label(task.id, task.name))
-        lines.append(f"{mark} {place}  {name}: {shorten(printable(task.error_text), 200)}")
-    if ended_by:
-        lines.append(state.style("dim", "(X: these ended the run; `goto failure`)"))
-    return Result(lines or ["no task has failed"], [task_json(task) for task in failed])
-
-
 COMMANDS: Final = (
-    Command(
-        "exceptions",
-        _EVENTS,
-        "exceptions",
-        "List the exceptions that tasks have ended with",
-        ("exceptions", "exceptions | grep ValueError"),
-        ("tasks", "goto"),
-        _exceptions,
-    ),
     Command(
         "events",
         _EVENTS,

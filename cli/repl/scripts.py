@@ -8,13 +8,15 @@ from replay.cli.repl.interpreter import Interpreter
 from replay.cli.repl.progress import progress
 
 
-def run_lines(interpreter: Interpreter, lines: Iterable[str]) -> None:
-    """Run lines until one quits; what fails does not keep the next from running."""
+def run_lines(interpreter: Interpreter, lines: Iterable[str]) -> bool:
+    """Run lines until one quits; what fails does not keep the next from running. Whether all went well."""
+    is_fine = True
     for line in lines:
         if interpreter.has_quit:
-            return
+            break
         with progress(interpreter.state):
-            interpreter.run(line)
+            is_fine = interpreter.run(line) and is_fine
+    return is_fine
 
 
 def run_script(interpreter: Interpreter, lines: Iterable[str]) -> bool:

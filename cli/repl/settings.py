@@ -28,7 +28,8 @@ _SWITCHES: Final = {
     "internals": "frames of libraries and of Python are shown, and stepped into",
     "json": "each command prints one JSON object",
 }
-NAMES: Final = ("width", *_SWITCHES)
+_EDITING: Final = ("emacs", "vi")
+NAMES: Final = ("width", *_SWITCHES, "editing")
 
 
 def _set(state: State, text: str) -> Result:
@@ -40,6 +41,10 @@ def _set(state: State, text: str) -> Result:
         if value != "auto" and not (value.isascii() and value.isdigit() and 20 <= int(value[:6]) <= 10_000):
             raise UsageError(f"width is a number of columns from 20, or auto: {value!r:.60}")
         state.settings.width = None if value == "auto" else int(value)
+    elif name == "editing":
+        if value not in _EDITING:
+            raise UsageError(f"editing is emacs or vi: {value!r:.60}")
+        state.settings.editing = value
     elif value.lower() not in _ON:
         raise UsageError(f"{name} is on or off: {value!r:.60}")
     else:
@@ -64,7 +69,7 @@ def _show(state: State, text: str) -> Result:
             if value
             else "off"
         )
-        meaning = _SWITCHES.get(name, "columns of text")
+        meaning = {**_SWITCHES, "editing": "keys of the line: emacs or vi"}.get(name, "columns of text")
         lines.append(f"{name:<10} {told!s:<6} {state.style('dim', meaning)}")
     return Result(lines, {name: _value(state, name) for name in ((text,) if text else NAMES)})
 

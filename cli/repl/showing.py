@@ -26,7 +26,9 @@ def prompt_text(state: State) -> str:
     stop = state.stop
     if stop is None:
         return "(replay file) "
-    return f"(replay {stop.position} {shorten(printable(state.owner_name(stop.owner)), 24)}) "
+    owners = [stop.owner] if state.task is None else [stop.owner, f"T{state.task}"]
+    who = " -> ".join(shorten(printable(state.owner_name(owner)), 24) for owner in owners)
+    return f"(replay {stop.position} {who}) "
 
 
 def stop_lines(state: State, stop: Stop) -> list[str]:

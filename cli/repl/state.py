@@ -29,6 +29,7 @@ class Settings:
       color: commands paint what they print.
       internals: frames of libraries and of Python itself are shown, and stepped into.
       json: each command prints one JSON object.
+      editing: the keys of the line, ``emacs`` or ``vi``.
     """
 
     width: int | None = None
@@ -36,6 +37,7 @@ class Settings:
     color: bool = False
     internals: bool = False
     json: bool = False
+    editing: str = "emacs"
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class State:
     sources: SourceBook = field(init=False)
     _names: dict[int, str] | None = None
     _steps_of: dict[int, list[Step]] | None = None
+    _wakes: dict[int, list[int]] | None = None
     _failure: tuple[Failure | None] | None = None
 
     def __post_init__(self) -> None:
@@ -124,6 +127,14 @@ class State:
                 self._steps_of.setdefault(step.task, []).append(step)
         return self._steps_of.get(task, [])
 
+    def wakes(self) -> dict[int, list[int]]:
+        """Return the steps in which each task was woken, in the whole run; found once."""
+        if self._wakes is None:
+            self._wakes = {}
+            for step, task in self.session.wakes(Position(0), self.end):
+                self._wakes.setdefault(task, []).append(step)
+        return self._wakes
+
     def failure(self) -> Failure | None:
         """Return where the run failed, found once."""
         if self._failure is None:
@@ -134,6 +145,14 @@ class State:
         """Return when the step of a place began, since the recording did."""
         steps = self.session.steps
         return steps[position.step - 1].start_ns if 0 < position.step <= len(steps) else None
+
+    def loop_ns(self, when: float) -> int | None:
+        """Return a time of the event loop that runs here as one since the recording began."""
+        here, steps = self.position, self.session.steps
+        if here is None or not steps:
+            return None
+        origin_ns = self.session.clock_origin_ns(steps[min(max(here.step, 1), len(steps)) - 1].stream)
+        return None if origin_ns is None else round(when * 1e9) - origin_ns
 
     def owner_name(self, owner: str) -> str:
         """Return what the owner of a place is called: a task by its name."""

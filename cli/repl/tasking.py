@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from replay.cli.commands.tasks import task_json
 from replay.cli.reading import place_of, task_label
+from replay.cli.repl.causes import why_cancelled, why_ready
 from replay.cli.repl.command import Group, Result, no_more
+from replay.cli.repl.looking import stack
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels, long_lines, place_text, short_text
 from replay.cli.repl.words import Words
 from replay.cli.style import Role
 from replay.cli.text import Cell, Column, counted, duration, printable, shorten, table
-from replay.errors import UsageError
-from replay.positions import Position
+from replay.errors import ReplayError, UsageError
+from replay.positions import Position, parse_position
 from replay.recording.recording import Task, find_task
 
 _ASYNC: Final = "async"
 _row: Final = Group(_ASYNC, takes="task", needs_replay=True).row
 _file_row: Final = Group(_ASYNC, takes="task").row
 _MAX_ROWS: Final = 200
+_MAX_TIMED: Final = 20_000
+"""In a longer run it is not looked up unasked how long tasks were ready: that runs all of it again."""
 _MAX_NAME: Final = 40
 _MAX_TEXT: Final = 60
 
@@ -33,6 +37,8 @@ _COLUMNS: Final = (
     Column("state"),
     Column("steps", "right"),
     Column("run", "right"),
+    Column("ready", "right"),
+    Column("wait", "right"),
     Column("last", "right"),
     Column("next", "right"),
     Column("parent", "right"),
@@ -85,6 +91,8 @@ def _recorded(state: State, task: Task, position: Position | None) -> dict[str, 
         "awaiting": None,
         "wait": None,
         "next": None,
+        "ready_ns": None,
+        "wait_ns": None,
     }
     if position is None:
         return row
@@ -112,10 +120,20 @@ def _recorded(state: State, task: Task, position: Position | None) -> dict[str, 
 
 
 def _tasks(state: State, text: str) -> Result:
-    args = Words("tasks", lambda parser: parser.add_argument("--all", action="store_true")).of(text)
+    def add(parser: Any) -> None:
+        parser.add_argument("--all", action="store_true")
+        parser.add_argument("--times", action="store_true")
+        parser.add_argument("--sort", choices=_SORTED, default="id")
+
+    args = Words("tasks", add).of(text)
     found = rows(state)
     shown = [row for row in found if args.all or not row["internal"]]
+    is_long = len(state.session.steps) > _MAX_TIMED
+    if state.can_replay and (args.times or args.sort in ("ready", "wait") or not is_long):
+        for row in shown:
+            _add_times(state, row)
     internal_count = len(found) - len(shown)
+    shown.sort(key=_SORTED[args.sort])
     kept = shown if args.all else shown[:_MAX_ROWS]
     lines = table(_COLUMNS, [_cells(row) for row in kept], state.style) if kept else ["no tasks yet"]
     notes = []
@@ -126,8 +144,57 @@ def _tasks(state: State, text: str) -> Result:
     later = len(state.session.tasks()) - len(found)
     if later:
         notes.append(f"{counted(later, 'task')} made later")
+    if state.can_replay and is_long and shown and shown[0]["wait_ns"] is None:
+        notes.append("how long they were ready and waiting: `tasks --times`, which runs it all once more")
     lines += [state.style("dim", f"({note})") for note in notes]
     return Result(lines, shown)
+
+
+_SORTED: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
+    "id": lambda row: row["id"],
+    "name": lambda row: (row["name"], row["id"]),
+    "state": lambda row: (row["state"], row["id"]),
+    "steps": lambda row: -row["steps"],
+    "run": lambda row: -row["run_ns"],
+    "ready": lambda row: -(row["ready_ns"] or 0),
+    "wait": lambda row: -(row["wait_ns"] or 0),
+    "last": lambda row: int((row["last"] or "@0")[1:]),
+}
+
+
+def _add_times(state: State, row: dict[str, Any]) -> None:
+    """Add how long a task was ready, and how long it waited, up to here; to a step."""
+    here, born = state.position, row["spawned"]
+    assert here is not None
+    now_ns = state.time_ns(here)
+    own = [step for step in state.steps_of(row["id"]) if step.number <= here.step - (not here.line)]
+    wakes = [step for step in state.wakes().get(row["id"], ()) if step < here.step]
+    born_at = parse_position(born).step if born else 0
+    # Ready at once, when it was made; before the first step there is no time.
+    since_ns = ready_at_ns = state.time_ns(Position(born_at)) or (own[0].start_ns if own else now_ns or 0)
+    ready_ns = wait_ns = 0
+    for at, step in enumerate(own):
+        if at:
+            since = own[at - 1]
+            since_ns = since.start_ns + (since.run_ns or 0)
+            ready_at_ns = _woken_ns(state, wakes, since.number, step.number, since_ns, step.start_ns)
+        ready_ns += max(0, step.start_ns - ready_at_ns)
+        wait_ns += max(0, ready_at_ns - since_ns)
+    if row["state"] not in (*_ENDS, "running") and now_ns is not None:
+        if own:
+            since_ns = own[-1].start_ns + (own[-1].run_ns or 0)
+            ready_at_ns = _woken_ns(state, wakes, own[-1].number, here.step, since_ns, now_ns)
+        ready_ns += max(0, now_ns - ready_at_ns)
+        wait_ns += max(0, ready_at_ns - since_ns)
+    row["ready_ns"], row["wait_ns"] = ready_ns, wait_ns
+
+
+def _woken_ns(state: State, wakes: list[int], after: int, before: int, first_ns: int, none_ns: int) -> int:
+    """Return when a task was woken between two steps; ``none_ns`` if it was not."""
+    at = bisect_right(wakes, before - 1)
+    if not at or wakes[at - 1] < after:
+        return none_ns
+    return max(first_ns, state.time_ns(Position(wakes[at - 1])) or 0)
 
 
 def _cells(row: dict[str, Any]) -> list[Cell]:
@@ -140,6 +207,8 @@ def _cells(row: dict[str, Any]) -> list[Cell]:
         Cell(state.upper() if state == "failed" else state, _ROLES.get(state)),
         Cell(str(row["steps"])),
         Cell(duration(row["run_ns"]) if row["steps"] else ""),
+        Cell("" if row["ready_ns"] is None else duration(row["ready_ns"])),
+        Cell("" if row["wait_ns"] is None else duration(row["wait_ns"])),
         Cell(row["last"] or "-", "position"),
         Cell(row["next"] or "-", "position"),
         Cell(row["parent"] or "-"),
@@ -198,8 +267,14 @@ def describe_task(state: State, text: str) -> Result:
 
 
 def _why(state: State, text: str) -> Result:
-    task = _task_or_here(state, text)
-    row = next((row for row in rows(state) if row["id"] == task.id), None)
+    word, _, rest = text.partition(" ")
+    if word == "cancelled":
+        return why_cancelled(state, _task_or_here(state, rest.strip()))
+    task = _task_or_here(state, rest.strip() if word == "ready" else text)
+    known = rows(state)
+    row = next((row for row in known if row["id"] == task.id), None)
+    if word == "ready":
+        return why_ready(state, task, is_ready=row is not None and row["state"] in ("ready", "created"))
     name = state.style("name", task_label(task.id, task.name))
     data: dict[str, Any] = {"task": f"T{task.id}", "state": None if row is None else row["state"]}
     if row is None:
@@ -219,7 +294,12 @@ def _why(state: State, text: str) -> Result:
             lines.append(f"  it raises {shorten(printable(str(raised.get('text'))), 200)}")
         return Result(lines + _queue_lines(state, task.id), data)
     lines = [f"{name} is waiting in {printable(row['where'] or '')}{_since(state, row)}"]
-    lines += [f"  {line}" for line in long_lines(state, row["wait"])]
+    others = {str(one["id"]): one["wait"] for one in known if one["wait"] is not None}
+    chosen = state.session.inspect("chosen")
+    if chosen is not None and task.id in chosen["wakes"]:  # which is in no queue any more
+        waker = {"kind": "callback", "when": None, "fd": None, "task": None, "detail": chosen["callback"]}
+        row["wait"]["wakers"].insert(0, waker)
+    lines += [f"  {line}" for line in long_lines(state, row["wait"], others)]
     if row["next"]:
         lines.append(state.style("dim", f"  in this run it goes on at {row['next']}: `tcont T{task.id}`"))
     else:
@@ -259,20 +339,53 @@ def _because(one: dict[str, Any]) -> str:
 def _ready(state: State, text: str) -> Result:
     no_more(text, "ready")
     queue = state.session.inspect("ready")
+    chosen = state.session.inspect("chosen")
     stop = state.session.stop
+    since = _ready_since(state, [one["task"] for one in (chosen, *queue) if one and one["task"]])
     mark = state.style("marker", "*")
-    lines = [] if stop.is_over else [f"{mark} {state.style('name', owner_label(state, stop.owner))}  is here"]
-    for one in queue:
-        who = label(state, one["task"]) if one["task"] else printable(one["callback"])
-        notes = [_because(one)]
-        if one["wakes"]:
-            notes.append(f"wakes {labels(state, one['wakes'])}")
-        if one["is_cancelled"]:
-            notes.append("cancelled")
-        lines.append(f"  {state.style('name', who)}  {state.style('dim', ', '.join(notes))}")
+    lines = []
+    if chosen is not None and not stop.is_over:
+        doing = "runs next" if stop.event == "step" else "is running"
+        lines.append(f"{mark} {_ready_line(state, chosen, since)}  <- {doing}")
+    elif not stop.is_over:
+        lines.append(f"{mark} {state.style('name', owner_label(state, stop.owner))}  is here")
+    lines += [f"  {_ready_line(state, one, since)}" for one in queue]
     if not queue:
         lines.append(state.style("dim", "  (nothing else is ready)"))
-    return Result(lines, queue)
+    for one in (chosen, *queue):
+        if one is not None:
+            one["since"] = None if one["task"] not in since else f"@{since[one['task']]}"
+            one["chosen"] = one is chosen
+    return Result(lines, [one for one in (chosen, *queue) if one is not None])
+
+
+def _ready_line(state: State, one: dict[str, Any], since: dict[int, int]) -> str:
+    who = label(state, one["task"]) if one["task"] else printable(one["callback"])
+    notes = [_because(one)]
+    if one["task"] in since:
+        notes.insert(0, f"since @{since[one['task']]}")
+    if one["wakes"]:
+        notes.append(f"wakes {labels(state, one['wakes'])}")
+    if one["is_cancelled"]:
+        notes.append("cancelled")
+    return f"{state.style('name', who)}  {state.style('dim', ', '.join(notes))}"
+
+
+def _ready_since(state: State, tasks: list[int]) -> dict[int, int]:
+    """Return the steps since when tasks are ready: the queue is short, so it is not long ago."""
+    here = state.position
+    assert here is not None
+    made = {task.id: task.spawned_at for task in state.session.tasks()}
+    new = [number for number in tasks if all(step.number >= here.step for step in state.steps_of(number))]
+    found = {number: at.step for number in new if (at := made[number]) is not None}
+    count = 16 + 2 * len(tasks)
+    while True:
+        first = Position(max(here.step - count, 0))
+        woken = {number: step for step, number in state.session.wakes(first, here)}
+        found |= {number: woken[number] for number in tasks if number in woken}
+        if first == Position(0) or all(number in found for number in tasks):
+            return found
+        count *= 8
 
 
 def _await(state: State, text: str) -> Result:
@@ -362,12 +475,39 @@ def _task(state: State, text: str) -> Result:
     return describe_task(state, text)
 
 
+def _select(state: State, text: str) -> Result:
+    """Look at a task from now on; without a name, at the next that has frames."""
+    owner = state.session.stop.owner
+    here = int(owner[1:]) if owner[:1] == "T" else 0
+    if text == ".":
+        number = here
+    elif text:
+        number = task_named(state, text).id
+    else:
+        live = [row["id"] for row in rows(state) if row["state"] not in _ENDS and not row["internal"]]
+        if not live:
+            raise ReplayError("there are no tasks to look at here")
+        now = state.task if state.task is not None else here
+        number = next((one for one in live if one > now), live[0])
+    before = state.task, state.frame
+    state.task, state.frame, state.listed = None if number == here or not number else number, None, None
+    if not stack(state):
+        state.task, state.frame = before
+        raise ReplayError(f"{label(state, number)} has no frames here: it has ended, or is not made yet")
+    if not number:
+        return Result([f"{owner_label(state, owner)}, which is here"], {"task": None})
+    row = next(row for row in rows(state) if row["id"] == number)
+    awaiting = f"  {row['awaiting']}" if row["awaiting"] else ""
+    told = f"{state.style('name', label(state, number))}  {row['state']}  {printable(row['where'] or '')}"
+    return Result([told + awaiting], {"task": f"T{number}", "here": state.task is None})
+
+
 COMMANDS: Final = (
     _file_row(
         "tasks",
-        "tasks [--all]",
-        "List the tasks as they are here; `next` is the step in which one runs next",
-        ("tasks", "tasks | grep waiting"),
+        "tasks [--all] [--times] [--sort id|name|state|steps|run|ready|wait|last]",
+        "List the tasks as they are here: for how long they ran, were ready, waited; the last and next step",
+        ("tasks", "tasks --sort wait | head 5"),
         ("task", "tree", "why", "timeline"),
         _tasks,
         ("ps",),
@@ -382,11 +522,19 @@ COMMANDS: Final = (
         ("t",),
     ),
     _row(
+        "select",
+        "select [T | .]",
+        "Look at a task until one moves: where, locals, p and list are about it; alone: the next one",
+        ("select", "select T1"),
+        ("task", "where", "locals"),
+        _select,
+    ),
+    _row(
         "why",
-        "why [T]",
-        "Explain what a task waits for, and what can end that",
-        ("why", "why T1"),
-        ("await", "tree", "ready"),
+        "why [T | ready T | cancelled T]",
+        "Explain what a task waits for, and what can end that; what woke it; who cancelled it",
+        ("why T1", "why ready T1"),
+        ("await", "tree", "ready", "last"),
         _why,
     ),
     _row(

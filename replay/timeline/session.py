@@ -7,14 +7,17 @@ why and there is no timeline.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.positions import Position
+from replay.recording.events import Kind
 from replay.recording.recording import Recording, Step, Task
 from replay.timeline.debuggee import Stop
 from replay.timeline.motions import Motions
 from replay.timeline.timeline import START, Timeline
+
+_CLOCK_KEY: Final = -Kind.CLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,21 @@ class Failure:
     position: Position
     task: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who woke a task, or asked it to cancel.
+
+    Attributes:
+      position: the line in which it was done, or the step.
+      owner: whose code did it.
+      how: what the frames there told, see ``replay.runtime.inspection.data``.
+    """
+
+    position: Position
+    owner: str
+    how: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,7 @@ class Session:
         self.steps: list[Step] = list(self.recording.steps())
         self.refusal: ReplayError | None = None
         self._timeline: Timeline | None = None
+        self._origins: dict[int, int | None] = {}
         owners = [f"T{step.task}" if step.task else f"callback@{step.number}" for step in self.steps]
         try:
             self._timeline = Timeline(path, source)
@@ -157,10 +176,23 @@ class Session:
         Args:
           what: ``tasks`` (TaskInfo of each), ``all_waits`` (Wait by id, as text, of each that waits),
             ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in
-            order, without whoever runs), ``blocked`` (Blocked), ``locals`` (Variable, of a ``frame``).
+            order, without whoever runs), ``chosen`` (Ready: what runs here; or None), ``blocked`` (Blocked),
+            ``locals`` (Variable, of a ``frame``), ``error`` (of ``task``: ErrorTree or None), ``raised``
+            (what is raised here, likewise).
           about: what else the question names.
         """
         return self._ask("inspect", what=what, **about)["found"]
+
+    def error_of(self, task: Task) -> dict[str, Any] | None:
+        """Return what a task failed with: an ErrorTree; None if it is gone just behind its end.
+
+        We do not move.
+        """
+        if task.ended_at is None:
+            return None
+        behind = Position(task.ended_at.step + 1)
+        answer: dict[str, Any] = self.timeline.ask_at(behind, "inspect", what="error", task=task.id)
+        return answer.get("found")
 
     def place(self) -> tuple[str, int, str] | None:
         """Return path, line and function of where we are, or of where a task is about to go on."""
@@ -206,6 +238,50 @@ class Session:
             return None
         stop = self.timeline.goto(Position(found[0], found[1]))
         return Change(stop, found[2], found[5], found[6])
+
+    def cause(self, kind: str, task: Task, first: Position, end: Position) -> Cause | None:
+        """Return who last woke a task (``wake``), or asked it to cancel (``cancel``), in a part of the run.
+
+        We do not move. A task that is new was woken by nobody.
+        """
+        made = None if task.spawned_at is None else task.spawned_at.step
+        goal = {"stops": [{"kind": kind, "task": task.id, "made": made}]}
+        found = self.timeline.last_before(end, goal, first)
+        return (
+            None
+            if found is None or found[5] is None
+            else Cause(Position(found[0], found[1]), found[2], found[5])
+        )
+
+    def wakes(self, first: Position, end: Position) -> list[tuple[int, int]]:
+        """Return who was woken in a part of the run, in order: the step in which it was done, and the task.
+
+        That a task is new is left out: the recording says when it was made.
+        """
+        goal = {"stops": [{"kind": "wake", "task": None}]}
+        whole = Position(end.step)
+        found = self.timeline.all_between(first, whole, {**goal, "rough": True}) if first < whole else []
+        if end.line:
+            found += self.timeline.all_between(max(first, whole), end, goal)
+        return [(one[0], one[3]) for one in found]
+
+    def clock_origin_ns(self, stream: int) -> int | None:
+        """Return what the clock of a thread's event loop read when the recording began.
+
+        Each reading lies between two steps, and when these began is recorded.
+        """
+        if stream not in self._origins:
+            clock_ns, origin_ns = 0, None
+            for event in self.recording.events():
+                if event.stream != stream:
+                    continue
+                if event.key == _CLOCK_KEY and isinstance(event.value, int):
+                    clock_ns += event.value
+                elif event.key >= 0 and clock_ns:
+                    least = clock_ns - self.steps[event.step - 1].start_ns
+                    origin_ns = least if origin_ns is None else max(origin_ns, least)
+            self._origins[stream] = origin_ns
+        return self._origins[stream]
 
     def _watch(self, text: str, frame: int, task: int | None) -> dict[str, Any]:
         try:

@@ -32,6 +32,9 @@ PATIENCE_S: Final = 1.0
 MOST_VISITED: Final = 8
 """Steps where one has just been looking backwards have checkpoints too: so many of the last ones."""
 
+_IN_LINES: Final = {"place", "wake", "cancel"}
+"""Conditions whose step can be found without counting lines."""
+
 START: Final = Position(0)
 _END: Final = Position(1 << 60)
 
@@ -187,6 +190,18 @@ class Timeline:
         found = self._met(start, {**goal, "all": True}, last)
         return [one for one in found if Position(one[0], one[1]) >= first]
 
+    def ask_at(self, position: Position, name: str, **more: Any) -> Any:
+        """Return the answer to a question at another place; we do not move."""
+        at = self._checkpoints.bisect_right(position)
+        nearest: Debuggee = self._checkpoints.values()[at - 1]
+        runner = nearest.fork()
+        try:
+            if runner.stop.position < position:
+                runner.run({"at": [position.step, position.line]})
+            return runner.ask(name, **more)
+        finally:
+            runner.kill()
+
     def _visit(self, position: Position) -> None:
         """Make a checkpoint at the beginning of a step that one will look at more often."""
         if position in self._checkpoints:
@@ -277,4 +292,4 @@ class Timeline:
 def _can_be_rough(goal: dict[str, Any]) -> bool:
     """Whether the step in which something is met can be found without counting lines."""
     kinds = {one["kind"] for one in goal.get("stops", ())}
-    return "place" in kinds and kinds <= {"place", "step"}
+    return bool(kinds & _IN_LINES) and kinds <= {"step", *_IN_LINES}

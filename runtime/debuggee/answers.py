@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from types import FrameType
 from typing import Any, Final
 
 from replay.protocol import Message
+from replay.runtime import real
+from replay.runtime.debuggee.causes import RUNS
 from replay.runtime.debuggee.control import Control
-from replay.runtime.debuggee.evaluation import TIMEOUT_S, evaluate, in_copy
+from replay.runtime.debuggee.evaluation import TIMEOUT_S, error_text, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
 from replay.runtime.inspection.aio import AsyncioInspector
+from replay.runtime.inspection.data import Ready
+from replay.runtime.inspection.errors import tree_of
 
 Answer = Callable[[Control, Message], Any]
 
@@ -28,12 +31,12 @@ _MAX_VALUE: Final = 2000
 
 
 def _running_frames(control: Control) -> list[FrameType]:
-    """Return the frames of whoever runs, without those of the loop and ours."""
+    """Return the frames of whoever runs, without those of the loop, what runs the loop, and ours."""
     stop = control.stop
     frame = None if stop is None else stop.frame
     found: list[FrameType] = []
     while frame is not None and len(found) < _MAX_FRAMES:
-        if frame.f_globals.get("__name__") == "replay.runtime.boot":
+        if frame.f_globals.get("__name__") == "replay.runtime.boot" or frame.f_code is RUNS:
             break
         if kinds[frame.f_code] != NOT_COUNTED:
             found.append(frame)
@@ -94,7 +97,7 @@ def _value(control: Control, request: Message) -> dict[str, Any]:
     stop = control.stop
     value = None if stop is None else stop.value
     if isinstance(value, BaseException):
-        text = "".join(traceback.format_exception_only(value)).rstrip()[:_MAX_VALUE]
+        text = error_text(value)[:_MAX_VALUE]
     else:
         text = _text(value)
     return {"text": text, "type": type(value).__name__}
@@ -125,6 +128,13 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
             case "ready":
                 loop = asyncio._get_running_loop()
                 found = [] if loop is None else inspector.ready(loop)
+            case "chosen":
+                found = _chosen(inspector)
+            case "error":
+                found = None if task is None else inspector.error(task)
+            case "raised":
+                value = None if control.stop is None else control.stop.value
+                found = tree_of(inspector.codes, value) if isinstance(value, BaseException) else None
             case "blocked":
                 found = inspector.blocked()
             case "locals":
@@ -134,6 +144,15 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
             case what:
                 raise ValueError(f"nobody knows what {what!r} is")
         return {"found": _plain(found)}
+
+
+def _chosen(inspector: AsyncioInspector) -> Ready | None:
+    """Return what the loop of this thread runs, or is about to."""
+    frame: FrameType | None = real.getframe(1)
+    while frame is not None and frame.f_code is not RUNS:
+        frame = frame.f_back
+    handle = inspector.codes.variable(frame, "handle")
+    return None if handle is None else inspector.entry(handle)
 
 
 def _plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn
 
 from replay.protocol import ClosedError, Message, pack_message, read_message
 from replay.runtime import real
+from replay.runtime.debuggee.causes import CAUSES, Causes
 from replay.runtime.debuggee.copies import fork
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.watch import Watch
@@ -63,18 +64,20 @@ class _Goal:
         self.line: int = line
         stops = form.get("stops") or ()
         self.for_steps = [one for one in stops if one["kind"] == "step"]
-        self.for_lines = [one for one in stops if one["kind"] not in ("step", "watch")]
+        self.for_lines = [one for one in stops if one["kind"] not in ("step", "watch", *CAUSES)]
         self.watches = [Watch(one) for one in stops if one["kind"] == "watch"]
+        self.causes = Causes([one for one in stops if one["kind"] in CAUSES])
         self.is_last = bool(form.get("last"))
         self.is_rough = bool(form.get("rough"))
         self._seen: dict[tuple[CodeType, int], bool] = {}
+        self.wanted = self.wants_line  # each look at a method makes another one
         self.is_all = bool(form.get("all"))
         self.pause_ns: int | None = form.get("pause_ns")
         self.met: list[list[Any]] = []
         owners = {one.get("owner") for one in self.for_lines}
         # Lines between steps have their place in the count of the step before.
         self.any_lines = (
-            bool(self.watches)
+            bool(self.watches or self.causes.wanted)
             or None in owners
             or any(not str(one).startswith(("T", "callback")) for one in owners)
         )
@@ -156,6 +159,7 @@ class Control:
 
     def on_step(self, stream: Any, task: int) -> None:
         """A step is about to begin."""
+        self._goal.causes.look()
         self.step += 1
         self.line = 0
         owner = f"T{task}" if task else f"callback@{self.step}"
@@ -170,9 +174,16 @@ class Control:
         elif self._is_tired():
             self._stopped(Stop("pause", None, "step"))
         if self._goal.is_rough:
-            self._lines.on(self._goal.wants_line)
+            self._see_places()
         elif self._goal.wants_lines(self.step, owner):
             self._lines.on()
+        elif self._lines.is_on:
+            self._lines.off()
+
+    def _see_places(self) -> None:
+        """See lines where somebody wants to stop, and no others."""
+        if self._goal.for_lines:
+            self._lines.on(self._goal.wanted)
         elif self._lines.is_on:
             self._lines.off()
 
@@ -215,14 +226,17 @@ class Control:
             if found is None:
                 continue
             place, before, after = found
-            met = [*place, watch.id, "watch", before, after]
-            if goal.is_all:
-                goal.met.append(met)
-            else:
-                goal.met[:] = [met]
-                if not goal.is_last:
-                    self._stopped(Stop("met", frame, "line"), id=watch.id)
-                    return
+            self.note([*place, watch.id, "watch", before, after])
+            if not (goal.is_all or goal.is_last):
+                self._stopped(Stop("met", frame, "line"), id=watch.id)
+                return
+
+    def note(self, met: list[Any]) -> None:
+        """Keep what a goal is to tell that does not stop."""
+        if self._goal.is_all:
+            self._goal.met += [met][: MOST_MET - len(self._goal.met)]
+        else:
+            self._goal.met[:] = [met]
 
     def _holds(self, one: Mapping[str, Any], frame: FrameType) -> bool:
         """Whether the condition of a breakpoint holds, if it has one; an error counts as if it did."""
@@ -322,6 +336,8 @@ class Control:
                 self._goal = _Goal(request.get("goal") or {})
                 for watch in self._goal.watches:
                     watch.start_in(self._frames_of(watch.owner))
+                if self._goal.causes.wanted:
+                    self._goal.causes.start(self, is_rough=self._goal.is_rough)
                 self._is_called = False
                 return
             if what == "fork":
@@ -348,7 +364,7 @@ class Control:
         self.world = world
         self._stopped(Stop("at", None, "step"))
         if self._goal.is_rough:
-            self._lines.on(self._goal.wants_line)
+            self._see_places()
         elif self._goal.wants_lines(0, "main"):
             self._lines.on()
 

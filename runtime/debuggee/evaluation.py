@@ -90,7 +90,26 @@ def _answer(source: int, timeout_s: float) -> dict[str, Any]:
     except TimeoutError:
         return {"error": f"took longer than {timeout_s:g} s, and was ended"}
     except ClosedError:
-        return {"error": "the copy of the process that was to run it died"}
+        return {"error": "ended the copy of the process that it was run in"}
+
+
+def error_text(error: BaseException) -> str:
+    """Return type and message of an exception; for a copy of the process.
+
+    ``traceback`` would look up the source of all that it comes from, in files that are not to be had here.
+    """
+    if isinstance(error, SyntaxError):
+        error.__cause__ = error.__context__ = None
+        return "".join(traceback.format_exception_only(error)).rstrip()
+    kind = type(error)
+    name = kind.__qualname__
+    if kind.__module__ not in ("builtins", "__main__"):
+        name = f"{kind.__module__}.{name}"
+    try:
+        message = str(error)
+    except BaseException as problem:
+        message = f"(its message could not be made: {type(problem).__name__})"
+    return f"{name}: {message}" if message else name
 
 
 def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +138,6 @@ def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> d
                 result["type"] = type(value).__name__
                 result["text"] = repr(value)[:MAX_TEXT]
         except BaseException as error:
-            lines = traceback.format_exception_only(error)
-            result["error"] = "".join(lines).rstrip()[:MAX_TEXT]
+            result["error"] = error_text(error)[:MAX_TEXT]
     result["output"] = output.getvalue()[:MAX_TEXT]
     return result

@@ -33,6 +33,7 @@ from replay.runtime.inspection.data import (
     Blocked,
     Chain,
     Edge,
+    ErrorTree,
     FrameInfo,
     Holder,
     Place,
@@ -41,6 +42,7 @@ from replay.runtime.inspection.data import (
     Wait,
     Waker,
 )
+from replay.runtime.inspection.errors import place_of_error, tree_of
 from replay.runtime.inspection.frames import Block, Link, chain_of, code_of, stack_of
 from replay.runtime.inspection.inspector import Inspector
 from replay.runtime.inspection.values import (
@@ -55,7 +57,6 @@ from replay.runtime.inspection.values import (
 )
 
 _ASYNCIO: Final = os.path.dirname(asyncio.__file__) + os.sep
-_traceback_of: Final = vars(BaseException)["__traceback__"].__get__
 
 PARTS_SEARCHED: Final = 1000
 """A container or an instance is searched this far for what a task has in its hands."""
@@ -139,14 +140,8 @@ class AsyncioInspector(Inspector):
 
     def _where(self, task: Any, code: CodeType | None, error: BaseException | None) -> Place | None:
         if error is not None:
-            found, entry = None, _traceback_of(error)
-            while entry is not None:
-                if self.codes.is_users(entry.tb_frame):
-                    found = entry
-                entry = entry.tb_next
-            if found is not None:
-                place = self.codes.place(found.tb_frame)
-                place.line = found.tb_lineno
+            place = place_of_error(self.codes, error)
+            if place is not None:
                 return place
         elif state_of(task) == "PENDING":
             return self.place_in(self._chain(task)[0])
@@ -242,6 +237,41 @@ class AsyncioInspector(Inspector):
         children: list[Any] = []
         self._wait_of(task, children)
         return children
+
+    def error(self, task: Any) -> ErrorTree | None:
+        """Return what a task has failed with, ``None`` if it has not."""
+        error = of_future(task, "_exception") if self.state(task) == "failed" else None
+        return None if error is None else tree_of(self.codes, error)
+
+    # -- what causes are told by -------------------------------------------------------------------
+
+    def id_of(self, task: Any) -> int:
+        """Return the id of a task."""
+        return self._id_of(task)
+
+    def links_of(self, task: Any) -> list[Link]:
+        """Return the chain of awaits of a task, as it is."""
+        return self._chain(task)[0]
+
+    def waiters_of(self, future: Any) -> list[Any]:
+        """Return the tasks that wait for a future."""
+        return self._waiters_of(future)
+
+    def caller(self, frame: FrameType) -> FrameInfo:
+        """Return one frame of a stack, at which nobody will look later."""
+        place = self.codes.place(frame)
+        return FrameInfo(
+            place.path, place.line, place.function, "function", not self.codes.is_users(frame), 0
+        )
+
+    def outcome(self, future: Any) -> tuple[str | None, Any]:
+        """Return why a future ends a wait (see `Ready`), and its exception."""
+        return _outcome(future)
+
+    def entry(self, handle: Any) -> Ready:
+        """Return what a loop runs, as an entry of its ready queue."""
+        watched = {id(one) for loop in self._loops() for _, _, one in _watched(loop)}
+        return self._ready(0, handle, watched)
 
     # -- waits ------------------------------------------------------------------------------------
 
@@ -494,6 +524,10 @@ class AsyncioInspector(Inspector):
             for loop in self._loops():
                 for fd, detail, handle in _watched(loop):
                     self._note(handle, Waker("fd", fd=fd, detail=detail))
+                for handle in _queue_of(loop):
+                    callback = of_handle(handle, "_callback")
+                    if callback is not None and task_stepped_by(callback) is None:
+                        self._note(handle, Waker("callback", detail=callable_name(callback)))
         return self._outside
 
     def _note(self, handle: Any, waker: Waker) -> None:
@@ -579,7 +613,7 @@ class AsyncioInspector(Inspector):
 
 
 _BY_CHILDREN: Final = ("task", "gather", "wait", "wait_for", "shield", "task group", "as_completed")
-_OUTSIDE: Final = ("timer", "fd", "thread", "process")
+_OUTSIDE: Final = ("timer", "fd", "thread", "process", "callback")
 _IN_HANDS: Final = ("queue get", "queue put", "queue join", "event", "condition", "barrier", "future")
 _GENERATED: Final[tuple[type, ...]] = (
     contextlib._GeneratorContextManager,

@@ -244,6 +244,12 @@ def _socket(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
     return look.codes.variable(frame, "sock")
 
 
+def _connection(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
+    """Describe a wait for a transport to be made, and its handshake."""
+    wait.kind = "connection"
+    return look.codes.variable(frame, "sock") or look.codes.variable(frame, "conn")
+
+
 def _server(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
     wait.kind = "server"
     return look.codes.variable(frame, "self")
@@ -460,6 +466,9 @@ _ROWS: Final[list[tuple[Any, Describe]]] = [
         for name, function in vars(_SELECTOR).items()
         if name.startswith("sock_") and isinstance(function, types.FunctionType)
     ),
+    (_LOOP._create_connection_transport, _connection),
+    (_SELECTOR._accept_connection2, _connection),
+    (_LOOP.start_tls, _connection),
     (base_events.Server.serve_forever, _server),
     (base_events.Server.wait_closed, _server),
     (_PROCESS.wait, _process),

@@ -26,6 +26,25 @@ class Error:
 
 
 @dataclass(slots=True)
+class ErrorTree:
+    """An exception with those that it comes from.
+
+    Attributes:
+      error: itself.
+      place: the innermost line of the program's own code that it went through.
+      how: what it is to the one above it: ``cause``, ``context``, or ``part`` of a group; empty at the top.
+      below: its parts, then what it comes from.
+      is_again: it stands in the tree already, or there was no more room.
+    """
+
+    error: Error
+    place: Place | None
+    how: str
+    below: list[ErrorTree] = field(default_factory=list)
+    is_again: bool = False
+
+
+@dataclass(slots=True)
 class TaskInfo:
     """A task, as it is now.
 
@@ -112,7 +131,8 @@ class Waker:
 
     Attributes:
       kind: ``timer`` (at `when`), ``fd`` (`fd`, and ``read`` or ``write`` as `detail`), ``task``, ``thread``,
-        ``process`` (its id as `detail`), or ``any`` for a task that has what is waited for in its hands.
+        ``process`` (its id as `detail`), ``callback`` (one that is ready, its name as `detail`), or ``any``
+        for a task that has what is waited for in its hands.
     """
 
     kind: str
@@ -130,8 +150,8 @@ class Wait:
       kind: ``lock``, ``semaphore``, ``bounded semaphore``, ``condition``, ``event``, ``barrier``,
         ``queue get``, ``queue put``, ``queue join``, ``gather``, ``wait``, ``wait_for``, ``as_completed``,
         ``task group``, ``shield``, ``sleep``, ``stream read``, ``stream drain``, ``stream close``,
-        ``socket``, ``server``, ``process``, ``executor``, ``task``, ``future``; ``nothing`` for a task
-        that is ready.
+        ``socket``, ``connection``, ``server``, ``process``, ``executor``, ``task``, ``future``; ``nothing``
+        for a task that is ready.
       call: the function of the library that the program awaits, if it is one.
       type: name of the type of what is waited for; ``name``: what the program calls it, if a frame shows it.
       place: the program's own line that waits.
@@ -192,6 +212,49 @@ class Ready:
     error: Error | None
     is_cancelled: bool
     wakes: list[int]
+
+
+@dataclass(slots=True)
+class Scope:
+    """What asks tasks to cancel by itself.
+
+    Attributes:
+      kind: ``timeout``, ``wait_for``, ``task group``, ``gather``, ``asyncio.run``, ``signal``.
+      place: the program's own line that it is around, or that waits for it.
+      task: of a task group, the one whose failure made it do so; of a timeout, the one that has no more time.
+    """
+
+    kind: str
+    place: Place | None = None
+    task: int | None = None
+
+
+@dataclass(slots=True)
+class Cause:
+    """What woke a task, or who asked it to cancel.
+
+    Attributes:
+      kind: ``wake`` or ``cancel``.
+      because: of a wake, see `Ready`; `error` likewise.
+      awaited: the task that it waited for, if it did for one.
+      wait: what it waited for; ``None`` if it was running, or ready.
+      frames: who did it, innermost first, up to the loop.
+      callback: the callback of the loop that did it; ``None``: a task's own step, or no step at all.
+      ended: the task whose end that callback was told of.
+      scopes: those by which it was asked to cancel, the nearest first.
+      through: tasks that wait for this one and were asked to cancel, which then is.
+    """
+
+    kind: str
+    because: str | None = None
+    error: Error | None = None
+    awaited: int | None = None
+    wait: Wait | None = None
+    frames: list[FrameInfo] = field(default_factory=list)
+    callback: Ready | None = None
+    ended: int | None = None
+    scopes: list[Scope] = field(default_factory=list)
+    through: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)

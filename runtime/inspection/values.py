@@ -26,7 +26,7 @@ _errno_of: Final = vars(OSError)["errno"].__get__
 _strerror_of: Final = vars(OSError)["strerror"].__get__
 _filename_of: Final = vars(OSError)["filename"].__get__
 _group_message_of: Final = vars(BaseExceptionGroup)["message"].__get__
-_group_exceptions_of: Final = vars(BaseExceptionGroup)["exceptions"].__get__
+group_exceptions_of: Final = vars(BaseExceptionGroup)["exceptions"].__get__
 _names_of_module: Final = vars(types.ModuleType)["__dict__"].__get__
 
 DEPTH: Final = 2
@@ -148,7 +148,7 @@ def _message(error: BaseException) -> str | None:
     if all(source is not one for one in _BUILTIN_ERRORS):
         return None  # it makes its message itself
     if source is BaseExceptionGroup:
-        count = len(_group_exceptions_of(error))
+        count = len(group_exceptions_of(error))
         return f"{text(_group_message_of(error))} ({count} sub-exception{'s' if count != 1 else ''})"
     if source is OSError:
         number, reason = _errno_of(error), _strerror_of(error)

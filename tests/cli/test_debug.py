@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -10,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Done, run_replay
+from replay.cli.repl import table
+from replay.cli.repl.command import Result
+from replay.cli.repl.interpreter import Interpreter
+from replay.cli.repl.output import Printer
+from replay.cli.repl.state import State
+from replay.cli.repl.table import find
+from replay.timeline.session import Session
+from tests.conftest import Done, run_replay, timeless
 
 PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
 
@@ -23,6 +31,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run_replay("record", "-o", "run.rec", "bank.py", cwd=folder)
     assert done.returncode == 1, done.stderr
     return folder / "run.rec"
+
+
+GOING_ON = ("--batch", "--keep-going")
 
 
 def debug(recording: Path, *commands: str, options: tuple[str, ...] = ("--batch",), **settings: Any) -> Done:
@@ -50,7 +61,7 @@ SESSION = {
     "p value, self.rows": "(130, {'acct': 150})\n",
     "bookmark overwrite": "bookmark overwrite = @11.1\n",
     "w": """\
-  #2 bank.py:33 <module>()  asyncio.run(main())
+  T1 Task-1 bank.py:26 main()  async with asyncio.TaskGroup() as tg:
   #1 bank.py:21 deposit()  await store.put("acct", balance)
 > #0 bank.py:15 Store.put()  self.rows[key] = value
 """,
@@ -73,7 +84,7 @@ SESSION = {
     "tasks": None,
     "tree": """\
 T1 Task-1  waiting  main bank.py:26
-├─ T2 alice  waiting  Store.put bank.py:14  sleep
+├─ T2 alice  waiting  Store.put bank.py:14  sleep until t=  TIME
 └─ T3 bob  ready  Store.get bank.py:10
 """,
     "await bob": """\
@@ -82,15 +93,16 @@ T3 bob
    Store.get bank.py:10  await asyncio.sleep(0.001)
    sleep
 """,
-    "ready": "* task bob  is here\n  (nothing else is ready)\n",
+    "ready": "* T3 bob  since @5, what it awaited has a result  <- runs next\n  (nothing else is ready)\n",
     "why": "T3 bob is ready to run: Store.get bank.py:10; it runs at @7\n",
     "why alice": """\
 T2 alice is waiting in Store.put bank.py:14 since @6
   sleep
-  can be ended by: a timer
+  can be ended by: a timer at t=  TIME
   in this run it goes on at @10: `tcont T2`
 """,
     "task alice where": """\
+  T1 Task-1 bank.py:26 main()  async with asyncio.TaskGroup() as tg:
   #2 bank.py:21 deposit()  await store.put("acct", balance)
 > #1 bank.py:14 Store.put()  await asyncio.sleep(0.001)
 """,
@@ -154,7 +166,7 @@ self.rows['acct']: 100 -> 150   by task alice
 -> self.rows[key] = value
 """,
     "exceptions": """\
-X    @14  T1 Task-1: AssertionError: lost update: 130 != 180
+X    @14  T1 Task-1: AssertionError: lost update: 130 != 180  main bank.py:30
 (X: these ended the run; `goto failure`)
 """,
     "b .": "break 2: bank.py:15\n",
@@ -195,7 +207,11 @@ def test_a_session(bank: Path) -> None:
                 ["@7", "T3", "bob", "step"],
             ]
         else:
-            assert (command, text.split("(1 more")[0]) == (command, said)
+            shown = timeless(text) if "TIME" in said else text
+            assert (command, shown.split("(1 more")[0]) == (
+                command,
+                timeless(said) if "TIME" in said else said,
+            )
 
 
 def test_plain_output_is_the_text_alone(bank: Path) -> None:
@@ -208,7 +224,7 @@ def test_plain_output_is_the_text_alone(bank: Path) -> None:
 
 
 def test_json(bank: Path) -> None:
-    done = debug(bank, "when", "p 1/0", "bookmark here", options=("--batch", "--json"))
+    done = debug(bank, "when", "p 1/0", "bookmark here", options=(*GOING_ON, "--json"))
     when, failed, mark = objects(done)
     assert when.pop("data") | {"t_ns": 0} == {
         "step": 14,
@@ -254,7 +270,11 @@ def test_json(bank: Path) -> None:
         ("goto failur", "no such place: 'failur'", "did you mean `failure`?"),
         ("assert total == 180", "assertion failed at @14.3: total == 180", None),
         ("assert total - 130", "assertion failed at @14.3: total - 130; it is 0", None),
-        ("set colour on", "no such setting: 'colour'", "there are width, pager, color, internals, json"),
+        (
+            "set colour on",
+            "no such setting: 'colour'",
+            "there are width, pager, color, internals, json, editing",
+        ),
         ("b nosuch", "the program has no function called nosuch", "FILE:LINE, FUNCTION, task:NAME, exc:TYPE"),
         ("b depsit", "the program has no function called depsit", "did you mean `deposit`?"),
         ("b nope.py:3", "no such file in the recording: nope.py", "it has bank.py"),
@@ -281,7 +301,7 @@ def refused(bank: Path) -> dict[str, dict[str, Any]]:
     """Give all commands that are refused, in one session: none of them may change where one is."""
     (mark,) = [mark for mark in test_refusals.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
     commands = [command for command, _, _ in mark.args[1]]
-    done = debug(bank, *commands, options=("--batch", "--json"))
+    done = debug(bank, *commands, options=(*GOING_ON, "--json"))
     found = objects(done)
     assert {one["pos"] for one in found} == {"@14.3"}
     assert {one["ok"] for one in found} == {False}
@@ -294,6 +314,66 @@ def test_commands_from_a_pipe(bank: Path, tmp_path: Path) -> None:
     with (tmp_path / "commands").open() as commands:
         done = debug(bank, options=(), stdin=commands)
     assert (done.stdout, done.stderr, done.returncode) == (SESSION["rn"], "", 0)
+
+
+def test_a_batch_ends_at_the_first_command_that_fails(bank: Path) -> None:
+    done = debug(bank, "p 1", "assert total == 180", "p 2")
+    assert (done.stdout, done.returncode) == ("1\n", 1)
+    assert done.stderr == "replay: assertion failed at @14.3: total == 180\n"
+    done = debug(bank, "p 1", "assert total == 180", "p 2", options=GOING_ON)
+    assert (done.stdout, done.returncode) == ("1\n2\n", 1)
+
+
+def test_select(bank: Path) -> None:
+    """One looks at a task until one moves."""
+    commands = (
+        "select",
+        "p store.rows",
+        "select",
+        "p value",
+        "select",
+        "select alice",
+        "p key",
+        "s",
+        "p amount",
+    )
+    done = debug(bank, "goto @7.2", *commands, "select .", "select T5", options=("--batch", "--json"))
+    *said, refused = objects(done)[1:]
+    assert [timeless(one["text"]) for one in said[:5]] == [
+        'T1 Task-1  waiting  main bank.py:26  task group "tg": T2 alice, T3 bob',
+        "{'acct': 100}",
+        "T2 alice  waiting  Store.put bank.py:14  sleep until t=  TIME",
+        "150",
+        "T3 bob  running  Store.get bank.py:11",
+    ]
+    assert said[6]["text"] == "'acct'"
+    assert [one["text"] for one in said[8:]] == ["30", "T3 bob  running  deposit bank.py:20"]
+    assert refused["error"] == "T5 Task-5 has no frames here: it has ended, or is not made yet"
+
+
+def test_a_mistake_of_ours_is_one_line(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(state: State, text: str) -> Result:
+        raise LookupError("so\nwhat")
+
+    command = find("when")
+    assert command is not None
+    monkeypatch.setitem(table._BY_NAME, "when", dataclasses.replace(command, run=broken))
+    with Session(str(bank)) as session:
+        state = State(session)
+        interpreter = Interpreter(state, Printer(state))
+        assert not interpreter.run("when")
+        assert interpreter.run("p 1 + 1")
+        assert interpreter.exit_code == 1
+    said = capsys.readouterr()
+    assert said.out == "2\n"
+    first, empty, hint = said.err.splitlines()
+    assert first.startswith(
+        "replay: this is a mistake of replay's, not of the program: LookupError: so what at "
+    )
+    assert first.endswith(" in broken")
+    assert (empty, hint[:6]) == ("", "hint: ")
 
 
 def test_scripts(bank: Path, tmp_path: Path) -> None:
@@ -357,7 +437,8 @@ def test_an_edited_program_cannot_be_replayed_but_looked_at(bank: Path, tmp_path
     text = source.read_text()
     try:
         source.write_text(text.replace("+=", "-="))
-        done = debug(bank, "when", "tasks | grep bob", "task bob", "list", "p 1", "taks", "timeline | head 1")
+        commands = ("when", "tasks | grep bob", "task bob", "list", "p 1", "taks", "timeline | head 1")
+        done = debug(bank, *commands, options=GOING_ON)
         assert "bank.py" in done.stderr
         assert [line.split()[1:3] for line in done.stdout.splitlines()[:1]] == [["bob", "returned"]]
         assert "  runs at @3, @7, @11\n" in done.stdout
@@ -366,7 +447,7 @@ def test_an_edited_program_cannot_be_replayed_but_looked_at(bank: Path, tmp_path
         done = debug(bank, "ll | grep balance", options=("--source", "recorded", "--at", "@7.3", "--batch"))
         assert done.stdout.splitlines()[1] == "-> 20      balance += amount"
         assert done.returncode == 0
-        done = debug(bank, "goto end", "p 1", options=("--source", "current", "--at", "@1", "--batch"))
+        done = debug(bank, "goto end", "p 1", options=("--source", "current", "--at", "@1", *GOING_ON))
         assert done.stdout == "> @15  the replay has diverged\n1\n"
         assert "divergence at " in done.stderr
         assert done.returncode == 3
@@ -393,7 +474,7 @@ def test_a_run_that_ends_well(tmp_path: Path) -> None:
         "n 2",
         "out",
         "goto end",
-        options=("--json", "--batch"),
+        options=("--json", *GOING_ON),
     )
     when, failure, *_, out, end = objects(done)
     assert when["pos"] == "@1"
@@ -421,3 +502,17 @@ def test_prompt_toolkit_is_not_loaded_without_a_terminal(bank: Path) -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_variables_of_every_suspended_frame(bank: Path) -> None:
+    done = debug(bank, "goto @7.2", "task all locals --all", options=("--batch", "--json"))
+    found = [[(frame["function"], frame["locals"]) for frame in one["data"]] for one in objects(done)[1:]]
+    assert [[name for name, _ in frames] for frames in found] == [
+        ["main"], ["Store.put", "deposit"], ["Store.get", "deposit"],
+    ]  # fmt: skip
+    assert [found[1][0][1]["value"], found[1][1][1]["balance"], found[2][0][1]["value"]] == [
+        "150",
+        "150",
+        "100",
+    ]
+    assert "     amount  = 50" in objects(done)[2]["text"].splitlines()

@@ -16,7 +16,15 @@ import pytest
 from tests.conftest import environment, run_replay
 
 PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
-F8, SHIFT_F7, ALT_LEFT, CTRL_C, CTRL_D, CTRL_U = "\x1b[19~", "\x1b[18;2~", "\x1b[1;3D", "\x03", "\x04", "\x15"
+F6, F8, SHIFT_F7, ALT_LEFT, CTRL_C, CTRL_D, CTRL_U = (
+    "\x1b[17~",
+    "\x1b[19~",
+    "\x1b[18;2~",
+    "\x1b[1;3D",
+    "\x03",
+    "\x04",
+    "\x15",
+)
 CURSOR_ASKED, CURSOR_TOLD = "\x1b[6n", "\x1b[10;1R"
 LIMIT_S = 30
 PAINT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
@@ -25,10 +33,10 @@ PAINT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 class Terminal:
     """A terminal that says where its cursor is, as real ones do: without, no line is drawn at the bottom."""
 
-    def __init__(self, folder: Path, *words: str, term: str = "xterm-256color") -> None:
+    def __init__(self, folder: Path, *words: str, term: str = "xterm-256color", state: str = "state") -> None:
         self.said = ""
         self.told_count = 0
-        env = {**environment(), "TERM": term, "XDG_STATE_HOME": str(folder / "state"), "PAGER": "cat"}
+        env = {**environment(), "TERM": term, "XDG_STATE_HOME": str(folder / state), "PAGER": "cat"}
         for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):  # pytest-xdist sets some
             env.pop(name, None)
         self.child = pexpect.spawn(
@@ -114,6 +122,8 @@ def test_a_session_at_a_terminal(terminal: Terminal, folder: Path) -> None:
     terminal.see("ce")
     terminal.send("\r")
     terminal.see("> @10  task alice is about to run")
+    terminal.send(F6)
+    assert "T3 bob  ready  Store.put bank.py:14" in terminal.see("(replay @10 alice -> bob)")
     terminal.send("s\r")
     terminal.see("@10.1 of 19")
     terminal.send("\r")  # the last motion again
@@ -128,6 +138,30 @@ def test_a_session_at_a_terminal(terminal: Terminal, folder: Path) -> None:
     history = folder / "state" / "replay" / "debug_history"
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
     assert "+rtcont alice\n" in history.read_text()
+
+
+def test_a_first_start_and_the_keys_of_vi(folder: Path) -> None:
+    terminal = Terminal(folder, state="new")
+    opened = terminal.see("F1 help")
+    lines = opened.splitlines()
+    assert [line.split(",")[0] for line in lines[:3]] == [
+        "this is the run as it was recorded; go through it both ways",
+        "step",
+        "tasks",
+    ]
+    assert lines[3:5] == ["failure at @14.3; try `why`", ""]
+    assert "opened at the failure; `why` explains, `help` lists the commands" in lines[5]
+    terminal.send("set editing vi\r")
+    terminal.see("(replay @14.3 Task-1)")
+    terminal.see("F1 help")
+    terminal.send("p totl\x1bia\r")  # Esc: commands; i: insert before the last letter
+    terminal.see("130")
+    terminal.send(CTRL_D)
+    assert terminal.ended() == 0
+    terminal = Terminal(folder, state="new")
+    assert "try `why`" not in terminal.see("F1 help")
+    terminal.send(CTRL_D)
+    assert terminal.ended() == 0
 
 
 LONG = """\

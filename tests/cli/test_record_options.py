@@ -104,7 +104,7 @@ def outcome(name: str = "run.rec") -> Outcome:
 
 OLDER = MAGIC + b"an older one"
 RECORDED = ["replay: recorded run.rec  ...", "replay: next: replay play run.rec"]
-FAILED = ["replay: recorded run.rec  ...  FAILED", "replay: next: replay play run.rec"]
+FAILED = ["replay: recorded run.rec  ...  FAILED", "replay: next: replay debug run.rec"]
 
 
 # -- --on-failure -------------------------------------------------------------------------------------
@@ -591,7 +591,7 @@ if os.path.getsize("count") == 3:
 RUNS = ["replay: run 1 of 5", "replay: run 2 of 5", "replay: run 3 of 5"]
 CUT_SHORT = [
     "replay: run 3 failed; the recording ends before it did",
-    "replay: next: replay play run.rec",
+    "replay: next: replay debug run.rec",
 ]
 
 

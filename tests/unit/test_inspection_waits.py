@@ -682,3 +682,25 @@ def test_a_server() -> None:
     with stopped(program) as look:
         wait = waits(look, 1)
         assert (wait.kind, wait.call, wait.name) == ("server", "Server.serve_forever", "server")
+
+
+def test_a_connection_that_is_being_made() -> None:
+    with contextlib.ExitStack() as sockets:
+        one, other = (sockets.enter_context(end) for end in socket.socketpair())
+
+        async def program() -> None:
+            async def connects() -> None:
+                await asyncio.open_connection(sock=one)
+
+            spawn(1, connects())
+
+        with stopped(program, turns=0) as look:
+            wait = waits(look, 1)
+            assert (wait.kind, wait.call) == ("connection", "open_connection")
+            assert [(waker.kind, waker.detail) for waker in wait.wakers] == [
+                ("callback", "_set_result_unless_cancelled")
+            ]
+            assert look.blocked()[0].ends_by_itself
+            frame = look.stack_of(1)[0]
+            look.codes.variable(frame, "transport").abort()
+        other.close()
