@@ -7,6 +7,6 @@ it, or keeps one alive beyond ``close``. In reading order:
 * ``data``: the answers, which are plain data;
 * ``values``: attributes, names and descriptions of objects, read without running anything;
 * ``frames``: variables of frames, the ``with`` blocks they are in, and chains of awaits;
-* ``inspector``: the interface, and what its implementations have in common;
+* ``inspector``: the interface; ``library``: what its implementations have in common;
 * ``aio``: tasks of asyncio; ``aio_waits``: what they wait for.
 """
