@@ -6,7 +6,6 @@ Frames are counted from the innermost, which is 0.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from replay.protocol import Message
 from replay.runtime.debuggee.control import Control
 from replay.runtime.debuggee.evaluation import TIMEOUT_S, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
-from replay.runtime.inspection.aio import AsyncioInspector
+from replay.runtime.inspection.program import ProgramInspector
 
 Answer = Callable[[Control, Message], Any]
 
@@ -41,7 +40,7 @@ def _running_frames(control: Control) -> list[FrameType]:
     return found
 
 
-def _frames(control: Control, request: Message, inspector: AsyncioInspector) -> list[FrameType]:
+def _frames(control: Control, request: Message, inspector: ProgramInspector) -> list[FrameType]:
     """Return the frames of the task asked for, or of whoever runs."""
     found = _running_frames(control)
     number = request.get("task")
@@ -53,7 +52,7 @@ def _frames(control: Control, request: Message, inspector: AsyncioInspector) -> 
 
 
 def _stack(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
+    with ProgramInspector() as inspector:
         return {
             "frames": [
                 {
@@ -68,7 +67,7 @@ def _stack(control: Control, request: Message) -> dict[str, Any]:
 
 
 def _evaluate(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
+    with ProgramInspector() as inspector:
         frames = _frames(control, request, inspector)
     at = int(request.get("frame") or 0)
     frame = frames[at] if 0 <= at < len(frames) else None
@@ -81,7 +80,7 @@ def _holds(control: Control, request: Message) -> dict[str, Any]:
 
 
 def _locals(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
+    with ProgramInspector() as inspector:
         frames = _frames(control, request, inspector)
         at = int(request.get("frame") or 0)
         if not 0 <= at < len(frames):
@@ -108,7 +107,7 @@ def _text(value: object) -> str:
 
 
 def _inspect(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
+    with ProgramInspector() as inspector:
         number = request.get("task")
         task = None if number is None else inspector.task_of(number)
         found: Any
@@ -123,10 +122,13 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
             case "waits":
                 found = None if task is None else inspector.waits(task)
             case "ready":
-                loop = asyncio._get_running_loop()
-                found = [] if loop is None else inspector.ready(loop)
+                found = inspector.ready()
             case "blocked":
                 found = inspector.blocked()
+            case "scopes":
+                found = inspector.scopes()
+            case "cancelled_by":
+                found = None if task is None else inspector.cancelled_by(task)
             case "locals":
                 frames = _frames(control, request, inspector)
                 at = int(request.get("frame") or 0)

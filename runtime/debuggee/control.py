@@ -22,7 +22,7 @@ from replay.runtime.debuggee.copies import fork
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.watch import Watch
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
-from replay.runtime.inspection.aio import AsyncioInspector
+from replay.runtime.inspection.program import ProgramInspector
 from replay.runtime.streams import current
 
 NEVER: Final = 1 << 62
@@ -332,7 +332,7 @@ class Control:
     def _frames_of(self, owner: str) -> list[FrameType]:
         if not owner.startswith("T"):
             return []
-        with AsyncioInspector() as inspector:
+        with ProgramInspector() as inspector:
             return inspector.stack_of(int(owner[1:]))[::-1]
 
     def _answered(self, request: Message) -> Message:

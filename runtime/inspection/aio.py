@@ -29,7 +29,6 @@ from replay.runtime.inspection.aio_objects import (
 )
 from replay.runtime.inspection.data import (
     Blocked,
-    Edge,
     Holder,
     Place,
     Ready,
@@ -99,6 +98,10 @@ class AsyncioInspector(LibraryInspector):
 
     _is_end = staticmethod(is_future)
 
+    def _is_internal(self, task: Any) -> bool:
+        code = code_of(of_future(task, "_coro"))
+        return code is not None and text(code.co_filename).startswith(_ASYNCIO)
+
     def _task_info(self, task: Any) -> TaskInfo:
         state = self.state(task)
         error = of_future(task, "_exception") if state == "failed" else None
@@ -110,7 +113,7 @@ class AsyncioInspector(LibraryInspector):
             state=state,
             coroutine=coroutine_name(task),
             where=self._where(task, code, error),
-            is_internal=code is not None and text(code.co_filename).startswith(_ASYNCIO),
+            is_internal=self._is_internal(task),
             cancel_requests=cancel_requests(task),
             error=None if error is None else describe_error(error),
         )
@@ -417,38 +420,12 @@ class AsyncioInspector(LibraryInspector):
             if self.state(task) == "waiting":
                 described = self._wait_of(task, [])
                 if described is not None:
-                    found.append(self._blocked(task, described[0]))
+                    wait, subject = described
+                    found.append(self._blocked(task, wait, subject, wait.kind in _BY_CHILDREN))
         return found
-
-    def _blocked(self, task: Any, wait: Wait) -> Blocked:
-        edges = [Edge(holder.task, "holds it", True) for holder in wait.holders]
-        edges += [Edge(child, "is waited for", True) for child in wait.children]
-        edges += [
-            Edge(one.task, "could", False)
-            for one in wait.wakers
-            if one.kind == "any" and one.task is not None
-        ]
-        is_complete = wait.are_holders_known
-        if wait.kind in _BY_CHILDREN:
-            pending = len(wait.children)
-            if wait.children_total is not None and wait.children_done is not None:
-                pending = wait.children_total - wait.children_done
-            is_complete = pending == len(wait.children)
-        has_deadline = any(one.when is not None and one.state == "active" for one in wait.deadlines)
-        return Blocked(
-            task=self._id_of(task),
-            kind=wait.kind,
-            name=wait.name,
-            place=wait.place,
-            edges=edges,
-            needs_all=wait.needs_all and wait.kind in _BY_CHILDREN,
-            is_complete=is_complete,
-            ends_by_itself=has_deadline or any(one.kind in _OUTSIDE for one in wait.wakers),
-        )
 
 
 _BY_CHILDREN: Final = ("task", "gather", "wait", "wait_for", "shield", "task group", "as_completed")
-_OUTSIDE: Final = ("timer", "fd", "thread", "process")
 _IN_HANDS: Final = ("queue get", "queue put", "queue join", "event", "condition", "barrier", "future")
 
 

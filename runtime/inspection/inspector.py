@@ -14,6 +14,7 @@ from replay.runtime.inspection.data import (
     FrameInfo,
     Place,
     Ready,
+    Scope,
     TaskInfo,
     Variable,
     Wait,
@@ -51,6 +52,10 @@ class Inspector(ABC):
         self._handles.clear()
         self.codes.clear()
 
+    def share(self, other: Inspector) -> None:
+        """Give out handles that another inspector knows too."""
+        self.codes, self._handles, self._numbers = other.codes, other._handles, other._numbers
+
     # -- what each library answers ----------------------------------------------------------------
 
     @abstractmethod
@@ -85,6 +90,14 @@ class Inspector(ABC):
     @abstractmethod
     def blocked(self) -> list[Blocked]:
         """Return each waiting task with the tasks that could wake it."""
+
+    def scopes(self) -> list[Scope]:
+        """Return the cancel scopes that tasks are in, outer ones first; a library may have none."""
+        return []
+
+    def cancelled_by(self, task: Any) -> Scope | None:
+        """Return the cancel scope that cancels what a task does now, ``None`` if none does."""
+        return None
 
     # -- frames -----------------------------------------------------------------------------------
 

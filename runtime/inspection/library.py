@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any, Final
 
-from replay.runtime.inspection.data import Chain, FrameInfo, Place, TaskInfo
+from replay.runtime.inspection.data import Blocked, Chain, Edge, FrameInfo, Place, TaskInfo, Wait
 from replay.runtime.inspection.frames import Block, Link, chain_of, stack_of
 from replay.runtime.inspection.inspector import Inspector
 from replay.runtime.inspection.values import field, is_a, is_plain_instance, parts_of, text
@@ -21,6 +21,7 @@ PARTS_SEARCHED: Final = 1000
 HANDS_SHOWN: Final = 50
 """So many tasks that have a thing in their hands are told of."""
 
+_OUTSIDE: Final = ("timer", "fd", "thread", "process", "signal", "idle")
 _GENERATED: Final[tuple[type, ...]] = (
     contextlib._GeneratorContextManager,
     contextlib._AsyncGeneratorContextManager,
@@ -59,6 +60,10 @@ class LibraryInspector(Inspector):
     @abstractmethod
     def _has_ended(self, task: Any) -> bool:
         """Whether a task is over."""
+
+    @abstractmethod
+    def _is_internal(self, task: Any) -> bool:
+        """Whether what a task runs is a part of the library."""
 
     @abstractmethod
     def _task_info(self, task: Any) -> TaskInfo: ...
@@ -153,6 +158,54 @@ class LibraryInspector(Inspector):
             if link.frame is None or "release" in link.frame.f_code.co_names:
                 continue  # a block that may have released by hand what it is in tells nothing
             yield from self.managers(link.frame)
+
+    # -- the graph --------------------------------------------------------------------------------
+
+    def _blocked(self, task: Any, wait: Wait, subject: Any, by_children: bool) -> Blocked:
+        """Return who could end a wait.
+
+        Args:
+          task: which waits.
+          wait: what for.
+          subject: the object that it waits for.
+          by_children: whether it is the children of the wait that end it.
+        """
+        edges = [
+            Edge(one.task, "holds it", True, one.place, self._name_by(one.task, subject))
+            for one in wait.holders
+        ]
+        edges += [Edge(child, "is waited for", True) for child in wait.children]
+        edges += [
+            Edge(one.task, "could", False)
+            for one in wait.wakers
+            if one.kind == "any" and one.task is not None
+        ]
+        is_complete = wait.are_holders_known
+        if by_children:
+            pending = len(wait.children)
+            if wait.children_total is not None and wait.children_done is not None:
+                pending = wait.children_total - wait.children_done
+            is_complete = pending == len(wait.children)
+        deadlines = [one for one in wait.deadlines if one.when is not None and one.state == "active"]
+        outside = [one for one in wait.wakers if one.kind in _OUTSIDE]
+        return Blocked(
+            task=self._id_of(task),
+            kind=wait.kind,
+            name=wait.name,
+            place=wait.place,
+            edges=edges,
+            needs_all=wait.needs_all and by_children,
+            is_complete=is_complete,
+            ends_by_itself=bool(deadlines or outside),
+            outside=outside,
+            deadlines=deadlines,
+            type=wait.type,
+            is_internal=self._is_internal(task),
+        )
+
+    def _name_by(self, number: int, subject: Any) -> str | None:
+        task = self.task_of(number)
+        return None if task is None else self.name_of(subject, self._chain(task)[0])
 
     # -- who has it in hand -----------------------------------------------------------------------
 

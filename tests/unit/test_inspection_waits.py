@@ -47,7 +47,9 @@ def test_lock() -> None:
         assert (wait.kind, wait.call, wait.type, wait.name) == ("lock", "Lock.acquire", "Lock", "lock")
         assert (wait.state, wait.waiters, wait.position) == ("locked", [2, 3], 2)
         assert [holder.task for holder in wait.holders] == [1]
-        assert wait.holders[0].place.line == line_of(with_lock, 1)
+        place = wait.holders[0].place
+        assert place is not None
+        assert place.line == line_of(with_lock, 1)
         assert wait.are_holders_known
         assert [(waker.kind, waker.task) for waker in wait.wakers] == [("task", 1)]
         assert wait.place is not None
