@@ -3,7 +3,8 @@
 In reading order:
 
 * ``command``: what a command is, what comes of one; ``state``: what a session at the prompt remembers;
-* ``moving``, ``stops``, ``looking``, ``tasking``, ``recorded``, ``settings``, ``helping``: the commands;
+* ``moving``, ``stops``, ``looking``, ``tasking``, ``deadlocks``, ``recorded``, ``settings``, ``helping``: the
+  commands;
 * ``table``: all of them, by name; completion, help and dispatch come from it;
 * ``parsing``: from a line to a command; ``interpreter``: runs one, with aliases, scripts and displays;
 * ``showing``, ``waits``, ``sources``: how a stop looks, and a wait; the source as recorded;

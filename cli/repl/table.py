@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from replay.cli.repl import helping, looking, moving, recorded, settings, stops, tasking
+from replay.cli.repl import deadlocks, helping, looking, moving, recorded, settings, stops, tasking
 from replay.cli.repl.command import Command
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -12,6 +12,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *stops.COMMANDS,
     *looking.COMMANDS,
     *tasking.COMMANDS,
+    *deadlocks.COMMANDS,
     *recorded.COMMANDS,
     *helping.COMMANDS,
     *settings.COMMANDS,

@@ -63,7 +63,7 @@ def long_lines(state: State, wait: Wait) -> list[str]:
             f"waits for {how} of: {labels(state, wait['children'])} ({len(wait['children'])}{total} left)"
         )
     lines += [_deadline(state, one) for one in wait["deadlines"]]
-    wakers = list(dict.fromkeys(_waker(state, one) for one in wait["wakers"]))
+    wakers = list(dict.fromkeys(waker_text(state, one) for one in wait["wakers"]))
     if wait["is_over"]:
         lines.append("the wait is over: it only has to be run")
     elif wakers:
@@ -96,8 +96,11 @@ def _deadline(state: State, one: dict[str, Any]) -> str:
     return f"deadline: {one['kind']}{where}, {one['state']}"
 
 
-def _waker(state: State, one: dict[str, Any]) -> str:
+def waker_text(state: State, one: dict[str, Any]) -> str:
+    """Return what can end a wait."""
     match one["kind"]:
+        case "idle":
+            return "the end of all work"
         case "timer":
             return "a timer"
         case "fd":

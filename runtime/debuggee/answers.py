@@ -17,6 +17,7 @@ from replay.protocol import Message
 from replay.runtime.debuggee.control import Control
 from replay.runtime.debuggee.evaluation import TIMEOUT_S, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
+from replay.runtime.inspection.data import Place
 from replay.runtime.inspection.program import ProgramInspector
 
 Answer = Callable[[Control, Message], Any]
@@ -125,6 +126,9 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
                 found = inspector.ready()
             case "blocked":
                 found = inspector.blocked()
+            case "threads":
+                others = map(_place_in, control.world.carrier.waiting_frames())
+                found = [place for place in others if place is not None]
             case "scopes":
                 found = inspector.scopes()
             case "cancelled_by":
@@ -136,6 +140,15 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
             case what:
                 raise ValueError(f"nobody knows what {what!r} is")
         return {"found": _plain(found)}
+
+
+def _place_in(frame: FrameType | None) -> Place | None:
+    """Return the innermost line of the program's own code of a stack."""
+    while frame is not None and kinds[frame.f_code] != OWN:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
 
 
 def _plain(value: Any) -> Any:

@@ -70,6 +70,7 @@ class _Goal:
         self._seen: dict[tuple[CodeType, int], bool] = {}
         self.is_all = bool(form.get("all"))
         self.pause_ns: int | None = form.get("pause_ns")
+        self.at_signals = bool(form.get("signals"))
         self.met: list[list[Any]] = []
         owners = {one.get("owner") for one in self.for_lines}
         # Lines between steps have their place in the count of the step before.
@@ -179,6 +180,11 @@ class Control:
     def after_step(self, stream: Any) -> None:
         """A step has ended."""
         self._running.pop(stream.number, None)
+
+    def on_signal(self) -> None:
+        """The program is about to be told of a signal."""
+        if self._goal.at_signals:
+            self._stopped(Stop("met", None, "signal"))
 
     def on_line(self, frame: FrameType, event: str, value: object) -> None:
         """A line is about to run, a frame returns, or an exception is raised in one."""

@@ -98,10 +98,6 @@ class AsyncioInspector(LibraryInspector):
 
     _is_end = staticmethod(is_future)
 
-    def _is_internal(self, task: Any) -> bool:
-        code = code_of(of_future(task, "_coro"))
-        return code is not None and text(code.co_filename).startswith(_ASYNCIO)
-
     def _task_info(self, task: Any) -> TaskInfo:
         state = self.state(task)
         error = of_future(task, "_exception") if state == "failed" else None
@@ -113,7 +109,7 @@ class AsyncioInspector(LibraryInspector):
             state=state,
             coroutine=coroutine_name(task),
             where=self._where(task, code, error),
-            is_internal=self._is_internal(task),
+            is_internal=code is not None and text(code.co_filename).startswith(_ASYNCIO),
             cancel_requests=cancel_requests(task),
             error=None if error is None else describe_error(error),
         )
@@ -289,6 +285,15 @@ class AsyncioInspector(LibraryInspector):
             task
             for task in self._all()
             if any(_closes_over(callback, code, name, value) for callback in callbacks_of(task))
+        ]
+
+    def descriptors_for(self, value: Any) -> list[tuple[int, str]]:
+        """Return the descriptors whose callbacks get this value, and what they are watched for."""
+        return [
+            (fd, what)
+            for loop in self._loops()
+            for fd, what, handle in _watched(loop)
+            if any(one is value for one in of_handle(handle, "_args") or ())
         ]
 
     def timers_of(self, code: CodeType, name: str, value: Any) -> list[float]:

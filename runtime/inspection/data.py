@@ -266,7 +266,7 @@ class Blocked:
       ends_by_itself: whether a timer, a descriptor, a thread, a process or a deadline can end it.
       outside: what of these can; `deadlines` are those around it that are active.
       type: of what is waited for.
-      is_internal: whether the task runs a part of the library.
+      is_internal: whether the library made the task for itself.
     """
 
     task: int

@@ -61,9 +61,9 @@ class LibraryInspector(Inspector):
     def _has_ended(self, task: Any) -> bool:
         """Whether a task is over."""
 
-    @abstractmethod
-    def _is_internal(self, task: Any) -> bool:
-        """Whether what a task runs is a part of the library."""
+    def _is_of_library(self, task: Any) -> bool:
+        """Whether the library made a task for itself, for as long as it runs."""
+        return False
 
     @abstractmethod
     def _task_info(self, task: Any) -> TaskInfo: ...
@@ -200,7 +200,7 @@ class LibraryInspector(Inspector):
             outside=outside,
             deadlines=deadlines,
             type=wait.type,
-            is_internal=self._is_internal(task),
+            is_internal=self._is_of_library(task),
         )
 
     def _name_by(self, number: int, subject: Any) -> str | None:

@@ -108,6 +108,12 @@ class TrioInspector(LibraryInspector):
         code = code_of(field(task, "coro"))
         return code is not None and key_of(code, self._folder) is not None
 
+    def _is_of_library(self, task: Any) -> bool:
+        runner = field(task, "_runner")
+        init = field(runner, "init_task")
+        is_system = (task is init or parent_of(task) is init) and field(runner, "main_task") is not task
+        return is_system and self._is_internal(task)
+
     def _task_info(self, task: Any) -> TaskInfo:
         parent = parent_of(task)
         scope = field(field(task, "_parent_nursery"), "cancel_scope")

@@ -684,3 +684,5 @@ def test_a_server() -> None:
     with stopped(program) as look:
         wait = waits(look, 1)
         assert (wait.kind, wait.call, wait.name) == ("server", "Server.serve_forever", "server")
+        assert [(waker.kind, waker.detail) for waker in wait.wakers] == [("fd", "read")]
+        assert look.blocked()[0].ends_by_itself
