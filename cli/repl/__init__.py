@@ -7,7 +7,7 @@ In reading order:
   commands;
 * ``table``: all of them, by name; completion, help and dispatch come from it;
 * ``parsing``: from a line to a command; ``interpreter``: runs one, with aliases, scripts and displays;
-* ``showing``, ``waits``, ``sources``: how a stop looks, and a wait; the source as recorded;
+* ``showing``, ``waits``, ``scopes``, ``sources``: how a stop looks, a wait, a nursery; the recorded source;
 * ``completion``: what may come next on a line;
 * ``opening``: where a session begins; ``output``: what becomes of results; ``progress``: of a long motion;
 * ``scripts``: lines from a file or a pipe; ``toolbar``, ``prompt``: a terminal (the latter alone uses

@@ -63,7 +63,7 @@ def _cycle_lines(state: State, found: Deadlocks, cycle: Cycle) -> list[str]:
 
 
 def _what(one: Blocked, name: str | None) -> str:
-    return f"{one['kind']} {printable(name or '')}".rstrip()
+    return f'{one["kind"]} "{printable(name)}"' if name else str(one["kind"])
 
 
 def _place_lines(state: State, text: str, place: dict[str, Any] | None) -> list[str]:

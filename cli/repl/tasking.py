@@ -9,6 +9,7 @@ from typing import Any, Final
 from replay.cli.commands.tasks import task_json
 from replay.cli.reading import place_of, task_label
 from replay.cli.repl.command import Group, Result, no_more
+from replay.cli.repl.scopes import cancelled_lines, scope_tree
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels, long_lines, place_text, short_text
@@ -36,6 +37,7 @@ _COLUMNS: Final = (
     Column("last", "right"),
     Column("next", "right"),
     Column("parent", "right"),
+    Column("nursery"),
     Column("where"),
     Column("awaiting"),
     Column("error"),
@@ -70,6 +72,7 @@ def rows(state: State) -> list[dict[str, Any]]:
             continue
         row["state"] = "returned" if info["state"] == "done" else info["state"]
         row["where"] = place_text(state, info["where"]) or row["where"]
+        row["nursery"] = place_text(state, info["nursery"]) or None
         row["awaiting"] = None if wait is None else short_text(state, wait)
         row["wait"] = wait
     return found
@@ -84,6 +87,7 @@ def _recorded(state: State, task: Task, position: Position | None) -> dict[str, 
         "where": task.coroutine,
         "awaiting": None,
         "wait": None,
+        "nursery": None,
         "next": None,
     }
     if position is None:
@@ -143,6 +147,7 @@ def _cells(row: dict[str, Any]) -> list[Cell]:
         Cell(row["last"] or "-", "position"),
         Cell(row["next"] or "-", "position"),
         Cell(row["parent"] or "-"),
+        Cell(shorten(printable(row["nursery"] or ""), _MAX_TEXT)),
         Cell(shorten(printable(row["where"] or ""), _MAX_TEXT)),
         Cell(shorten(row["awaiting"] or "", _MAX_TEXT), "waiting"),
         Cell(shorten(printable(failed), 80), "error"),
@@ -220,6 +225,8 @@ def _why(state: State, text: str) -> Result:
         return Result(lines + _queue_lines(state, task.id), data)
     lines = [f"{name} is waiting in {printable(row['where'] or '')}{_since(state, row)}"]
     lines += [f"  {line}" for line in long_lines(state, row["wait"])]
+    data["cancelled_by"] = state.session.inspect("cancelled_by", task=task.id)
+    lines += [f"  {line}" for line in cancelled_lines(state, data["cancelled_by"])]
     if row["next"]:
         lines.append(state.style("dim", f"  in this run it goes on at {row['next']}: `tcont T{task.id}`"))
     else:
@@ -309,6 +316,10 @@ def _tree(state: State, text: str) -> Result:
 
     args = Words("tree", add).of(text)
     found = {row["id"]: row for row in rows(state) if args.all or not row["internal"]}
+    scopes = [] if args.by == "spawn" or state.session.stop.is_over else state.session.inspect("scopes")
+    if scopes:
+        live_rows = {number: row for number, row in found.items() if row["state"] not in _ENDS}
+        return Result(scope_tree(state, live_rows, scopes, show_all=args.all), scopes)
     children: dict[int, list[int]] = {number: [] for number in found}
     for number, row in found.items():
         if args.by == "spawn":
@@ -400,7 +411,7 @@ COMMANDS: Final = (
     _row(
         "tree",
         "tree [--by await|spawn] [--all]",
-        "Draw which task waits for which, or made which",
+        "Draw which task waits for which, or made which; tasks of trio in their nurseries and cancel scopes",
         ("tree", "tree --by spawn"),
         ("tasks", "await"),
         _tree,

@@ -78,6 +78,8 @@ def _object_line(state: State, wait: Wait) -> str:
     text = what_text(wait)
     if wait["state"]:
         text += f", {wait['state']}"
+    if wait["open_ends"] is not None:
+        text += f", {counted(wait['open_ends'], 'end')} open on the other side"
     if wait["value"] is not None:
         limit = "" if wait["limit"] is None else f" of {wait['limit']}"
         text += f", {wait['value']}{limit}"

@@ -487,6 +487,15 @@ def _cancelling(task: Any) -> Any:
     for status in statuses_of(task):
         if field(status, "effectively_cancelled") is not True:
             return None
-        if cancel_called(scope_of(status)):
+        if cancel_called(scope_of(status)) and not _is_consequence(status):
             return status
     return None
+
+
+def _is_consequence(status: Any) -> bool:
+    """Whether a scope was cancelled because one around it was: as a nursery, whose tasks then fail."""
+    outer = field(status, "_parent")
+    if is_shield(scope_of(status)) or field(outer, "effectively_cancelled") is not True:
+        return False
+    reason = field(scope_of(status), "_cancel_reason")
+    return reason is not None and reason is field(scope_of(outer), "_cancel_reason")

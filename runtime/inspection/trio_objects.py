@@ -91,8 +91,8 @@ def keys_of(value: Any) -> list[Any]:
 
 
 def number_of(task: Any) -> int:
-    """Return the id that a task has in the recording; 0 if it has none."""
-    number = field(task, "_replay_id")
+    """Return the id that a task has in the recording: trio counts its tasks; 0 if it has none."""
+    number = field(task, "_counter")
     return number if type(number) is int else 0
 
 

@@ -15,18 +15,18 @@ PROGRAM = ROOT / "tests" / "programs" / "deadlocks.py"
 LOCKS = """\
 cycle of 2: nothing else can wake them
   T4 left
-    holds lock first  (takes deadlocks.py:{first})
+    holds lock "first"  (takes deadlocks.py:{first})
       -> async with first:
-    wants lock second, held by T5 right  (takes deadlocks.py:{second})
+    wants lock "second", held by T5 right  (takes deadlocks.py:{second})
       -> async with second:
   T5 right
-    holds lock first  (takes deadlocks.py:{first})
+    holds lock "first"  (takes deadlocks.py:{first})
       -> async with first:
-    wants lock second, held by T4 left  (takes deadlocks.py:{second})
+    wants lock "second", held by T4 left  (takes deadlocks.py:{second})
       -> async with second:
 waiting for these:
   T1 Task-1  gather in main deadlocks.py:{main}: T2 main, T3 ends
-  T2 main  task group group in locks deadlocks.py:{group}: T4 left, T5 right
+  T2 main  task group "group" in locks deadlocks.py:{group}: T4 left, T5 right
 deadlines that would end it:
   timeout in locks deadlocks.py:{group}, of T2 main
 """
@@ -107,7 +107,7 @@ def test_a_run_that_was_given_too_little_time(tmp_path: Path) -> None:
     assert run_replay("record", "--timeout", "0.5", "-o", "run.rec", "app.py", cwd=tmp_path).returncode == 124
     done = analyze(tmp_path)
     assert "cycle of 1: nothing else can wake it\n" in done.stdout
-    assert "wants lock lock, held by T1 Task-1  (main app.py:6)\n" in done.stdout
+    assert 'wants lock "lock", held by T1 Task-1  (main app.py:6)\n' in done.stdout
     assert "\n      -> async with lock, lock:\n" in done.stdout
     assert done.stdout.endswith("no deadline would end it\n")
     assert done.returncode == 1
@@ -117,10 +117,10 @@ CASES = {
     "gathered": (1, "cycle of 3: nothing else can wake them"),
     "semaphore": (1, "cycle of 1: nothing else can wake it"),
     "plain_semaphore": (1, "cycle of 1: nothing else that is known can wake it"),
-    "awaits_itself": (1, "awaits task tasks[1]: T5 Task-5"),
+    "awaits_itself": (1, 'awaits task "tasks[1]": T5 Task-5'),
     "lock_and_queue": (0, "could be ended by T2 main, T5 Task-5"),
     "conditions": (0, "nothing that is known can end these waits:"),
-    "server": (0, "T2 main  server listening in server"),
+    "server": (0, 'T2 main  server "listening" in server'),
     "thread": (0, "other threads that wait:\n    a thread  (thread.<locals>.use deadlocks.py:"),
 }
 
