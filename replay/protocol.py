@@ -23,6 +23,7 @@ A goal (all parts may be missing):
 * ``all``: likewise, but say all of them, up to so many.
 * ``rough``: count no lines, which is much faster: the position that is met is only right in its step. All
   conditions must be of the kinds ``place``, ``step``, ``wake`` and ``cancel``.
+* ``signals``: stop also where the program is about to be told of a signal; that is after the step it says.
 * ``pause_ns``: stop at the first step after so much CPU time.
 
 Stop conditions, by ``kind``; each may have an ``id``, which is given back:

@@ -47,6 +47,10 @@ class Carrier(Protocol):
     def frame(self, token: Token) -> FrameType | None:
         """Return the innermost frame of a thread that waits, if that can be known."""
 
+    def waiting_frames(self) -> list[FrameType]:
+        """Return the innermost frames of all threads but the running one, if they are known."""
+        raise NotImplementedError
+
 
 class KernelThreads:
     """Each thread is one of the kernel's, and waits at a lock."""
@@ -89,6 +93,10 @@ class KernelThreads:
         """Return None: a lock does not know who waits."""
         return None
 
+    def waiting_frames(self) -> list[FrameType]:
+        """Return none, likewise."""
+        return []
+
 
 class Greenlets:
     """All threads share one kernel thread; each has a stack, and a state of its own."""
@@ -109,10 +117,12 @@ class Greenlets:
         self._make = greenlet.greenlet
         self._current = greenlet.getcurrent
         self._main = greenlet.getcurrent()
+        self._made: list[Token] = []
 
     def new(self, run: Callable[..., None]) -> Token:
         """Make a greenlet that waits."""
         made = self._make(partial(run, None), self._main)
+        self._made.append(made)
         # Whatever still waits at the end of the process must not be woken by being let go of.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
         return made
@@ -149,6 +159,12 @@ class Greenlets:
         """Return the innermost frame of a greenlet."""
         frame: FrameType | None = token.gr_frame
         return frame
+
+    def waiting_frames(self) -> list[FrameType]:
+        """Return the innermost frames of all threads but the running one."""
+        here = self._current()
+        others = [one for one in (self._main, *self._made) if one is not here]
+        return [frame for frame in map(self.frame, others) if frame is not None]
 
 
 def park_for_ever(carrier: Carrier, other: Token) -> NoReturn:

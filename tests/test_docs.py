@@ -123,3 +123,14 @@ def test_the_test_of_a_recording_passes(tmp_path: Path) -> None:
     done = run_replay(*shlex.split(line), cwd=tmp_path, timeout=60)
     assert done.stderr == "replay: assertion failed at @11.1: self.rows[key] == 100\n"
     assert done.returncode == 1
+
+
+@pytest.mark.slow
+def test_the_page_shows_a_deadlock_as_it_is(tmp_path: Path) -> None:
+    (program,) = re.findall(r"```python\n(# transfer\.py\n.*?)```\n", DEBUGGING, re.DOTALL)
+    (shown,) = re.findall(r"\$ replay (record .*)\n\$ replay (analyze .*)\n((?:.*\n)+?)```\n", DEBUGGING)
+    record, analyze, expected = shown
+    (tmp_path / "transfer.py").write_text(program)
+    assert run_replay(*shlex.split(record), cwd=tmp_path).returncode == 124
+    done = run_replay(*shlex.split(analyze), cwd=tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == (expected, "", 1)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from replay.cli.repl import exceptions, helping, looking, moving, recorded, settings, stops, tasking
+from replay.cli.repl import (
+    deadlocks,
+    exceptions,
+    helping,
+    looking,
+    moving,
+    recorded,
+    settings,
+    stops,
+    tasking,
+)
 from replay.cli.repl.command import Command
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -13,6 +23,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *looking.COMMANDS,
     *tasking.COMMANDS,
     *exceptions.COMMANDS,
+    *deadlocks.COMMANDS,
     *recorded.COMMANDS,
     *helping.COMMANDS,
     *settings.COMMANDS,

@@ -11,6 +11,7 @@ from replay.cli.reading import place_of, task_label
 from replay.cli.repl.causes import why_cancelled, why_ready
 from replay.cli.repl.command import Group, Result, no_more
 from replay.cli.repl.looking import stack
+from replay.cli.repl.scopes import cancelled_lines, scope_tree
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels, long_lines, place_text, short_text
@@ -42,6 +43,7 @@ _COLUMNS: Final = (
     Column("last", "right"),
     Column("next", "right"),
     Column("parent", "right"),
+    Column("nursery"),
     Column("where"),
     Column("awaiting"),
     Column("error"),
@@ -76,6 +78,7 @@ def rows(state: State) -> list[dict[str, Any]]:
             continue
         row["state"] = "returned" if info["state"] == "done" else info["state"]
         row["where"] = place_text(state, info["where"]) or row["where"]
+        row["nursery"] = place_text(state, info["nursery"]) or None
         row["awaiting"] = None if wait is None else short_text(state, wait)
         row["wait"] = wait
     return found
@@ -90,6 +93,7 @@ def _recorded(state: State, task: Task, position: Position | None) -> dict[str, 
         "where": task.coroutine,
         "awaiting": None,
         "wait": None,
+        "nursery": None,
         "next": None,
         "ready_ns": None,
         "wait_ns": None,
@@ -212,6 +216,7 @@ def _cells(row: dict[str, Any]) -> list[Cell]:
         Cell(row["last"] or "-", "position"),
         Cell(row["next"] or "-", "position"),
         Cell(row["parent"] or "-"),
+        Cell(shorten(printable(row["nursery"] or ""), _MAX_TEXT)),
         Cell(shorten(printable(row["where"] or ""), _MAX_TEXT)),
         Cell(shorten(row["awaiting"] or "", _MAX_TEXT), "waiting"),
         Cell(shorten(printable(failed), 80), "error"),
@@ -300,6 +305,8 @@ def _why(state: State, text: str) -> Result:
         waker = {"kind": "callback", "when": None, "fd": None, "task": None, "detail": chosen["callback"]}
         row["wait"]["wakers"].insert(0, waker)
     lines += [f"  {line}" for line in long_lines(state, row["wait"], others)]
+    data["cancelled_by"] = state.session.inspect("cancelled_by", task=task.id)
+    lines += [f"  {line}" for line in cancelled_lines(state, data["cancelled_by"])]
     if row["next"]:
         lines.append(state.style("dim", f"  in this run it goes on at {row['next']}: `tcont T{task.id}`"))
     else:
@@ -422,6 +429,10 @@ def _tree(state: State, text: str) -> Result:
 
     args = Words("tree", add).of(text)
     found = {row["id"]: row for row in rows(state) if args.all or not row["internal"]}
+    scopes = [] if args.by == "spawn" or state.session.stop.is_over else state.session.inspect("scopes")
+    if scopes:
+        live_rows = {number: row for number, row in found.items() if row["state"] not in _ENDS}
+        return Result(scope_tree(state, live_rows, scopes, show_all=args.all), scopes)
     children: dict[int, list[int]] = {number: [] for number in found}
     for number, row in found.items():
         if args.by == "spawn":
@@ -548,7 +559,7 @@ COMMANDS: Final = (
     _row(
         "tree",
         "tree [--by await|spawn] [--all]",
-        "Draw which task waits for which, or made which",
+        "Draw which task waits for which, or made which; tasks of trio in their nurseries and cancel scopes",
         ("tree", "tree --by spawn"),
         ("tasks", "await"),
         _tree,

@@ -96,7 +96,7 @@ def long_lines(state: State, wait: Wait, others: Mapping[str, Wait]) -> list[str
     lines += _holder_lines(state, wait, others)
     lines += [_deadline(state, one) for one in wait["deadlines"]]
     lines += _first_line(wait, others)
-    wakers = list(dict.fromkeys(_waker(state, one) for one in wait["wakers"]))
+    wakers = list(dict.fromkeys(waker_text(state, one) for one in wait["wakers"]))
     if wait["is_over"]:
         lines.append("the wait is over: it only has to be run")
     elif wakers:
@@ -111,6 +111,8 @@ def _object_line(state: State, wait: Wait) -> str:
     text = short_text(state, wait) if wait["kind"] == "task" else what_text(wait)
     if wait["state"]:
         text += f", {wait['state']}"
+    if wait["open_ends"] is not None:
+        text += f", {counted(wait['open_ends'], 'end')} open on the other side"
     if wait["value"] is not None:
         limit = "" if wait["limit"] is None else f" of {wait['limit']}"
         text += f", {wait['value']}{limit}"
@@ -156,8 +158,11 @@ def _deadline(state: State, one: dict[str, Any]) -> str:
     return f"deadline: {name}{where}, {f'at {time}' if time else one['state']}"
 
 
-def _waker(state: State, one: dict[str, Any]) -> str:
+def waker_text(state: State, one: dict[str, Any]) -> str:
+    """Return what can end a wait."""
     match one["kind"]:
+        case "idle":
+            return "the end of all work"
         case "timer":
             time = time_text(state, one["when"])
             return f"a timer at {time}" if time else "a timer"

@@ -177,8 +177,9 @@ class Session:
           what: ``tasks`` (TaskInfo of each), ``all_waits`` (Wait by id, as text, of each that waits),
             ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in
             order, without whoever runs), ``chosen`` (Ready: what runs here; or None), ``blocked`` (Blocked),
-            ``locals`` (Variable, of a ``frame``), ``error`` (of ``task``: ErrorTree or None), ``raised``
-            (what is raised here, likewise).
+            ``scopes`` (Scope, outer ones first), ``cancelled_by`` (of ``task``: Scope or None), ``threads``
+            (Place of each other thread that waits), ``locals`` (Variable, of a ``frame``), ``error`` (of
+            ``task``: ErrorTree or None), ``raised`` (what is raised here, likewise).
           about: what else the question names.
         """
         return self._ask("inspect", what=what, **about)["found"]

@@ -90,6 +90,10 @@ class Timeline:
         """Where we are, in short."""
         return self.here.stop.position
 
+    def from_start(self) -> Debuggee:
+        """Return a process that stands at the beginning; who asked for it ends it."""
+        return self._checkpoints[START].fork()  # type: ignore[no-any-return]
+
     def written(self) -> list[Output]:
         """Return what the program had written when it came to where we are."""
         return self.output[: self.stop.outputs_count]

@@ -6,7 +6,6 @@ Frames are counted from the innermost, which is 0.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
@@ -19,9 +18,9 @@ from replay.runtime.debuggee.causes import RUNS
 from replay.runtime.debuggee.control import Control
 from replay.runtime.debuggee.evaluation import TIMEOUT_S, error_text, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
-from replay.runtime.inspection.aio import AsyncioInspector
-from replay.runtime.inspection.data import Ready
+from replay.runtime.inspection.data import Place, Ready
 from replay.runtime.inspection.errors import tree_of
+from replay.runtime.inspection.program import ProgramInspector
 
 Answer = Callable[[Control, Message], Any]
 
@@ -44,7 +43,7 @@ def _running_frames(control: Control) -> list[FrameType]:
     return found
 
 
-def _frames(control: Control, request: Message, inspector: AsyncioInspector) -> list[FrameType]:
+def _frames(control: Control, request: Message, inspector: ProgramInspector) -> list[FrameType]:
     """Return the frames of the task asked for, or of whoever runs."""
     found = _running_frames(control)
     number = request.get("task")
@@ -56,7 +55,7 @@ def _frames(control: Control, request: Message, inspector: AsyncioInspector) -> 
 
 
 def _stack(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
+    with ProgramInspector() as inspector:
         return {
             "frames": [
                 {
@@ -71,7 +70,7 @@ def _stack(control: Control, request: Message) -> dict[str, Any]:
 
 
 def _evaluate(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
+    with ProgramInspector() as inspector:
         frames = _frames(control, request, inspector)
     at = int(request.get("frame") or 0)
     frame = frames[at] if 0 <= at < len(frames) else None
@@ -84,7 +83,7 @@ def _holds(control: Control, request: Message) -> dict[str, Any]:
 
 
 def _locals(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
+    with ProgramInspector() as inspector:
         frames = _frames(control, request, inspector)
         at = int(request.get("frame") or 0)
         if not 0 <= at < len(frames):
@@ -111,7 +110,7 @@ def _text(value: object) -> str:
 
 
 def _inspect(control: Control, request: Message) -> dict[str, Any]:
-    with AsyncioInspector() as inspector:
+    with ProgramInspector() as inspector:
         number = request.get("task")
         task = None if number is None else inspector.task_of(number)
         found: Any
@@ -126,8 +125,7 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
             case "waits":
                 found = None if task is None else inspector.waits(task)
             case "ready":
-                loop = asyncio._get_running_loop()
-                found = [] if loop is None else inspector.ready(loop)
+                found = inspector.ready()
             case "chosen":
                 found = _chosen(inspector)
             case "error":
@@ -137,6 +135,13 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
                 found = tree_of(inspector.codes, value) if isinstance(value, BaseException) else None
             case "blocked":
                 found = inspector.blocked()
+            case "threads":
+                others = map(_place_in, control.world.carrier.waiting_frames())
+                found = [place for place in others if place is not None]
+            case "scopes":
+                found = inspector.scopes()
+            case "cancelled_by":
+                found = None if task is None else inspector.cancelled_by(task)
             case "locals":
                 frames = _frames(control, request, inspector)
                 at = int(request.get("frame") or 0)
@@ -146,13 +151,22 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
         return {"found": _plain(found)}
 
 
-def _chosen(inspector: AsyncioInspector) -> Ready | None:
+def _chosen(inspector: ProgramInspector) -> Ready | None:
     """Return what the loop of this thread runs, or is about to."""
     frame: FrameType | None = real.getframe(1)
     while frame is not None and frame.f_code is not RUNS:
         frame = frame.f_back
     handle = inspector.codes.variable(frame, "handle")
     return None if handle is None else inspector.entry(handle)
+
+
+def _place_in(frame: FrameType | None) -> Place | None:
+    """Return the innermost line of the program's own code of a stack."""
+    while frame is not None and kinds[frame.f_code] != OWN:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
 
 
 def _plain(value: Any) -> Any:

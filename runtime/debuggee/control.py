@@ -23,7 +23,7 @@ from replay.runtime.debuggee.copies import fork
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.watch import Watch
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
-from replay.runtime.inspection.aio import AsyncioInspector
+from replay.runtime.inspection.program import ProgramInspector
 from replay.runtime.streams import current
 
 NEVER: Final = 1 << 62
@@ -73,6 +73,7 @@ class _Goal:
         self.wanted = self.wants_line  # each look at a method makes another one
         self.is_all = bool(form.get("all"))
         self.pause_ns: int | None = form.get("pause_ns")
+        self.at_signals = bool(form.get("signals"))
         self.met: list[list[Any]] = []
         owners = {one.get("owner") for one in self.for_lines}
         # Lines between steps have their place in the count of the step before.
@@ -190,6 +191,11 @@ class Control:
     def after_step(self, stream: Any) -> None:
         """A step has ended."""
         self._running.pop(stream.number, None)
+
+    def on_signal(self) -> None:
+        """The program is about to be told of a signal."""
+        if self._goal.at_signals:
+            self._stopped(Stop("met", None, "signal"))
 
     def on_line(self, frame: FrameType, event: str, value: object) -> None:
         """A line is about to run, a frame returns, or an exception is raised in one."""
@@ -348,7 +354,7 @@ class Control:
     def _frames_of(self, owner: str) -> list[FrameType]:
         if not owner.startswith("T"):
             return []
-        with AsyncioInspector() as inspector:
+        with ProgramInspector() as inspector:
             return inspector.stack_of(int(owner[1:]))[::-1]
 
     def _answered(self, request: Message) -> Message:

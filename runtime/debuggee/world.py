@@ -21,6 +21,10 @@ class DebuggedWorld(RecordedWorld):
         super().begin()
         self._control.begin(self)
 
+    def before_signal(self) -> None:
+        """Stop, if that is wanted where signals come in."""
+        self._control.on_signal()
+
     def show(self, target: int, data: bytes) -> None:
         """Hand over what the program writes."""
         self._control.show(target, data)

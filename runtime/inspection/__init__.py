@@ -8,6 +8,9 @@ it, or keeps one alive beyond ``close``. In reading order:
 * ``values``: attributes, names and descriptions of objects, read without running anything;
 * ``frames``: variables of frames, the ``with`` blocks they are in, and chains of awaits;
 * ``errors``: exceptions with those that they come from;
-* ``inspector``: the interface, and what its implementations have in common;
-* ``aio``: tasks of asyncio; ``aio_waits``: what they wait for; ``aio_causes``: who wakes or cancels one.
+* ``inspector``: the interface; ``library``: what its implementations have in common;
+* ``aio``: tasks of asyncio; ``aio_objects``: how they are read; ``aio_waits``: what they wait for;
+  ``aio_causes``: who wakes or cancels one;
+* ``trio_``, ``trio_objects``, ``trio_waits``: the same for trio, which is looked at and never imported;
+* ``program``: all of these at once, which is what a debuggee asks.
 """

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
 import functools
 import os
-import sys
 import types
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
@@ -31,8 +29,6 @@ from replay.runtime.inspection.aio_objects import (
 )
 from replay.runtime.inspection.data import (
     Blocked,
-    Chain,
-    Edge,
     ErrorTree,
     FrameInfo,
     Holder,
@@ -43,25 +39,18 @@ from replay.runtime.inspection.data import (
     Waker,
 )
 from replay.runtime.inspection.errors import place_of_error, tree_of
-from replay.runtime.inspection.frames import Block, Link, chain_of, code_of, stack_of
-from replay.runtime.inspection.inspector import Inspector
+from replay.runtime.inspection.frames import Link, chain_of, code_of
+from replay.runtime.inspection.library import LibraryInspector, is_running, running_stack
 from replay.runtime.inspection.values import (
     callable_name,
     describe_error,
     field,
     is_a,
-    is_plain_instance,
-    parts_of,
     text,
     type_name,
 )
 
 _ASYNCIO: Final = os.path.dirname(asyncio.__file__) + os.sep
-
-PARTS_SEARCHED: Final = 1000
-"""A container or an instance is searched this far for what a task has in its hands."""
-HANDS_SHOWN: Final = 50
-"""So many tasks that have a thing in their hands are told of."""
 
 
 def number_of(task: Any) -> int:
@@ -70,7 +59,7 @@ def number_of(task: Any) -> int:
     return number if type(number) is int else 0
 
 
-class AsyncioInspector(Inspector):
+class AsyncioInspector(LibraryInspector):
     """Looks at the tasks of asyncio in this process.
 
     Args:
@@ -78,29 +67,21 @@ class AsyncioInspector(Inspector):
     """
 
     def __init__(self, id_of: Callable[[Any], int] = number_of) -> None:
-        super().__init__()
-        self._id_of = id_of
-        self._forget()
+        super().__init__(id_of)
 
     def _forget(self) -> None:
+        super()._forget()
         self._tasks: list[Any] | None = None
         self._current: list[Any] | None = None
         self._queued: set[int] | None = None
-        self._chains: dict[int, tuple[list[Link], Any]] = {}
         self._waiting_on: dict[int, list[Any]] | None = None
         self._children: list[Any] = []
         self._lines: dict[int, tuple[list[int], dict[int, int]]] = {}
         self._line_of: dict[int, Any] = {}
         self._could_wake: dict[tuple[int, int], list[Any]] = {}
         self._held: dict[int, list[tuple[Any, Holder]]] | None = None
-        self._hands: tuple[dict[int, list[Any]], dict[int, list[int]]] | None = None
         self._outside: dict[int, list[Waker]] | None = None
         self._timers: list[Any] | None = None
-
-    def close(self) -> None:
-        """Let everything go."""
-        super().close()
-        self._forget()
 
     # -- tasks ------------------------------------------------------------------------------------
 
@@ -114,13 +95,10 @@ class AsyncioInspector(Inspector):
             self._current = current_tasks()
         return any(one is task for one in self._current)
 
-    def task_of(self, number: int) -> Any:
-        """Return the task with this id, ``None`` if there is none."""
-        return next((task for task in self._all() if self._id_of(task) == number), None)
+    def _has_ended(self, task: Any) -> bool:
+        return state_of(task) != "PENDING"
 
-    def tasks(self) -> list[TaskInfo]:
-        """Return all tasks that live, and those that have ended and are still referred to, by id."""
-        return [self._task_info(task) for task in self._all()]
+    _is_end = staticmethod(is_future)
 
     def _task_info(self, task: Any) -> TaskInfo:
         state = self.state(task)
@@ -166,11 +144,8 @@ class AsyncioInspector(Inspector):
     def _is_running(self, task: Any) -> bool:
         if self._is_current(task):
             return True
-        coroutine = of_future(task, "_coro")
         # An eager task runs inside a step of another one, which then is not the loop's current task.
-        if type(coroutine) is types.CoroutineType:
-            return coroutine.cr_running
-        return type(coroutine) is types.GeneratorType and coroutine.gi_running
+        return is_running(of_future(task, "_coro"))
 
     def _loops(self) -> list[Any]:
         loops = {id(loop): loop for task in self._all() if (loop := of_future(task, "_loop")) is not None}
@@ -188,50 +163,17 @@ class AsyncioInspector(Inspector):
 
     # -- chains -----------------------------------------------------------------------------------
 
-    def _chain(self, task: Any, frame: FrameType | None = None) -> tuple[list[Link], Any]:
-        """Return the chain of a task, and what its end awaits."""
-        known = self._chains.get(id(task))
-        if known is None or frame is not None:
-            known = self._chains[id(task)] = self._find_chain(task, frame)
-        return known
-
     def _find_chain(self, task: Any, frame: FrameType | None) -> tuple[list[Link], Any]:
         coroutine = of_future(task, "_coro")
         if state_of(task) != "PENDING" or coroutine is None:
             return [], None
         if self._is_running(task):
-            top = None
-            if type(coroutine) is types.CoroutineType:
-                top = coroutine.cr_frame
-            elif type(coroutine) is types.GeneratorType:
-                top = coroutine.gi_frame
-            for inner in (frame, *sys._current_frames().values()):
-                stack = stack_of(inner, top) if inner is not None and top is not None else None
-                if stack is not None:
-                    return stack, None
+            stack = running_stack(coroutine, frame)
+            if stack is not None:
+                return stack, None
         links, end = chain_of(coroutine, is_future)
         future = of_future(task, "_fut_waiter")
         return links, end if future is None else future
-
-    def frames(self, task: Any, frame: FrameType | None = None) -> list[FrameInfo]:
-        """Return the chain of awaits of a task, outermost first."""
-        return [self._frame_info(link) for link in self._chain(task, frame)[0]]
-
-    def chains(self, task: Any, frame: FrameType | None = None) -> list[Chain]:
-        """Return the chain of a task, those of the tasks that it waits for, and so on; each task once."""
-        found: list[Chain] = []
-        seen: set[int] = set()
-        stack = [(task, 0)]
-        while stack:
-            one, depth = stack.pop()
-            if id(one) in seen:
-                continue
-            seen.add(id(one))
-            frames = self.frames(one, frame if one is task else None)
-            following = self._awaited_tasks(one)
-            found.append(Chain(self._id_of(one), depth, frames, [self._id_of(child) for child in following]))
-            stack.extend((child, depth + 1) for child in reversed(following))
-        return found
 
     def _awaited_tasks(self, task: Any) -> list[Any]:
         children: list[Any] = []
@@ -376,6 +318,15 @@ class AsyncioInspector(Inspector):
             if any(_closes_over(callback, code, name, value) for callback in callbacks_of(task))
         ]
 
+    def descriptors_for(self, value: Any) -> list[tuple[int, str]]:
+        """Return the descriptors whose callbacks get this value, and what they are watched for."""
+        return [
+            (fd, what)
+            for loop in self._loops()
+            for fd, what, handle in _watched(loop)
+            if any(one is value for one in of_handle(handle, "_args") or ())
+        ]
+
     def timers_of(self, code: CodeType, name: str, value: Any) -> list[float]:
         """Return the deadlines of timers whose function is of this code, with a variable of this value."""
         return [
@@ -386,37 +337,6 @@ class AsyncioInspector(Inspector):
         ]
 
     # -- what holds a lock ------------------------------------------------------------------------
-
-    def managers(self, frame: FrameType) -> Iterator[tuple[Any, Place]]:
-        """Yield what the ``with`` blocks of a frame will leave, innermost first, and their places."""
-        blocks = list(self.codes.blocks(frame))
-        if frame.f_code is _LEAVES_STACK:  # what is still to be left
-            blocks.insert(0, Block(self.codes.variable(frame, "self"), frame, frame.f_lineno or 0))
-        for block in blocks:
-            code = frame.f_code
-            place = Place(text(code.co_filename), block.line, text(code.co_qualname))
-            yield from ((manager, place) for manager in self._within(block.manager))
-
-    def _within(self, first: Any) -> Iterator[Any]:
-        """Yield a context manager, and those that it has entered."""
-        pending, seen = [first], set[int]()
-        while pending:
-            manager = pending.pop()
-            if id(manager) in seen:
-                continue
-            seen.add(id(manager))
-            yield manager
-            if is_a(manager, contextlib.ExitStack, contextlib.AsyncExitStack):
-                entered = field(manager, "_exit_callbacks")
-                for entry in entered if type(entered) is collections.deque else ():
-                    if type(entry) is tuple and type(entry[-1]) is types.MethodType:
-                        pending.append(entry[-1].__self__)
-            elif is_a(manager, *_GENERATED):
-                for link in chain_of(field(manager, "gen"), is_future)[0]:
-                    if link.frame is not None:
-                        pending.extend(
-                            block.manager for block in reversed(list(self.codes.blocks(link.frame)))
-                        )
 
     def _add_holders(self, wait: Wait, subject: Any) -> None:
         if wait.kind not in ("lock", "semaphore", "bounded semaphore"):
@@ -445,65 +365,23 @@ class AsyncioInspector(Inspector):
                     for link in links
                     if link.frame is not None and link.frame.f_code is aio_waits.CONDITION_WAIT
                 }
-                for link in links:
-                    if link.frame is None or "release" in link.frame.f_code.co_names:
-                        continue  # a block that may have released by hand what it is in tells nothing
-                    for manager, place in self.managers(link.frame):
-                        held = field(manager, "_lock") if is_a(manager, asyncio.Condition) else manager
-                        if id(held) not in given_back and is_a(held, asyncio.Lock, asyncio.Semaphore):
-                            self._held.setdefault(id(held), []).append(
-                                (task, Holder(self._id_of(task), place))
-                            )
+                for manager, place in self.held_in(links):
+                    held = field(manager, "_lock") if is_a(manager, asyncio.Condition) else manager
+                    if id(held) not in given_back and is_a(held, asyncio.Lock, asyncio.Semaphore):
+                        self._held.setdefault(id(held), []).append((task, Holder(self._id_of(task), place)))
         return self._held
 
     # -- who could wake it ------------------------------------------------------------------------
 
     def _in_hands(self, subject: Any, future: Any) -> list[Any]:
         """Return the tasks that can reach an object from their variables, and do not wait for it."""
-        if self._hands is None:
-            self._hands = self._find_hands()
-        direct, containers = self._hands
         line = self._line_of.get(id(future), future)
         known = self._could_wake.get((id(subject), id(line)))
         if known is None:
             futures = [future] if line is future else [one for one in line if is_future(one)]
             waiting = {id(task) for one in futures for task in self._waiters_of(one)}
-            found = {
-                id(task): task
-                for address in (id(subject), *containers.get(id(subject), ()))
-                for task in direct.get(address, ())
-                if id(task) not in waiting
-            }
-            known = self._could_wake[id(subject), id(line)] = list(found.values())[:HANDS_SHOWN]
+            known = self._could_wake[id(subject), id(line)] = self._reaching((id(subject),), waiting)
         return known
-
-    def _find_hands(self) -> tuple[dict[int, list[Any]], dict[int, list[int]]]:
-        """Return tasks by the addresses of their variables, containers by those of their parts."""
-        direct: dict[int, list[Any]] = {}
-        containers: dict[int, list[int]] = {}
-        opened: set[int] = set()
-        for task in self._all():
-            if state_of(task) != "PENDING":
-                continue
-            for link in self._chain(task)[0]:
-                if link.frame is None:
-                    continue
-                known = [value for _, value in self.codes.variables(link.frame)]
-                for name in link.frame.f_code.co_names:
-                    value = dict.get(link.frame.f_globals, name)
-                    if value is not None and not is_a(value, type, types.ModuleType, types.FunctionType):
-                        known.append(value)
-                for value in known:
-                    mine = direct.setdefault(id(value), [])
-                    if not mine or mine[-1] is not task:
-                        mine.append(task)
-                    if id(value) not in opened and _may_hold(value):
-                        opened.add(id(value))
-                        for at, part in enumerate(parts_of(value)):
-                            if at == PARTS_SEARCHED:
-                                break
-                            containers.setdefault(id(part), []).append(id(value))
-        return direct, containers
 
     def _all_timers(self) -> list[Any]:
         if self._timers is None:
@@ -582,44 +460,13 @@ class AsyncioInspector(Inspector):
             if self.state(task) == "waiting":
                 described = self._wait_of(task, [])
                 if described is not None:
-                    found.append(self._blocked(task, described[0]))
+                    wait, subject = described
+                    found.append(self._blocked(task, wait, subject, wait.kind in _BY_CHILDREN))
         return found
-
-    def _blocked(self, task: Any, wait: Wait) -> Blocked:
-        edges = [Edge(holder.task, "holds it", True) for holder in wait.holders]
-        edges += [Edge(child, "is waited for", True) for child in wait.children]
-        edges += [
-            Edge(one.task, "could", False)
-            for one in wait.wakers
-            if one.kind == "any" and one.task is not None
-        ]
-        is_complete = wait.are_holders_known
-        if wait.kind in _BY_CHILDREN:
-            pending = len(wait.children)
-            if wait.children_total is not None and wait.children_done is not None:
-                pending = wait.children_total - wait.children_done
-            is_complete = pending == len(wait.children)
-        has_deadline = any(one.when is not None and one.state == "active" for one in wait.deadlines)
-        return Blocked(
-            task=self._id_of(task),
-            kind=wait.kind,
-            name=wait.name,
-            place=wait.place,
-            edges=edges,
-            needs_all=wait.needs_all and wait.kind in _BY_CHILDREN,
-            is_complete=is_complete,
-            ends_by_itself=has_deadline or any(one.kind in _OUTSIDE for one in wait.wakers),
-        )
 
 
 _BY_CHILDREN: Final = ("task", "gather", "wait", "wait_for", "shield", "task group", "as_completed")
-_OUTSIDE: Final = ("timer", "fd", "thread", "process", "callback")
 _IN_HANDS: Final = ("queue get", "queue put", "queue join", "event", "condition", "barrier", "future")
-_GENERATED: Final[tuple[type, ...]] = (
-    contextlib._GeneratorContextManager,
-    contextlib._AsyncGeneratorContextManager,
-)
-_LEAVES_STACK: Final = contextlib.AsyncExitStack.__aexit__.__code__
 
 
 def _is_in_hands(wait: Wait) -> bool:
@@ -627,14 +474,6 @@ def _is_in_hands(wait: Wait) -> bool:
     if wait.kind in ("lock", "semaphore", "bounded semaphore"):
         return not wait.are_holders_known
     return wait.kind in _IN_HANDS and not any(waker.kind != "any" for waker in wait.wakers)
-
-
-def _may_hold(value: Any) -> bool:
-    """Whether to look inside a variable for what it holds."""
-    kind = type(value)
-    if is_plain_instance(value):
-        return not is_a(value, BaseException)
-    return kind is list or kind is tuple or kind is dict or kind is set
 
 
 def _closes_over(callback: Any, code: CodeType, name: str, value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from replay.runtime.inspection.aio import AsyncioInspector
 from replay.runtime.inspection.aio_objects import is_future, is_task, of_handle
-from replay.runtime.inspection.data import Cause, Place, Scope
+from replay.runtime.inspection.data import Canceller, Cause, Place
 from replay.runtime.inspection.values import field
 
 
@@ -70,18 +70,18 @@ def _describe(look: AsyncioInspector, cause: Cause, task: Any, stack: list[Frame
 
 # -- scopes -------------------------------------------------------------------------------------------------
 
-Describe = Callable[[AsyncioInspector, FrameType], Scope]
+Describe = Callable[[AsyncioInspector, FrameType], Canceller]
 
 
 def _plain(kind: str) -> Describe:
-    return lambda _look, _frame: Scope(kind)
+    return lambda _look, _frame: Canceller(kind)
 
 
-def _timeout(look: AsyncioInspector, frame: FrameType) -> Scope:
+def _timeout(look: AsyncioInspector, frame: FrameType) -> Canceller:
     timeout = look.codes.variable(frame, "self")
     owner = field(timeout, "_task")
     if not is_task(owner):
-        return Scope("timeout")
+        return Canceller("timeout")
     links = look.links_of(owner)
     for at, link in enumerate(links):
         if link.frame is None:
@@ -89,12 +89,12 @@ def _timeout(look: AsyncioInspector, frame: FrameType) -> Scope:
         for manager, place in look.managers(link.frame):
             if manager is timeout:
                 if link.frame.f_code is tasks.wait_for.__code__:
-                    return Scope("wait_for", look.place_in(links, at), look.id_of(owner))
-                return Scope("timeout", place, look.id_of(owner))
-    return Scope("timeout", None, look.id_of(owner))
+                    return Canceller("wait_for", look.place_in(links, at), look.id_of(owner))
+                return Canceller("timeout", place, look.id_of(owner))
+    return Canceller("timeout", None, look.id_of(owner))
 
 
-def _task_group(look: AsyncioInspector, frame: FrameType) -> Scope:
+def _task_group(look: AsyncioInspector, frame: FrameType) -> Canceller:
     group, child = look.codes.variable(frame, "self"), None
     above: FrameType | None = frame
     while above is not None and above.f_code in _GROUP:
@@ -103,7 +103,7 @@ def _task_group(look: AsyncioInspector, frame: FrameType) -> Scope:
         above = above.f_back
     parent = field(group, "_parent_task")
     place = _place_of_group(look, group, parent) if is_task(parent) else None
-    return Scope("task group", place, look.id_of(child) if is_task(child) else None)
+    return Canceller("task group", place, look.id_of(child) if is_task(child) else None)
 
 
 def _place_of_group(look: AsyncioInspector, group: Any, parent: Any) -> Place | None:
@@ -119,9 +119,9 @@ def _place_of_group(look: AsyncioInspector, group: Any, parent: Any) -> Place | 
     return None
 
 
-def _gather(look: AsyncioInspector, frame: FrameType) -> Scope:
+def _gather(look: AsyncioInspector, frame: FrameType) -> Canceller:
     waiting = look.waiters_of(look.codes.variable(frame, "self"))
-    return Scope("gather", look.place_in(look.links_of(waiting[0])) if waiting else None)
+    return Canceller("gather", look.place_in(look.links_of(waiting[0])) if waiting else None)
 
 
 def _codes(owner: Any, *names: str) -> Iterator[CodeType]:

@@ -60,6 +60,10 @@ class Look(Protocol):
         """Return the tasks with a callback of this code whose variable has this value."""
         ...
 
+    def descriptors_for(self, value: Any) -> list[tuple[int, str]]:
+        """Return the descriptors whose callbacks get this value, and what they are watched for."""
+        ...
+
     def timers_of(self, code: CodeType, name: str, value: Any) -> list[float]:
         """Return the deadlines of timers whose function is of this code, with a variable of this value."""
         ...
@@ -251,8 +255,10 @@ def _connection(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
 
 
 def _server(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
+    server = look.codes.variable(frame, "self")
     wait.kind = "server"
-    return look.codes.variable(frame, "self")
+    wait.wakers += [Waker("fd", fd=fd, detail=what) for fd, what in look.descriptors_for(server)]
+    return server
 
 
 def _process(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:

@@ -55,6 +55,7 @@ class TaskInfo:
         ended; ``None`` if it runs none.
       is_internal: whether what it runs is a part of the event loop's library.
       cancel_requests: how often it was asked to cancel, less what was taken back.
+      parent, nursery: of trio, the task that opened the nursery it is in, and the line of that.
     """
 
     id: int
@@ -65,6 +66,8 @@ class TaskInfo:
     is_internal: bool
     cancel_requests: int
     error: Error | None
+    parent: int | None = None
+    nursery: Place | None = None
 
 
 @dataclass(slots=True)
@@ -103,10 +106,10 @@ class Chain:
 
 @dataclass(slots=True)
 class Holder:
-    """A task inside a ``with`` block of what others wait for; `place` is that of the block."""
+    """A task that holds what others wait for; `place` is that of its ``with`` block, if it is in one."""
 
     task: int
-    place: Place
+    place: Place | None
 
 
 @dataclass(slots=True)
@@ -115,8 +118,9 @@ class Deadline:
 
     Attributes:
       when: ``None`` if it is not set.
-      kind: ``timeout``, ``wait_for``, ``wait`` or ``as_completed``.
-      state: of a ``timeout``: ``active``, ``expiring``, ``expired``.
+      kind: ``timeout``, ``wait_for``, ``wait`` or ``as_completed``; of trio ``cancel scope``.
+      state: of a ``timeout``: ``active``, ``expiring``, ``expired``; of a cancel scope ``active``,
+        ``cancelled``, or ``shielded`` if a shield keeps it from the task.
     """
 
     when: float | None
@@ -131,8 +135,8 @@ class Waker:
 
     Attributes:
       kind: ``timer`` (at `when`), ``fd`` (`fd`, and ``read`` or ``write`` as `detail`), ``task``, ``thread``,
-        ``process`` (its id as `detail`), ``callback`` (one that is ready, its name as `detail`), or ``any``
-        for a task that has what is waited for in its hands.
+        ``process`` (its id as `detail`), ``callback`` (one that is ready, its name as `detail`), ``signal``,
+        ``idle`` (when all other tasks wait), or ``any`` for a task that has what is waited for in its hands.
     """
 
     kind: str
@@ -150,21 +154,24 @@ class Wait:
       kind: ``lock``, ``semaphore``, ``bounded semaphore``, ``condition``, ``event``, ``barrier``,
         ``queue get``, ``queue put``, ``queue join``, ``gather``, ``wait``, ``wait_for``, ``as_completed``,
         ``task group``, ``shield``, ``sleep``, ``stream read``, ``stream drain``, ``stream close``,
-        ``socket``, ``connection``, ``server``, ``process``, ``executor``, ``task``, ``future``; ``nothing``
-        for a task that is ready.
+        ``socket``, ``connection``, ``server``, ``process``, ``executor``, ``task``, ``future``; of trio also
+        ``capacity limiter``, ``channel send``, ``channel receive``, ``nursery``, ``nursery start``,
+        ``descriptor``, ``thread``, ``signal``, ``parking lot``, ``idle``, ``reschedule``; ``nothing`` for a
+        task that is ready.
       call: the function of the library that the program awaits, if it is one.
       type: name of the type of what is waited for; ``name``: what the program calls it, if a frame shows it.
       place: the program's own line that waits.
       is_over: whether it has ended, and the task only has to be run.
       state: ``locked``, ``unlocked``, ``set``, ``unset``, ``open``, ``shut down``, a barrier's own, or none.
-      value, limit: of a semaphore what is left (a plain one forgets its limit); size and maximum of a queue
-        (0 for none); count and parties of a barrier.
+      value, limit: of a semaphore or a limiter what is left (a plain semaphore forgets its limit); size and
+        maximum of a queue (0 for none) or a channel; count and parties of a barrier.
       holders: tasks inside a ``with`` block of it; `are_holders_known` if there can be no others.
       waiters: the tasks that wait in the same line, in order; `position` is this task's, from 1.
       children: the tasks that it waits for and that have not ended; `children_total` counts all futures,
         ``None`` where the library forgets those that are done.
       objects: for a bare future, the attributes that hold it: ``Type.name``.
       deadlines: those around it, nearest first.
+      open_ends: how many ends the other side of a channel has.
     """
 
     kind: str
@@ -187,6 +194,43 @@ class Wait:
     objects: list[str] = field(default_factory=list)
     deadlines: list[Deadline] = field(default_factory=list)
     wakers: list[Waker] = field(default_factory=list)
+    open_ends: int | None = None
+
+
+@dataclass(slots=True)
+class Scope:
+    """A cancel scope of trio that a task is in; with a nursery, if it is that of one.
+
+    Attributes:
+      task: which entered it, 0 if that does not show.
+      outer: the index, in the list, of the scope around it.
+      is_nursery: whether it is that of a nursery; `children` are the tasks in that.
+      name: what the program calls the nursery or the scope, if a frame shows it.
+      place: of its ``with`` block; `is_internal` if that is of trio itself.
+      deadline: in seconds of trio's clock; ``None`` if it has none.
+      cancel_called: whether it was cancelled itself; `is_cancelled` if what is in it is, by whatever scope.
+      reason: why it was cancelled: ``deadline``, ``explicit``, ``nursery`` (a task in it failed),
+        ``KeyboardInterrupt``, ``shutdown``; ``None`` where this version of trio does not tell.
+      by: the task that cancelled it; ``None`` if none did, or it is gone.
+      detail: what was given as the reason, or the error of the task.
+      tasks: the tasks whose innermost scope it is.
+    """
+
+    task: int
+    outer: int | None
+    is_nursery: bool
+    name: str | None
+    place: Place | None
+    is_internal: bool
+    deadline: float | None
+    cancel_called: bool
+    is_cancelled: bool
+    shield: bool
+    reason: str | None
+    by: int | None
+    detail: str | None
+    children: list[int]
+    tasks: list[int]
 
 
 @dataclass(slots=True)
@@ -215,7 +259,7 @@ class Ready:
 
 
 @dataclass(slots=True)
-class Scope:
+class Canceller:
     """What asks tasks to cancel by itself.
 
     Attributes:
@@ -253,17 +297,25 @@ class Cause:
     frames: list[FrameInfo] = field(default_factory=list)
     callback: Ready | None = None
     ended: int | None = None
-    scopes: list[Scope] = field(default_factory=list)
+    scopes: list[Canceller] = field(default_factory=list)
     through: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Edge:
-    """One task can end the wait of another; or, if not certain, has in its hands what could."""
+    """One task can end the wait of another; or, if not certain, has in its hands what could.
+
+    Attributes:
+      why: ``holds it``, ``is waited for`` or ``could``.
+      place: of the block in which the other one holds it.
+      name: what the other one calls it.
+    """
 
     by: int
     why: str
     is_certain: bool
+    place: Place | None = None
+    name: str | None = None
 
 
 @dataclass(slots=True)
@@ -274,6 +326,9 @@ class Blocked:
       needs_all: whether all of `edges` have to come about, not any.
       is_complete: whether nothing but `edges` can end the wait (save cancelling the task).
       ends_by_itself: whether a timer, a descriptor, a thread, a process or a deadline can end it.
+      outside: what of these can; `deadlines` are those around it that are active.
+      type: of what is waited for.
+      is_internal: whether the library made the task for itself.
     """
 
     task: int
@@ -284,6 +339,10 @@ class Blocked:
     needs_all: bool
     is_complete: bool
     ends_by_itself: bool
+    outside: list[Waker] = field(default_factory=list)
+    deadlines: list[Deadline] = field(default_factory=list)
+    type: str | None = None
+    is_internal: bool = False
 
 
 @dataclass(slots=True)

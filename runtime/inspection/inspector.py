@@ -11,9 +11,11 @@ from replay.runtime.inspection import frames, values
 from replay.runtime.inspection.data import (
     Blocked,
     Chain,
+    ErrorTree,
     FrameInfo,
     Place,
     Ready,
+    Scope,
     TaskInfo,
     Variable,
     Wait,
@@ -51,6 +53,10 @@ class Inspector(ABC):
         self._handles.clear()
         self.codes.clear()
 
+    def share(self, other: Inspector) -> None:
+        """Give out handles that another inspector knows too."""
+        self.codes, self._handles, self._numbers = other.codes, other._handles, other._numbers
+
     # -- what each library answers ----------------------------------------------------------------
 
     @abstractmethod
@@ -85,6 +91,18 @@ class Inspector(ABC):
     @abstractmethod
     def blocked(self) -> list[Blocked]:
         """Return each waiting task with the tasks that could wake it."""
+
+    def error(self, task: Any) -> ErrorTree | None:
+        """Return what a task has failed with, ``None`` if it has not, or the library does not keep it."""
+        return None
+
+    def scopes(self) -> list[Scope]:
+        """Return the cancel scopes that tasks are in, outer ones first; a library may have none."""
+        return []
+
+    def cancelled_by(self, task: Any) -> Scope | None:
+        """Return the cancel scope that cancels what a task does now, ``None`` if none does."""
+        return None
 
     # -- frames -----------------------------------------------------------------------------------
 

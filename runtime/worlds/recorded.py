@@ -166,6 +166,7 @@ class RecordedStream:
 
     def deliver_signal(self) -> None:
         """Run the handler of the signal that is the next event."""
+        self.world.before_signal()
         key, number = self.items[self.pos : self.pos + 2]
         self.pos += 2
         signals.deliver(number)
@@ -259,6 +260,9 @@ class RecordedWorld:
         if found is None:
             found = self.streams[number] = RecordedStream(self, number)
         return found
+
+    def before_signal(self) -> None:
+        """A handler of the program is about to run, for a signal."""
 
     def read_chunk(self) -> bool:
         """Hand the frames of one more chunk to their streams; whether there was one."""

@@ -47,7 +47,9 @@ def test_lock() -> None:
         assert (wait.kind, wait.call, wait.type, wait.name) == ("lock", "Lock.acquire", "Lock", "lock")
         assert (wait.state, wait.waiters, wait.position) == ("locked", [2, 3], 2)
         assert [holder.task for holder in wait.holders] == [1]
-        assert wait.holders[0].place.line == line_of(with_lock, 1)
+        place = wait.holders[0].place
+        assert place is not None
+        assert place.line == line_of(with_lock, 1)
         assert wait.are_holders_known
         assert [(waker.kind, waker.task) for waker in wait.wakers] == [("task", 1)]
         assert wait.place is not None
@@ -682,6 +684,8 @@ def test_a_server() -> None:
     with stopped(program) as look:
         wait = waits(look, 1)
         assert (wait.kind, wait.call, wait.name) == ("server", "Server.serve_forever", "server")
+        assert [(waker.kind, waker.detail) for waker in wait.wakers] == [("fd", "read")]
+        assert look.blocked()[0].ends_by_itself
 
 
 def test_a_connection_that_is_being_made() -> None:

@@ -1,0 +1,124 @@
+"""Nurseries and cancel scopes of trio, in words: where they are, what is in them, who cancelled one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from replay.cli.repl.state import State
+from replay.cli.repl.waits import label, place_text
+from replay.cli.text import printable, shorten
+
+_MAX_DETAIL: Final = 100
+
+Scope = dict[str, Any]
+"""As ``Session.inspect("scopes")`` gives it; see ``replay.runtime.inspection.data``."""
+Row = dict[str, Any]
+"""A task, as ``tasking.rows`` gives it."""
+
+
+def scope_tree(state: State, rows: dict[int, Row], scopes: list[Scope], *, show_all: bool) -> list[str]:
+    """Draw the tasks in the nurseries that they are in, and these in the tasks that opened them.
+
+    Args:
+      state: of the session.
+      rows: the tasks that are shown, by id.
+      scopes: all of them.
+      show_all: scopes that trio entered for itself, too.
+    """
+    tree = _Tree(state, rows, scopes, show_all=show_all)
+    return [line for root in tree.roots() for line in tree.task(root, "", "")]
+
+
+class _Tree:
+    def __init__(self, state: State, rows: dict[int, Row], scopes: list[Scope], *, show_all: bool) -> None:
+        self._state = state
+        self._rows = rows
+        self._scopes = scopes
+        self._shown = {at for at, one in enumerate(scopes) if show_all or not one["is_internal"]}
+        self._within: dict[int | None, list[int]] = {}
+        self._of_task: dict[int, list[int]] = {}
+        for at in sorted(self._shown):
+            outer = self._outer(at)
+            owner = scopes[at]["task"]
+            if outer is not None and scopes[outer]["task"] == owner:
+                self._within.setdefault(outer, []).append(at)
+            else:
+                self._of_task.setdefault(owner, []).append(at)
+
+    def _outer(self, at: int) -> int | None:
+        """Return the nearest shown scope around one."""
+        outer: int | None = self._scopes[at]["outer"]
+        while outer is not None and outer not in self._shown:
+            outer = self._scopes[outer]["outer"]
+        return outer
+
+    def roots(self) -> list[int]:
+        """Return the tasks that are in no nursery of a task that is shown."""
+        shown = (self._scopes[at] for at in self._shown)
+        inside = {child for scope in shown if scope["task"] in self._rows for child in scope["children"]}
+        return [number for number in self._rows if number not in inside]
+
+    def task(self, number: int, first: str, rest: str) -> Iterator[str]:
+        row, style = self._rows[number], self._state.style
+        awaiting = f"  {row['awaiting']}" if row["awaiting"] else ""
+        text = f"{row['state']}  {printable(row['where'] or '')}{awaiting}"
+        yield f"{style('dim', first)}{style('name', label(self._state, number))}  {text}".rstrip()
+        yield from self._below([], self._of_task.get(number, []), rest)
+
+    def _scope(self, at: int, first: str, rest: str) -> Iterator[str]:
+        scope, style = self._scopes[at], self._state.style
+        yield f"{style('dim', first)}{scope_text(self._state, scope)}"
+        children = [child for child in scope["children"] if child in self._rows]
+        yield from self._below(children, self._within.get(at, []), rest)
+
+    def _below(self, tasks: list[int], scopes: list[int], rest: str) -> Iterator[str]:
+        count = len(tasks) + len(scopes)
+        for at in range(count):
+            first, further = ("└─ ", "   ") if at == count - 1 else ("├─ ", "│  ")
+            if at < len(tasks):
+                yield from self.task(tasks[at], rest + first, rest + further)
+            else:
+                yield from self._scope(scopes[at - len(tasks)], rest + first, rest + further)
+
+
+def scope_text(state: State, scope: Scope) -> str:
+    """Return what a scope is, in one line."""
+    kind = "nursery" if scope["is_nursery"] else "cancel scope"
+    name = f' "{printable(scope["name"])}"' if scope["name"] else ""
+    parts = [state.style("heading", f"{kind}{name}")]
+    if scope["place"] is not None:
+        parts.append(place_text(state, scope["place"]))
+    if scope["deadline"] is not None:
+        parts.append(f"deadline {scope['deadline']:.3f}")
+    if scope["shield"]:
+        parts.append("shield")
+    if scope["cancel_called"]:
+        parts.append(state.style("position", f"CANCELLED{_reason(state, scope)}"))
+    elif scope["is_cancelled"]:
+        parts.append(state.style("position", "cancelled by one around it"))
+    return "  ".join(parts)
+
+
+def cancelled_lines(state: State, scope: Scope | None) -> list[str]:
+    """Return which scope cancels what a task does, and why; nothing if none does."""
+    if scope is None:
+        return []
+    owner = f" of {label(state, scope['task'])}" if scope["task"] else ""
+    return [f"cancelled by {scope_text(state, scope)}{owner}"]
+
+
+def _reason(state: State, scope: Scope) -> str:
+    who = label(state, scope["by"]) if scope["by"] else "somebody"
+    detail = f": {shorten(printable(scope['detail']), _MAX_DETAIL)}" if scope["detail"] else ""
+    match scope["reason"]:
+        case "deadline":
+            return " by its deadline"
+        case "explicit":
+            return f" by {who}, who called cancel(){detail}"
+        case "nursery":
+            return f" because of {who}{detail}"
+        case None:
+            return ""
+        case other:
+            return f" by {printable(other)}"
