@@ -18,7 +18,7 @@ from replay.runtime.debuggee.causes import RUNS
 from replay.runtime.debuggee.control import Control
 from replay.runtime.debuggee.evaluation import TIMEOUT_S, error_text, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
-from replay.runtime.inspection.data import Place, Ready
+from replay.runtime.inspection.data import ErrorTree, Place, Ready
 from replay.runtime.inspection.errors import tree_of
 from replay.runtime.inspection.program import ProgramInspector
 
@@ -131,8 +131,7 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
             case "error":
                 found = None if task is None else inspector.error(task)
             case "raised":
-                value = None if control.stop is None else control.stop.value
-                found = tree_of(inspector.codes, value) if isinstance(value, BaseException) else None
+                found = _raised(control, inspector)
             case "blocked":
                 found = inspector.blocked()
             case "threads":
@@ -167,6 +166,17 @@ def _place_in(frame: FrameType | None) -> Place | None:
     if frame is None:
         return None
     return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+
+def _raised(control: Control, inspector: ProgramInspector) -> ErrorTree | None:
+    """Return the exception that is raised here, with what it comes from."""
+    stop = control.stop
+    if stop is None or not isinstance(stop.value, BaseException):
+        return None
+    found = tree_of(inspector.codes, stop.value)
+    if found.place is None and stop.frame is not None and inspector.codes.is_users(stop.frame):
+        found.place = inspector.codes.place(stop.frame)  # Python 3.11 adds this frame to the traceback later
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -348,7 +348,8 @@ def test_select(bank: Path) -> None:
     ]
     assert said[6]["text"] == "'acct'"
     assert [one["text"] for one in said[8:]] == ["30", "T3 bob  running  deposit bank.py:20"]
-    assert refused["error"] == "T5 Task-5 has no frames here: it has ended, or is not made yet"
+    assert refused["error"].startswith("T5 Task-")
+    assert refused["error"].endswith(" has no frames here: it has ended, or is not made yet")
 
 
 def test_a_mistake_of_ours_is_one_line(
