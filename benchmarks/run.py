@@ -63,6 +63,7 @@ class Program:
 PROGRAMS = (
     Program("empty", "empty.py", start=None),
     Program("aiohttp-empty", "aiohttp_empty.py", start=None, needs="aiohttp"),
+    Program("trio-empty", "trio_empty.py", start=None, needs="trio"),
     Program("sched", "sched.py"),
     Program("ping-pong", "pingpong.py"),
     Program("spawn", "spawn.py"),
@@ -71,6 +72,9 @@ PROGRAMS = (
     Program("aiohttp", "aiohttp_get.py", start="aiohttp-empty", needs="aiohttp"),
     Program("clocks", "clocks.py"),
     Program("sleeps", "sleeps.py"),
+    Program("trio-sched", "trio_sched.py", start="trio-empty", needs="trio"),
+    Program("trio-echo1", "trio_echo1.py", start="trio-empty", needs="trio"),
+    Program("trio-echo50", "trio_echo50.py", start="trio-empty", needs="trio"),
 )
 BY_NAME = {program.name: program for program in PROGRAMS}
 
@@ -107,6 +111,11 @@ LIMITS = (
     Limit("echo1", "replay_cpu_ratio", at_most=1.0),
     Limit("echo50", "replay_cpu_ratio", at_most=1.0),
     Limit("sleeps", "replay_wall_speedup", at_least=20),
+    Limit("trio-sched", "record_cpu_ratio", at_most=1.15),
+    Limit("trio-echo1", "record_cpu_ratio", at_most=1.25),
+    Limit("trio-echo50", "record_cpu_ratio", at_most=1.25),
+    Limit("trio-echo1", "replay_cpu_ratio", at_most=1.0),
+    Limit("trio-echo50", "replay_cpu_ratio", at_most=1.0),
 )
 
 

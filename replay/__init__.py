@@ -22,15 +22,17 @@ TYPE_CHECKING = False  # typing has one, but importing it would load it
 if TYPE_CHECKING:
     from replay.recording.recording import Recording
     from replay.runtime.aio.loop import EventLoop as EventLoop
+    from replay.runtime.trio_.seams import install_trio as install_trio
 
     open = Recording.open  # noqa: A001 - gzip, io and wave call theirs so too
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["EventLoop", "open"]
+__all__ = ["EventLoop", "install_trio", "open"]
 
 _PLACES = {
     "EventLoop": ("replay.runtime.aio.loop", "EventLoop"),
+    "install_trio": ("replay.runtime.trio_.seams", "install_trio"),
     "open": ("replay.recording.recording", "Recording.open"),
 }
 

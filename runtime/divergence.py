@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final, NoReturn
@@ -72,13 +72,20 @@ class Unseen:
     problem: OSError
 
 
+task_tellers: Final[list[Callable[[], str | None]]] = []
+"""Say which task runs, of libraries other than asyncio; each is there once the program has imported it."""
+
+loop_folders: Final = [asyncio.__file__.rpartition("/")[0] + "/"]
+"""Where the event loops of the program are, and what belongs to them."""
+
+
 def _task() -> str | None:
     try:
         task = asyncio.current_task()
     except RuntimeError:
-        return None
+        task = None
     if task is None:
-        return None
+        return next((told for tell in task_tellers if (told := tell()) is not None), None)
     return f"T{getattr(task, '_replay_id', '?')} {task.get_name()}"
 
 

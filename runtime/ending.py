@@ -109,6 +109,8 @@ class Ending:
                 )
             case "exit", code:
                 return f"another thread ended the program with {code}"
+            case "refused", str() as text:
+                return text
             case "exec", [str() as name, *_]:
                 return f"the program became another one, `{name}`"
             case _:
@@ -127,6 +129,8 @@ class Ending:
                 real.exit_now(128 + number)
             case "exit", int() as code:
                 real.exit_now(code & 0xFF)
+            case "refused", _:
+                real.exit_now(ExitCode.PROGRAM_USAGE)
             case "exec", _:
                 real.exit_now(ExitCode.FINE)
             case _:

@@ -102,6 +102,9 @@ def receive(
         key = -(tag | fileno(self) << TAG_BITS)
         try:
             data = recv(self, bufsize, flags)
+        except BlockingIOError as error:
+            world.would_block(append, -tag if key > 0 else key, error)
+            raise
         except BaseException as error:
             world.failed(append, -tag if key > 0 else key, error)
             raise

@@ -302,7 +302,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
 
     ending = Ending(is_going_on=file.is_being_written)
     found = Sources.of_frames(ending.watch(read()))
-    chunks = file.runs() if kept is None else kept
+    chunks = file.runs() if kept is None else _letting_go(kept)
     drift.check(header, found, path, job["source"])
     found.is_redacted = found.is_redacted or was_redacted(header, ending.extra)
     environment.restore(header)
@@ -321,6 +321,13 @@ def _play(job: dict[str, Any]) -> NoReturn:
     if job["timeout_s"] is not None:
         limit_replay(world, job["timeout_s"])
     _run(boundary, header, read_script, None)
+
+
+def _letting_go(chunks: list[list[Any]]) -> Iterator[list[Any]]:
+    """Yield what was read, and keep none of it: the collector of garbage would go through it at each turn."""
+    chunks.reverse()
+    while chunks:
+        yield chunks.pop()
 
 
 def _world(job: dict[str, Any], frames: Any, names: list[str], ending: Any, reporter: Any) -> Any:

@@ -26,6 +26,7 @@ from types import FrameType
 from typing import Any, Final
 
 from replay.runtime import real
+from replay.runtime.tracebacks import is_our_frame
 
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
@@ -187,7 +188,10 @@ class Signals:
         """Run the program's handler."""
         handler = self.handlers.get(number)
         if callable(handler):
-            handler(number, real.getframe(1))
+            frame: FrameType | None = real.getframe(1)
+            while frame is not None and is_our_frame(frame):
+                frame = frame.f_back
+            handler(number, frame)
 
 
 signals = Signals()

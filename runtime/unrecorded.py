@@ -30,6 +30,7 @@ from replay.runtime.divergence import is_users
 from replay.runtime.report import tell, untold
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
+from replay.runtime.trio_.install import install as watch_trio
 
 _OWN_SOCKETS: Final = "its connections are made by C code, past the recorder, and are not recorded"
 _OWN_THREADS: Final = "threads and connections of its own, past the interpreter, are not recorded"
@@ -56,7 +57,6 @@ class Row:
 
 
 TABLE: Final = (
-    Row("trio._core._run", "trio", "its scheduling is not recorded yet; asyncio's is", use="setup_runner"),
     Row("curio.kernel", "curio", _OWN_LOOP),
     Row("gevent.hub", "gevent", _OWN_LOOP),
     Row("eventlet.hubs", "eventlet", _OWN_LOOP),
@@ -152,6 +152,7 @@ def install(boundary: Installer) -> None:
     actions: dict[str, Callable[[Any], None]] = {
         "uvloop": _replace_uvloop,
         "_sqlite3": databases.install,
+        "trio": watch_trio(boundary),
     }
     if not boundary.is_replay:
         _Remarks.world, _Remarks.outputs = boundary.world, boundary.outputs

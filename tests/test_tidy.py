@@ -41,7 +41,7 @@ BANNED = {
     "imp": "it is gone from Python 3.12",
     "distutils": "it is gone from Python 3.12",
 }
-PUBLIC_NAMES = {"EventLoop", "open"}
+PUBLIC_NAMES = {"EventLoop", "install_trio", "open"}
 
 
 @dataclass(frozen=True)
@@ -326,4 +326,4 @@ def test_what_is_allowed_is_allowed(module: str, source: str) -> None:
 
 def test_the_checks_of_a_running_interpreter_can_fail() -> None:
     assert "replay.errors" in loaded_by("import replay.errors")
-    assert public_names(["EventLoop", "open", "helper", "_private"]) != PUBLIC_NAMES
+    assert public_names(["EventLoop", "install_trio", "open", "helper", "_private"]) != PUBLIC_NAMES

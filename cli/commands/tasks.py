@@ -54,7 +54,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help=f"more than {MAX_ROWS} tasks, and those that asyncio made for itself",
+        help=f"more than {MAX_ROWS} tasks, and those that asyncio or trio made for itself",
     )
 
 
@@ -109,7 +109,7 @@ def _list(recording: Recording, tasks: tuple[Task, ...], *, show_all: bool) -> N
     if left:
         tell(f"replay: {counted(left, 'more task')}; `--all` shows them")
     if internal_count:
-        tell(f"replay: {counted(internal_count, 'task')} of asyncio itself; `--all` shows them")
+        tell(f"replay: {counted(internal_count, 'task')} of the library itself; `--all` shows them")
 
 
 def _most_telling(tasks: tuple[Task, ...]) -> tuple[Task, ...]:

@@ -144,7 +144,7 @@ def _tasks(state: State, text: str) -> Result:
     if len(shown) > len(kept):
         notes.append(f"{counted(len(shown) - len(kept), 'more task')}; `tasks --all` shows them")
     if internal_count:
-        notes.append(f"{counted(internal_count, 'task')} of asyncio itself; `tasks --all` shows them")
+        notes.append(f"{counted(internal_count, 'task')} of the library itself; `tasks --all` shows them")
     later = len(state.session.tasks()) - len(found)
     if later:
         notes.append(f"{counted(later, 'task')} made later")

@@ -27,6 +27,8 @@ FORMAT_VERSION: Final = 1
 TAG_BITS: Final = 9
 TAG_MASK: Final = (1 << TAG_BITS) - 1
 FIRST_DOOR: Final = 32
+OF_TRIO: Final = 2
+"""In the fd part of a NAME: the task is one of trio's, which all have a name from the start."""
 NO_LOCK_MORE: Final = -1
 """In the place of a lock's number: the thread outlived the program, and took no further one."""
 
@@ -114,7 +116,11 @@ TABLE: Final[tuple[Row, ...]] = (
         "[site, path, line, qualname, coroutine]",
         "introduces a place that makes tasks, and what they run",
     ),
-    Row(Kind.NAME, "[task, name]", "a task got this name; fd part 1: when it was created"),
+    Row(
+        Kind.NAME,
+        "[task, name]",
+        "a task got this name; fd part 1: when it was created; 2: so, and it is a task of trio",
+    ),
     Row(Kind.EFFECT, "[key, checksum]", "the request of that key is about to go out; its result follows"),
     Row(Kind.TAKEN, "[stream, n]", "the n-th item that a thread put into a queue was taken from it"),
     Row(Kind.FOUND, "[what, ...]", "something else that was found by an import"),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, TypeAlias, f
 from replay.errors import UsageError
 from replay.positions import Position
 from replay.recording.describe import error_name, event_name
-from replay.recording.events import FIRST_DOOR, Kind, split_key
+from replay.recording.events import FIRST_DOOR, OF_TRIO, Kind, split_key
 from replay.recording.merge import Event, merged
 from replay.recording.reader import RecordingFile, Sizes
 from replay.recording.redaction import SECRETS_COUNT
@@ -34,6 +34,9 @@ OwnerKind: TypeAlias = Literal["task", "callback", "loop", "outside"]
 
 MAX_NOTES: Final = 1000
 """So many remarks are kept; a program that makes more makes the same ones."""
+
+_TRIOS: Final = frozenset((("Runner.init", "<init>"), ("EntryQueue.task", "<TrioToken.run_sync_soon task>")))
+"""Coroutine and name of the tasks that each run of trio begins with."""
 
 _GROUPS: Final = ("builtins.ExceptionGroup", "builtins.BaseExceptionGroup")
 
@@ -131,8 +134,10 @@ class Task:
 
     @property
     def is_internal(self) -> bool:
-        """Asyncio made it for itself, when it closed a loop."""
-        return self.coroutine is not None and self.coroutine.startswith("BaseEventLoop.shutdown_")
+        """The library made it for itself: asyncio when it closed a loop, trio when it began a run."""
+        if self.coroutine is None:
+            return False
+        return self.coroutine.startswith("BaseEventLoop.shutdown_") or (self.coroutine, self.name) in _TRIOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,11 +384,12 @@ class Recording:
 class TaskNames:
     """The names of tasks, as far as the events go that it was shown.
 
-    A name that the program gave is in the recording. Others are asyncio's own, ``Task-N``, where N counts: on
-    Python 3.11 all tasks, as a name came only after a task was counted, and later those without a name.
+    A name that the program gave is in the recording, and that of each task of trio. Others are asyncio's own,
+    ``Task-N``, where N counts: on Python 3.11 all of its tasks, as a name came only after a task was counted,
+    and later those without a name.
 
     Args:
-      all_count: tasks that were given a name count, too.
+      all_count: tasks of asyncio that were given a name count, too.
     """
 
     def __init__(self, *, all_count: bool) -> None:
@@ -400,7 +406,8 @@ class TaskNames:
             return
         match event.value:
             case [int() as number, str() as name]:
-                if about and not self._all_count and number not in self._given:
+                is_counted = self._all_count and about != OF_TRIO
+                if about and not is_counted and number not in self._given:
                     insort(self._uncounted, number)
                 self._given[number] = name
             case _:

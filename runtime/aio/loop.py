@@ -389,6 +389,10 @@ class EventLoop(asyncio.SelectorEventLoop):
             strip(error)
             raise
 
+    def is_due(self) -> bool:
+        """Whether the next turn has something to do at once."""
+        return bool(self._ready or self._stopping)
+
     def _without_cancelled(self) -> list[Any]:
         """Drop timers that were cancelled; as ``asyncio.base_events`` does."""
         scheduled = self._scheduled

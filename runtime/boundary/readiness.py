@@ -229,15 +229,18 @@ epoll.__module__ = "select"
 
 
 class LoopEpoll:
-    """The ``epoll`` of a loop of ours: the program's doors, with nothing in their way.
+    """The ``epoll`` of a loop: the program's doors, with nothing in their way; it is asked by numbers.
+
+    Args:
+      made: what another one holds, which it takes the place of.
 
     Attributes:
       made: the real one, for what the loop waits for by itself, while recording; at replay its number.
       wait: its ``poll``, of which the loop writes down by itself what came of it; nothing at replay.
     """
 
-    def __init__(self) -> None:
-        self.made: Any = epoll_doors.make(-1, 0)
+    def __init__(self, made: Any = None) -> None:
+        self.made: Any = epoll_doors.make(-1, 0) if made is None else made
         self._fd: int = self.made if isinstance(self.made, int) else self.made.fileno()
         self.register = partial(epoll_doors.register, self.made)
         self.modify = partial(epoll_doors.modify, self.made)

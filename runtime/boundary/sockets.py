@@ -230,7 +230,7 @@ def _receive_and_send(boundary: Installer, state: dict[int, _Sock]) -> None:
     recv, send = _C.recv, _C.send
     general_recv, general_send = boundary.bind(recv_door, recv), boundary.bind(send_door, send)
     if boundary.is_replay:
-        replace(_C, "recv", _recorded_receive(state, recv_tag, general_recv))
+        replace(_C, "recv", _recorded_receive(state, world, recv_tag, general_recv))
         replace(_C, "send", _recorded_send(state, world, send_tag, general_send))
     else:
         replace(_C, "recv", hot.receive(world, recv_tag, recv, general_recv))
@@ -238,7 +238,7 @@ def _receive_and_send(boundary: Installer, state: dict[int, _Sock]) -> None:
 
 
 def _recorded_receive(
-    state: dict[int, _Sock], tag: int, general: Callable[..., bytes]
+    state: dict[int, _Sock], world: Any, tag: int, general: Callable[..., bytes]
 ) -> Callable[..., bytes]:
     def recv(self: Any, bufsize: int, flags: int = 0, /) -> bytes:
         stream = current.stream
@@ -250,6 +250,14 @@ def _recorded_receive(
             if pos < len(items) and items[pos] == key:
                 stream.pos = pos + 2
                 return items[pos + 1]  # type: ignore[no-any-return]
+            if pos < len(items) and items[pos] == _ERROR_KEY and items[pos + 1][0] == key:
+                # Mostly that there is nothing yet: some loops try before they wait.
+                stream.pos = pos + 2
+                try:
+                    raise world.decoded_error(items[pos + 1][1])
+                except BaseException as error:
+                    error.__traceback__ = None
+                    raise
         try:
             return general(self, bufsize, flags)
         except BaseException as error:

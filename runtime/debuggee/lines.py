@@ -6,7 +6,6 @@ on only while somebody wants them. ``sys.monitoring`` does it from 3.12 on, ``sy
 
 from __future__ import annotations
 
-import asyncio
 import dis
 import inspect
 import sys
@@ -15,7 +14,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, Protocol
 
 from replay.runtime import real
-from replay.runtime.divergence import is_installed
+from replay.runtime.divergence import is_installed, loop_folders
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import OUR_FOLDER
 
@@ -26,7 +25,6 @@ OnEvent = Callable[[FrameType, str, object], None]
 Parked = Callable[[], Iterable[FrameType]]
 
 _OUR_FOLDER: Final = OUR_FOLDER.rstrip("/").rpartition("/")[0] + "/"
-_LOOP_FOLDER: Final = asyncio.__file__.rpartition("/")[0] + "/"
 _QUIET: Final = (StopIteration, StopAsyncIteration, GeneratorExit)
 _RESUMABLE: Final = (
     inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
@@ -56,7 +54,7 @@ class _Kinds(dict[CodeType, int]):
 
     def __missing__(self, code: CodeType) -> int:
         path = code.co_filename
-        if path.startswith((_OUR_FOLDER, _LOOP_FOLDER, "<frozen importlib", "<frozen zipimport")):
+        if path.startswith((_OUR_FOLDER, *loop_folders, "<frozen importlib", "<frozen zipimport")):
             kind = NOT_COUNTED
         elif is_installed(path) or path.startswith("<"):
             kind = COUNTED

@@ -119,6 +119,7 @@ class LiveWorld:
         self._streams = itertools.count(1)
         self._tasks = itertools.count(1)
         self.next_task = self._tasks.__next__
+        self._blocked: dict[int, list[Any]] = {}
         self.spawn_keys: dict[tuple[int, int, int], int] = {}
         self.hidden_codes: set[int] = set()
         self._codes: list[CodeType | None] = []
@@ -373,6 +374,15 @@ class LiveWorld:
         append(_ERROR_KEY)
         append([key, form, asked])
 
+    def would_block(self, append: Callable[[Any], None], key: int, error: BlockingIOError) -> None:
+        """Append that there was nothing yet, and take off our one frame; some loops try before they wait."""
+        error.__traceback__ = None
+        value = self._blocked.get(key)
+        if value is None:
+            value = self._blocked[key] = [key, pack_error(error), None]
+        append(_ERROR_KEY)
+        append(value)
+
     def bind(self, door: Door, tag: int, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what takes the place of ``function``: perform it and record what came of it."""
         if door.quiet:
@@ -597,10 +607,10 @@ class LiveWorld:
     def poll(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
         """Wait for readiness; return ``[(fd, mask), ...]``."""
         if timeout != 0:
-            self.flush(stream)
-            stream.waits = True
-            batch = self._wait(stream, loop, timeout)
-            self.waited(stream)
+            selector = loop._selector
+            batch = self.wait_ready(
+                stream, selector._selector.wait, selector.wait_arguments, timeout, loop.is_due
+            )
         else:
             batch = loop._selector.poll_now()
             if len(stream.items) > BATCH_ITEMS:
@@ -620,18 +630,45 @@ class LiveWorld:
             append(taken)
         return batch
 
-    def _wait(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
-        selector = loop._selector
+    def wait_ready(
+        self,
+        stream: LiveStream,
+        wait: Callable[..., Any],
+        arguments: Callable[[float | None], tuple[Any, ...]],
+        timeout: float | None,
+        is_due: Callable[[], bool],
+    ) -> Any:
+        """Wait for readiness; return ``[(fd, mask), ...]``.
+
+        Args:
+          wait: the ``poll`` of an ``epoll``.
+          arguments: its arguments, for a wait of up to so many seconds.
+          is_due: whether the handler of a signal has made something ready that need not be waited for.
+        """
+        self.flush(stream)
+        stream.waits = True
+        batch = self._wait(stream, wait, arguments, timeout, is_due)
+        self.waited(stream)
+        return batch
+
+    def _wait(
+        self,
+        stream: LiveStream,
+        wait: Callable[..., Any],
+        arguments: Callable[[float | None], tuple[Any, ...]],
+        timeout: float | None,
+        is_due: Callable[[], bool],
+    ) -> Any:
         if not stream.is_main:
-            return selector._selector.wait(*selector.wait_arguments(timeout))
+            return wait(*arguments(timeout))
         deadline = None if timeout is None else real.monotonic() + timeout
         while True:
-            batch = signals.perform(selector._selector.wait, selector.wait_arguments(timeout), {})
+            batch = signals.perform(wait, arguments(timeout), {})
             if batch is not INTERRUPTED:
                 return batch
             self.waited(stream)
             self.deliver_signals(stream)
-            if loop._ready or loop._stopping:
+            if is_due():
                 return []
             stream.waits = True
             if deadline is not None:
@@ -693,7 +730,7 @@ class LiveWorld:
         stream.append(outcome_of(task))
 
     def spawn_key(self, stream: LiveStream, frame: FrameType, coro: Any) -> int:
-        """Return the key of the event that ``coro`` became a task, at a place outside asyncio."""
+        """Return the key of the event that ``coro`` became a task, at a place outside asyncio and trio."""
         place = frame
         while place.f_back is not None and self._is_hidden(place):
             place = place.f_back
@@ -721,7 +758,7 @@ class LiveWorld:
         if id(code) in self.hidden_codes:
             return True
         name = frame.f_globals.get("__name__", "")
-        if type(name) is str and name.startswith(("asyncio.", "replay.runtime.", "_weakrefset")):
+        if type(name) is str and name.startswith(("asyncio.", "trio.", "replay.runtime.", "_weakrefset")):
             self._codes.append(code)
             self.hidden_codes.add(id(code))
             return True

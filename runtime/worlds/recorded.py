@@ -47,8 +47,10 @@ _LOCK_KEY: Final = -Kind.LOCK
 _SPAWN_KEY: Final = -Kind.SPAWN
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _SKIPPED: Final = frozenset(
-    (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, -Kind.NAME, -(Kind.NAME | 1 << TAG_BITS))
+    (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, *(-(Kind.NAME | n << TAG_BITS) for n in range(3)))
 )
+_MAY_REFUSE: Final = _SKIPPED | {_ERROR_KEY}
+"""What may come next where a request is refused, that is recorded only then."""
 
 
 class RecordedStream:
@@ -457,6 +459,9 @@ class RecordedWorld:
             if stream is None:  # nothing of the program's outside is there
                 return
             stream.quiet_calls += 1
+            pos = stream.pos
+            if pos < len(stream.items) and stream.items[pos] not in _MAY_REFUSE:
+                return
             fd = 0 if fd_of is None else max(fd_of(args), 0)
             error = stream.refusal(
                 -(tag | fd << TAG_BITS),

@@ -137,7 +137,7 @@ def test_tasks_screen(folder: Path) -> None:
     error = "ValueError: no luck \\x1b[31m"
     group = "ExceptionGroup: unhandled errors in a TaskGroup"
     code, out, err = said("tasks", "run.rec")
-    assert (code, err) == (0, "replay: 2 tasks of asyncio itself; `--all` shows them\n")
+    assert (code, err) == (0, "replay: 2 tasks of the library itself; `--all` shows them\n")
     assert normal(out).splitlines() == [
         "T  name    state      steps run  first  last  parent  made at     coroutine  error",
         f"1  Task-1  FAILED         5 TIME     @1   @14       -  prog.py:29  main       {group}",

@@ -107,9 +107,26 @@ LISTED = (
     Program("lib_websockets", needs=("websockets",)),
     Program("lib_uvicorn_fastapi", needs=("uvicorn", "fastapi", "httpx")),
     Program("lib_starlette_testclient", needs=("starlette", "httpx")),
-    Program("lib_anyio", needs=("anyio",)),
+    Program("lib_anyio", "asyncio", args=("asyncio",), needs=("anyio",)),
+    Program("lib_anyio", "trio", args=("trio",), needs=("anyio", "trio")),
+    Program("lib_anyio", "both", args=("asyncio", "trio"), needs=("anyio", "trio")),
     Program("lib_redis", args=("{redis}",), peers=("redis",), needs=("redis",)),
     Program("lib_asyncpg", args=("{postgres}",), peers=("postgres",), needs=("asyncpg",)),
+    # trio
+    *(
+        Program(f"trio_{name}", needs=("trio",))
+        for name in ("echo", "threads", "thread_runs", "subprocess", "batch_order", "cancel")
+    ),
+    *(
+        Program(f"trio_{name}", needs=("trio",))
+        for name in ("channels", "files", "signals", "asyncgens", "after_asyncio")
+    ),
+    Program("trio_tls", args=("{tls}",), peers=("tls",), needs=("trio",)),
+    Program("trio_exception_group", needs=("trio",), exit_code=1),
+    Program("trio_interrupted", needs=("trio",), signals=(("READY", signal.SIGINT),), exit_code=1),
+    Program("lib_trio_httpx", args=("{http}",), peers=("http",), needs=("httpx", "trio")),
+    Program("lib_trio_websocket", needs=("trio_websocket",)),
+    Program("lib_trio_hypercorn", needs=("hypercorn", "httpx", "trio")),
     # standard input
     Program("stdin_lines", stdin=STDIN),
     Program("stdin_stream", stdin="one\ntwo\nthree\n"),
@@ -161,6 +178,7 @@ CUT = (
         exit_code=-signal.SIGKILL,
     ),
     Program("terminated", signals=(("READY", signal.SIGTERM),), exit_code=-signal.SIGTERM),
+    Program("trio_deadlock", needs=("trio",), signals=(("READY", signal.SIGTERM),), exit_code=-signal.SIGTERM),
 )
 
 

@@ -1,6 +1,10 @@
-"""anyio on asyncio: task groups, cancel scopes, streams, sockets, threads both ways, a process, a limiter."""
+"""anyio, on the backends that are named: groups, scopes, streams, sockets, threads, a process, a limiter, a portal.
+
+python lib_anyio.py asyncio|trio...
+"""
 
 import random
+import sys
 import time
 
 import anyio
@@ -91,7 +95,9 @@ async def main():
     print(anyio.get_current_task().name, anyio.current_time())
 
 
-anyio.run(main)
-with anyio.from_thread.start_blocking_portal() as portal:
-    future = portal.start_task_soon(anyio.sleep, 0.001)
-    print("portal", portal.call(anyio.current_time), future.result())
+for backend in sys.argv[1:]:
+    print(backend)
+    anyio.run(main, backend=backend)
+    with anyio.from_thread.start_blocking_portal(backend) as portal:
+        future = portal.start_task_soon(anyio.sleep, 0.001)
+        print("portal", portal.call(anyio.current_time), future.result())

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -50,6 +51,16 @@ def run_suite(
         elif word != "finished":
             words[name] = word
     return words, ran
+
+
+def words_in(report: Path) -> Words:
+    """Return how each test of a report in JUnit's form ended."""
+    words: Words = {}
+    for case in ET.parse(report).iter("testcase"):
+        kinds = {child.tag for child in case}
+        word = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "ok"
+        words[f"{case.get('classname')}.{case.get('name')}"] = word
+    return words
 
 
 def worse(plain: Words, other: Words) -> dict[str, str]:

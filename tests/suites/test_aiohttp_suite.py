@@ -11,12 +11,11 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.replays.harness import ROOT, Ran, run
-from tests.suites.suites import MODULE_LIMIT_S, Way, Words, compare
+from tests.suites.suites import MODULE_LIMIT_S, Way, Words, compare, words_in
 
 DOWNLOAD_LIMIT_S = 120.0
 MODULES = (
@@ -55,16 +54,6 @@ def folder_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
         members = [one for one in archive.getmembers() if one.name.startswith(wanted)]
         archive.extractall(folder, members, filter="data")
     return folder / top
-
-
-def words_in(report: Path) -> Words:
-    """Return how each test of a report in JUnit's form ended."""
-    words: Words = {}
-    for case in ET.parse(report).iter("testcase"):
-        kinds = {child.tag for child in case}
-        word = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "ok"
-        words[f"{case.get('classname')}.{case.get('name')}"] = word
-    return words
 
 
 @pytest.mark.slow

@@ -1,0 +1,66 @@
+"""What the seams ask and tell: whose step runs, who is made, who ends, what is ready, what time it is.
+
+The seams are the same in each world. What they ask is answered by hooks: these, which belong to a process
+without a recorder, or those of a world (``live``, ``recorded``).
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
+
+
+class Batch(list[Any]):
+    """The tasks that can run now; trio takes them from the end."""
+
+    def pop(self, *at: Any) -> Any:
+        """Take the task whose step comes next."""
+        return list.pop(self, *at)
+
+
+class Hooks:
+    """Those of a process without a recorder.
+
+    Attributes:
+      is_replay: whether nothing may really happen.
+      batch: makes what the tasks that can run now are taken from, in the order of their steps.
+      clock: the loop's clock, in seconds.
+      wait: returns what is ready: ``wait(epoll, timeout, most)``, within so many seconds, at most so many.
+    """
+
+    is_replay = False
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self.batch: Callable[[Iterable[Any]], list[Any]] = Batch
+        self.clock: Callable[[], float] = time.perf_counter
+        self.wait: Callable[[Any, float, int], Any] = _wait
+
+    def spawned(self, task: Any, frame: FrameType) -> int:
+        """Return the id of a task that has just been made, by whoever runs in ``frame``."""
+        return next(self._numbers)
+
+    def ended(self, task: Any, outcome: Any) -> None:
+        """A task has ended, with an outcome of the package ``outcome``."""
+
+    def running(self, is_running: bool) -> None:
+        """A run begins, or is over."""
+
+    def epoll(self, epoll: Any) -> Any:
+        """Return what the loop is to wait with, in the place of its ``epoll``."""
+        return epoll
+
+    def count(self, real_count: Callable[[], int]) -> int:
+        """Return how much there is of what other threads may add to at any time."""
+        return real_count()
+
+    def is_cancelled(self, real_answer: Callable[[], bool]) -> bool:
+        """Return whether the loop's thread has cancelled what another one does."""
+        return real_answer()
+
+
+def _wait(epoll: Any, timeout: float, most: int) -> Any:
+    return epoll.poll(timeout, most)

@@ -1,0 +1,176 @@
+"""The hooks of the live world: what trio's loop does is written down.
+
+Written for speed, as ``hot`` is: they are entered in each step and each turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+from replay.recording.events import OF_TRIO, TAG_BITS, Kind
+from replay.runtime import real
+from replay.runtime.boundary.readiness import LoopEpoll
+from replay.runtime.garbage import YOUNG, garbage
+from replay.runtime.hot import hot
+from replay.runtime.signals import signals
+from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
+from replay.runtime.trio_.hooks import Hooks
+from replay.runtime.trio_.outcomes import outcome_of
+from replay.runtime.worlds.live import BATCH_ITEMS, LiveWorld
+
+_POLL_KEY: Final = -Kind.POLL
+_CLOCK_KEY: Final = -Kind.CLOCK
+_END_KEY: Final = -Kind.END
+_RUN_KEY: Final = -Kind.LOOP
+_NAME_KEY: Final = -(Kind.NAME | OF_TRIO << TAG_BITS)
+
+
+class LiveHooks(Hooks):
+    """Write down."""
+
+    def __init__(self, world: LiveWorld, doors: Any) -> None:
+        super().__init__()
+        self._world = world
+        self._doors = doors
+        self.batch = _batch_type(world)
+        self.clock = _clock(world)
+        self.wait = _waiting(world)
+
+    def spawned(self, task: Any, frame: FrameType) -> int:
+        """Write down who was made, where, and its name."""
+        world, stream = self._world, current.stream
+        if stream is None:
+            return world.next_task()
+        if world.threads_started:
+            # Ids come from a counter of the whole process.
+            world.meet_turn(stream)
+        place: FrameType = frame
+        while id(place.f_code) in world.hidden_codes and place.f_back is not None:
+            place = place.f_back
+        coro = task.coro
+        key = world.spawn_keys.get((id(place.f_code), place.f_lasti, id(getattr(coro, "cr_code", None))))
+        if key is None:
+            key = world.spawn_key(stream, place, coro)
+        number = world.next_task()
+        append = stream.append
+        append(key)
+        append(number)
+        append(_NAME_KEY)
+        append([number, str(task.name)])
+        return number
+
+    def ended(self, task: Any, outcome: Any) -> None:
+        """Write down how."""
+        stream = current.stream
+        if stream is not None:
+            stream.append(_END_KEY)
+            stream.append(outcome_of(task._counter, outcome))
+
+    def running(self, is_running: bool) -> None:
+        """Write it down."""
+        stream = current.stream
+        if stream is not None:
+            stream.append(_RUN_KEY)
+            stream.append(int(is_running))
+
+    def epoll(self, epoll: Any) -> Any:
+        """Return it with nothing in the way."""
+        return LoopEpoll(epoll._made)
+
+    def count(self, real_count: Callable[[], int]) -> int:
+        """Return it; a hand-off where there are other threads."""
+        if self._world.threads_started:
+            count: int = self._doors.count(real_count)
+            return count
+        return real_count()
+
+    def is_cancelled(self, real_answer: Callable[[], bool]) -> bool:
+        """Return it; a hand-off."""
+        answer: bool = self._doors.is_cancelled(real_answer)
+        return answer
+
+
+def _batch_type(world: LiveWorld) -> Any:
+    main = world.main
+    now = real.monotonic_ns
+    pop_last = list.pop
+
+    class Batch(list[Any]):
+        def pop(self) -> Any:  # type: ignore[override]
+            task = pop_last(self)
+            append = hot.append
+            stream: Any = main
+            if append is None:
+                stream = current.stream
+                if stream is None:
+                    return task
+                append = stream.append
+            append(task._counter)
+            started = now()
+            append(started - stream.last_ns)
+            stream.last_ns = started
+            return task
+
+    return Batch
+
+
+def _clock(world: LiveWorld) -> Callable[[], float]:
+    main = world.main
+    now_ns = real.monotonic_ns
+
+    def perf_counter() -> float:
+        append = hot.append
+        stream: Any = main
+        if append is None:
+            stream = current.stream
+            if stream is None:
+                return real.monotonic()
+            append = stream.append
+        now = now_ns()
+        append(_CLOCK_KEY)
+        append(now - stream.clock_ns)
+        stream.clock_ns = now
+        return now / 1e9
+
+    return perf_counter
+
+
+def _never() -> bool:
+    return False
+
+
+def _waiting(world: LiveWorld) -> Callable[[Any, float, int], Any]:
+    main = world.main
+    pending = signals.pending
+    gc_count = real.gc_get_count
+
+    def wait(epoll: Any, timeout: float, most: int) -> Any:
+        append = hot.append
+        stream: Any = main
+        if append is None:
+            stream = current.stream
+            if stream is None:
+                return epoll.poll(timeout, most)
+            append = stream.append
+        try:
+            if timeout > 0:
+                batch = world.wait_ready(stream, epoll.wait, lambda left: (left, most), timeout, _never)
+            else:
+                batch = epoll.wait(0, most)
+                if len(stream.items) > BATCH_ITEMS:
+                    world.flush(stream)
+            append(_POLL_KEY)
+            append(batch or 0)
+            if gc_count()[0] > YOUNG and garbage.is_enabled:
+                world.collect_garbage(stream)
+            if pending and stream.is_main:
+                world.deliver_signals(stream)
+        except BaseException as error:
+            strip(error)
+            raise
+        return batch
+
+    return wait

@@ -1,0 +1,171 @@
+"""The hooks of the recorded world: what trio's loop does is compared, and what it asks is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+from replay.recording.events import Kind
+from replay.runtime import real
+from replay.runtime.boundary.readiness import LoopEpoll
+from replay.runtime.streams import current
+from replay.runtime.tracebacks import strip
+from replay.runtime.trio_.hooks import Hooks
+from replay.runtime.trio_.outcomes import outcome_of
+from replay.runtime.worlds.recorded import RecordedWorld, StepWatcher
+
+_POLL_KEY: Final = -Kind.POLL
+_CLOCK_KEY: Final = -Kind.CLOCK
+_END_KEY: Final = -Kind.END
+_RUN_KEY: Final = -Kind.LOOP
+
+
+class RecordedHooks(Hooks):
+    """Compare and answer."""
+
+    is_replay = True
+
+    def __init__(self, world: RecordedWorld, doors: Any) -> None:
+        super().__init__()
+        self._world = world
+        self._doors = doors
+        self.batch = _batch_type(world) if world.watcher is None else _watched_batch_type(world)
+        self.clock = _clock(world)
+        self.wait = _waiting(world)
+
+    def spawned(self, task: Any, frame: FrameType) -> int:
+        """Return the id that it had."""
+        stream = current.stream
+        if stream is None:
+            return 0
+        if self._world.threads_started:
+            self._world.meet_turn(stream)
+        number: int = stream.take_spawn()
+        return number
+
+    def ended(self, task: Any, outcome: Any) -> None:
+        """Compare how."""
+        stream = current.stream
+        if stream is not None:
+            self._world.event(stream, _END_KEY, outcome_of(task._counter, outcome))
+
+    def running(self, is_running: bool) -> None:
+        """Compare it."""
+        stream = current.stream
+        if stream is not None:
+            self._world.event(stream, _RUN_KEY, int(is_running))
+
+    def epoll(self, epoll: Any) -> Any:
+        """Return it with nothing in the way."""
+        return LoopEpoll(epoll._made)
+
+    def count(self, real_count: Callable[[], int]) -> int:
+        """Return how much there was."""
+        if self._world.threads_started:
+            count: int = self._doors.count(real_count)
+            return count
+        return real_count()
+
+    def is_cancelled(self, real_answer: Callable[[], bool]) -> bool:
+        """Return whether it was."""
+        answer: bool = self._doors.is_cancelled(real_answer)
+        return answer
+
+
+def _take_step(world: RecordedWorld, stream: Any, task: Any) -> None:
+    number = task._counter
+    pos = stream.pos
+    items = stream.items
+    if pos < len(items) and items[pos] == number:
+        stream.pos = pos + 2
+    else:
+        world.take_step(stream, number, None)
+
+
+def _batch_type(world: RecordedWorld) -> Any:
+    pop_last = list.pop
+
+    class Batch(list[Any]):
+        def pop(self) -> Any:  # type: ignore[override]
+            task = pop_last(self)
+            stream = current.stream
+            if stream is not None:
+                number = task._counter
+                pos = stream.pos
+                items = stream.items
+                if pos < len(items) and items[pos] == number:
+                    stream.pos = pos + 2
+                else:
+                    world.take_step(stream, number, None)
+            return task
+
+    return Batch
+
+
+def _watched_batch_type(world: RecordedWorld) -> Any:
+    assert world.watcher is not None
+    watcher: StepWatcher = world.watcher
+    pop_last = list.pop
+
+    class Batch(list[Any]):
+        _stepping: Any = None
+
+        def pop(self) -> Any:  # type: ignore[override]
+            task = pop_last(self)
+            stream = current.stream
+            if stream is not None:
+                self._stepping = stream
+                watcher.on_step(stream, task._counter)
+                _take_step(world, stream, task)
+            return task
+
+        def __bool__(self) -> bool:
+            """Trio asks this after each step, and once before the first."""
+            stream, self._stepping = self._stepping, None
+            if stream is not None:
+                watcher.after_step(stream)
+            return len(self) > 0
+
+    return Batch
+
+
+def _clock(world: RecordedWorld) -> Callable[[], float]:
+    def perf_counter() -> float:
+        stream = current.stream
+        if stream is None:
+            return real.monotonic()
+        pos = stream.pos
+        items = stream.items
+        if pos < len(items) and items[pos] == _CLOCK_KEY:
+            stream.pos = pos + 2
+            stream.clock_ns += items[pos + 1]
+        else:
+            stream.clock_ns += stream.take(_CLOCK_KEY)
+        now: float = stream.clock_ns / 1e9
+        return now
+
+    return perf_counter
+
+
+def _waiting(world: RecordedWorld) -> Callable[[Any, float, int], Any]:
+    def wait(epoll: Any, timeout: float, most: int) -> Any:
+        stream = current.stream
+        if stream is None:
+            return epoll.poll(timeout, most)
+        pos = stream.pos
+        items = stream.items
+        # The usual case: it is what comes next, and no garbage, signal or other thread comes then.
+        if pos + 2 < len(items) and items[pos] == _POLL_KEY and items[pos + 2] == _CLOCK_KEY:
+            stream.pos = pos + 2
+            return items[pos + 1] or ()
+        try:
+            batch = stream.take(_POLL_KEY)
+            world.collect_garbage(stream)
+            world.deliver_late_signals()
+        except BaseException as error:
+            strip(error)
+            raise
+        return batch or ()
+
+    return wait

@@ -1,0 +1,48 @@
+"""trio: several runs at once, each in a thread of its own, that talk to each other."""
+
+import random
+import threading
+
+import trio
+
+
+async def run(n, ready, tokens):
+    tokens[n] = trio.lowlevel.current_trio_token()
+    heard = []
+    ready.set()
+    async with trio.open_nursery() as nursery:
+        for i in range(4):
+
+            async def one(i=i):
+                await trio.sleep(random.random() * 0.003)
+                heard.append(i)
+
+            nursery.start_soon(one)
+    while len(tokens) < 3:
+        await trio.sleep(0.001)
+    for other, token in sorted(tokens.items()):
+        if other != n:
+            try:
+                token.run_sync_soon(heard.append, f"from {n}")
+            except trio.RunFinishedError:
+                heard.append(f"{other} is over")
+    await trio.sleep(0.002)
+    return heard
+
+
+results, tokens = {}, {}
+
+
+def in_thread(n, ready):
+    results[n] = trio.run(run, n, ready, tokens)
+
+
+threads = []
+for n in range(3):
+    ready = threading.Event()
+    threads.append(threading.Thread(target=in_thread, args=(n, ready)))
+    threads[-1].start()
+for thread in threads:
+    thread.join()
+for n, heard in sorted(results.items()):
+    print(n, heard)
