@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import Any
 
 import pytest
@@ -67,9 +66,7 @@ def test_tasks_of_both_libraries() -> None:
             assert [one.name for one in look.scopes() if one.children == [900004]] == ["inner"]
             assert look.cancelled_by(look.task_of(900004)) is None
             assert [chain.task for chain in look.chains(look.task_of(900004))] == [900004]
-            frames = list(
-                itertools.chain(look.frames(look.task_of(900002)), look.frames(look.task_of(900004)))
-            )
+            frames = [frame for at in (900002, 900004) for frame in look.frames(look.task_of(at))]
             handles = [frame.handle for frame in frames]
             assert len(set(handles)) == len(handles) > 3
             assert [look.frame_of(handle) is not None for handle in handles] == [True] * len(handles)
