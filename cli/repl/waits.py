@@ -151,7 +151,7 @@ def _first_line(wait: Wait, others: Mapping[str, Wait]) -> list[str]:
 
 def _deadline(state: State, one: dict[str, Any]) -> str:
     where = f" in {place_text(state, one['place'])}" if one["place"] else ""
-    name = f"asyncio.{one['kind']}"
+    name = one["kind"] if one["kind"] == "cancel scope" else f"asyncio.{one['kind']}"
     if one["when"] is None:
         return f"deadline: {name}{where}, not set"
     time = "" if one["state"] != "active" else time_text(state, one["when"])

@@ -19,6 +19,9 @@ from replay.timeline.timeline import Timeline
 MAX_SIGNALS: Final = 100
 """It is looked at before so many signals at most, or at the end."""
 
+LOOK_LIMIT_S: Final = 60.0
+"""Thousands of tasks take a while to look at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hang:
@@ -74,7 +77,7 @@ def _look(runner: Debuggee, stop: Stop) -> Hang:
 
 
 def _ask(runner: Debuggee, what: str) -> Any:
-    answer = runner.ask("inspect", what=what)
+    answer = runner.ask("inspect", what=what, timeout_s=LOOK_LIMIT_S)
     if "found" not in answer:
         raise ReplayError(f"the replay cannot be looked at: it {answer.get('error')}")
     return answer["found"]

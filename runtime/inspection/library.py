@@ -19,7 +19,7 @@ from replay.runtime.inspection.values import field, is_a, is_plain_instance, par
 PARTS_SEARCHED: Final = 1000
 """A container or an instance is searched this far for what a task has in its hands."""
 HANDS_SHOWN: Final = 50
-"""So many tasks that have a thing in their hands are told of."""
+"""So many tasks that have a thing in their hands, or hold it, are told of."""
 
 _OUTSIDE: Final = ("timer", "fd", "thread", "process", "callback", "signal", "idle")
 _GENERATED: Final[tuple[type, ...]] = (
@@ -44,6 +44,8 @@ class LibraryInspector(Inspector):
     def _forget(self) -> None:
         """Let go what was found out."""
         self._chains: dict[int, tuple[list[Link], Any]] = {}
+        self._numbered: dict[int, Any] | None = None
+        self._called: dict[tuple[int, int], str | None] = {}
         self._hands: tuple[dict[int, list[Any]], dict[int, list[int]]] | None = None
 
     def close(self) -> None:
@@ -84,7 +86,9 @@ class LibraryInspector(Inspector):
 
     def task_of(self, number: int) -> Any:
         """Return the task with this id, ``None`` if there is none."""
-        return next((task for task in self._all() if self._id_of(task) == number), None)
+        if self._numbered is None:
+            self._numbered = {self._id_of(task): task for task in reversed(self._all())}
+        return self._numbered.get(number)
 
     def tasks(self) -> list[TaskInfo]:
         """Return all tasks that live, and those that have ended and are still referred to, by id."""
@@ -170,9 +174,11 @@ class LibraryInspector(Inspector):
           subject: the object that it waits for.
           by_children: whether it is the children of the wait that end it.
         """
+        # All of many holders are not told of; then nothing follows from those that are.
+        is_cut = len(wait.holders) > HANDS_SHOWN
         edges = [
-            Edge(one.task, "holds it", True, one.place, self._name_by(one.task, subject))
-            for one in wait.holders
+            Edge(one.task, "holds it", not is_cut, one.place, self._name_by(one.task, subject))
+            for one in wait.holders[:HANDS_SHOWN]
         ]
         edges += [Edge(child, "is waited for", True) for child in wait.children]
         edges += [
@@ -180,7 +186,7 @@ class LibraryInspector(Inspector):
             for one in wait.wakers
             if one.kind == "any" and one.task is not None
         ]
-        is_complete = wait.are_holders_known
+        is_complete = wait.are_holders_known and not is_cut
         if by_children:
             pending = len(wait.children)
             if wait.children_total is not None and wait.children_done is not None:
@@ -204,8 +210,12 @@ class LibraryInspector(Inspector):
         )
 
     def _name_by(self, number: int, subject: Any) -> str | None:
-        task = self.task_of(number)
-        return None if task is None else self.name_of(subject, self._chain(task)[0])
+        """Return what a task calls an object."""
+        key = number, id(subject)
+        if key not in self._called:
+            task = self.task_of(number)
+            self._called[key] = None if task is None else self.name_of(subject, self._chain(task)[0])
+        return self._called[key]
 
     # -- who has it in hand -----------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from types import CoroutineType, FrameType
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from replay.runtime.inspection.data import (
     Waker,
 )
 from replay.runtime.inspection.frames import Link, chain_of, code_of
-from replay.runtime.inspection.library import LibraryInspector, is_running, running_stack
+from replay.runtime.inspection.library import HANDS_SHOWN, LibraryInspector, is_running, running_stack
 from replay.runtime.inspection.trio_objects import (
     Runs,
     batch_of,
@@ -34,10 +35,12 @@ from replay.runtime.inspection.trio_objects import (
     has_ended,
     is_scheduled,
     is_shield,
+    keys_of,
     number_of,
     nurseries_of,
     parent_of,
     plain_list,
+    plain_set,
     population,
     scope_of,
     statuses_of,
@@ -49,6 +52,8 @@ from replay.runtime.inspection.values import describe_error, field, is_a, is_pla
 
 _BY_CHILDREN: Final = ("nursery", "nursery start")
 _IN_HANDS: Final = ("event", "condition", "channel send", "channel receive", "queue get", "parking lot")
+PARTS: Final = 100
+"""So many attributes of a context manager are searched for a scope."""
 _ADDRESS: Final = re.compile(r" at 0x([0-9a-f]+)>$")
 
 
@@ -81,6 +86,12 @@ class TrioInspector(LibraryInspector):
         self._fds: dict[int, list[Waker]] | None = None
         self._entries: tuple[dict[int, _Entered], dict[int, _Entered]] | None = None
         self._children: list[Any] = []
+        self._waiting: set[int] = set()
+        self._lines: dict[int, tuple[list[int], dict[int, int], set[int]]] = {}
+        self._held: dict[int, list[Holder]] | None = None
+        self._owners: dict[int, list[Holder]] = {}
+        self.known: dict[int, Any] = {}
+        self._starting: dict[int, list[Any]] | None = None
 
     # -- tasks ------------------------------------------------------------------------------------
 
@@ -172,7 +183,7 @@ class TrioInspector(LibraryInspector):
 
     def _wait_of(self, task: Any) -> tuple[Wait, Any] | None:
         """Describe a wait, and note the tasks that it is for. Returns also the object that is waited for."""
-        self._children = []
+        self._children, self._waiting = [], {id(task)}
         coroutine = field(task, "coro")
         if has_ended(task) or is_running(coroutine):
             return None
@@ -188,7 +199,7 @@ class TrioInspector(LibraryInspector):
             wait.name = self.name_of(subject, links)
         wait.deadlines = self._deadlines(task)
         wait.wakers.extend(Waker("task", task=self._id_of(child)) for child in self._children)
-        wait.wakers.extend(Waker("task", task=holder.task) for holder in wait.holders)
+        wait.wakers.extend(Waker("task", task=holder.task) for holder in wait.holders[:HANDS_SHOWN])
         if subject is not None and self._is_in_hands(wait):
             wait.wakers.extend(Waker("any", task=self._id_of(one)) for one in self._in_hands(wait, subject))
         return wait, subject
@@ -218,13 +229,17 @@ class TrioInspector(LibraryInspector):
                     return subject
         return None
 
-    def queue_up(self, wait: Wait, line: list[Any], task: Any, *, is_ordered: bool = True) -> None:
-        """Write down the tasks that stand in a line, and the place of this one."""
-        wait.waiters = [self._id_of(one) for one in line]
-        if not is_ordered:
-            wait.waiters.sort()
-            return
-        wait.position = next((at for at, one in enumerate(line, 1) if one is task), None)
+    def queue_up(self, wait: Wait, line: Any, task: Any) -> None:
+        """Write down the tasks that stand in a line, and the place of this one; a set has no order."""
+        known = self._lines.get(id(line))
+        if known is None:
+            tasks = keys_of(line)
+            numbers = [self._id_of(one) for one in tasks] or sorted(map(self._id_of, plain_set(line)))
+            places = {id(one): at for at, one in enumerate(tasks, 1)}
+            waiting = {id(one) for one in tasks or plain_set(line)}
+            known = self._lines[id(line)] = numbers, places, waiting
+        wait.waiters, wait.position = known[0], known[1].get(id(task))
+        self._waiting = known[2]
 
     def add_children(self, wait: Wait, children: list[Any]) -> None:
         """Write down the tasks that are waited for."""
@@ -233,24 +248,33 @@ class TrioInspector(LibraryInspector):
 
     def add_owners(self, wait: Wait, owners: list[Any], subject: Any) -> None:
         """Write down the tasks that hold what is waited for."""
-        found = [Holder(self._id_of(one), self._block_of(one, subject)) for one in owners]
-        wait.holders = sorted(found, key=lambda holder: holder.task)
+        known = self._owners.get(id(subject))
+        if known is None:
+            found = [Holder(self._id_of(one), self._block_of(one, subject)) for one in owners]
+            known = self._owners[id(subject)] = sorted(found, key=lambda holder: holder.task)
+        wait.holders = known
 
     def add_entered(self, wait: Wait, subject: Any) -> int:
         """Write down the tasks inside ``with`` blocks of what is waited for; return how many there are."""
-        wait.holders = [
-            Holder(self._id_of(task), place)
-            for task in self._live()
-            for manager, place in self.held_in(self._chain(task)[0])
-            if manager is subject
-        ]
+        if self._held is None:
+            self._held = {}
+            for task in self._live():
+                for manager, place in self.held_in(self._chain(task)[0]):
+                    self._held.setdefault(id(manager), []).append(Holder(self._id_of(task), place))
+        wait.holders = self._held.get(id(subject), [])
         return len(wait.holders)
 
     def coming_to(self, nursery: Any) -> list[Any]:
         """Return the tasks that will be in a nursery when they have started."""
-        return [task for task in self._live() if field(task, "_eventual_parent_nursery") is nursery]
+        if self._starting is None:
+            self._starting = {}
+            for task in self._live():
+                coming = field(task, "_eventual_parent_nursery")
+                self._starting.setdefault(id(coming), []).append(task)
+        return self._starting.get(id(nursery), [])
 
     def _block_of(self, task: Any, subject: Any) -> Place | None:
+        """Return where a task has entered an object, or a condition of that lock."""
         for link in reversed(self._chain(task)[0]):
             for manager, place in () if link.frame is None else self.managers(link.frame):
                 if manager is subject or field(manager, "_lock") is subject:
@@ -276,15 +300,14 @@ class TrioInspector(LibraryInspector):
 
     def _in_hands(self, wait: Wait, subject: Any) -> list[Any]:
         """Return the tasks that can reach an object, or the other side of a channel, and do not wait."""
-        waiting = {id(one) for one in self._all() if self._id_of(one) in set(wait.waiters)}
         if not wait.kind.startswith("channel"):
-            return self._reaching([id(subject)], waiting)
+            return self._reaching([id(subject)], self._waiting)
         ends = [
             one
             for one in self._population()[2].get(id(field(subject, "_state")), ())
             if type(one) is not type(subject) and field(one, "_closed") is not True
         ]
-        return self._reaching([id(one) for one in ends], waiting)
+        return self._reaching([id(one) for one in ends], self._waiting)
 
     def blocked(self) -> list[Blocked]:
         """Return each waiting task with the tasks that could wake it."""
@@ -363,6 +386,7 @@ class TrioInspector(LibraryInspector):
         manager_class = class_of("trio._core._run", "NurseryManager")
         direct: dict[int, _Entered] = {}
         indirect: dict[int, _Entered] = {}
+        searched: set[int] = set()
         for task in self._live():
             links = self._chain(task)[0]
             for at, link in enumerate(links):
@@ -379,7 +403,9 @@ class TrioInspector(LibraryInspector):
                 for manager, place in entered:
                     found, into = [manager], direct
                     if not is_a(manager, scope_class, manager_class) and is_plain_instance(manager):
-                        found, into = list(parts_of(manager)), indirect  # of a library on top of trio
+                        into = indirect  # of a library on top of trio
+                        found = [] if id(manager) in searched else list(islice(parts_of(manager), PARTS))
+                        searched.add(id(manager))
                     for one in found:
                         scope = field(one, "_scope") if is_a(one, manager_class) else one
                         if is_a(scope, scope_class):

@@ -18,7 +18,6 @@ from replay.runtime.inspection.trio_objects import (
     class_of,
     finite,
     is_scheduled,
-    keys_of,
     plain_set,
 )
 from replay.runtime.inspection.values import callable_name, field, is_a, text
@@ -28,9 +27,11 @@ class Look(Protocol):
     """What a description asks the inspector."""
 
     codes: Codes
+    known: dict[int, Any]
+    """What was found out of an object, by its address."""
 
-    def queue_up(self, wait: Wait, line: list[Any], task: Any, *, is_ordered: bool = True) -> None:
-        """Write down the tasks that stand in a line, and the place of this one."""
+    def queue_up(self, wait: Wait, line: Any, task: Any) -> None:
+        """Write down the tasks that stand in a line, and the place of this one; a set has no order."""
 
     def add_children(self, wait: Wait, children: list[Any]) -> None:
         """Write down the tasks that are waited for."""
@@ -71,8 +72,8 @@ def _count(value: Any) -> int | None:
     return value if type(value) is int else None
 
 
-def _parked(lot: Any) -> list[Any]:
-    return keys_of(field(lot, "_parked"))
+def _parked(lot: Any) -> Any:
+    return field(lot, "_parked")
 
 
 # -- locks --------------------------------------------------------------------------------------------------
@@ -121,25 +122,32 @@ def _semaphore(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple
 def _limiter(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple[str, ...]) -> Any:
     limiter = look.codes.variable(frame, "self")
     wait.kind, wait.limit = "capacity limiter", _count(field(limiter, "_total_tokens"))
-    borrowers = plain_set(field(limiter, "_borrowers"))
+    if id(limiter) not in look.known:
+        look.known[id(limiter)] = _borrowers(limiter)
+    tasks, threads, count = look.known[id(limiter)]
     if wait.limit is not None:
-        wait.value = max(wait.limit - len(borrowers), 0)
+        wait.value = max(wait.limit - count, 0)
+    look.add_owners(wait, tasks, limiter)
+    wait.wakers += [Waker("thread", detail=text(field(one, "name"))) for one in threads]
+    wait.are_holders_known = len(tasks) + len(threads) == count
+    look.queue_up(wait, _parked(field(limiter, "_lot")), task)
+    return limiter
+
+
+def _borrowers(limiter: Any) -> tuple[list[Any], list[Any], int]:
+    """Return the tasks and the threads that have tokens of a limiter, and how many tokens are out."""
+    borrowers = plain_set(field(limiter, "_borrowers"))
     task_class = class_of("trio._core._run", "Task")
     thread_class = class_of("trio._threads", "ThreadPlaceholder")
     tasks = [one for one in borrowers if is_a(one, task_class)]
-    threads = [one for one in borrowers if is_a(one, thread_class)]
-    look.add_owners(wait, tasks, limiter)
-    wait.wakers += [Waker("thread", detail=text(field(one, "name"))) for one in threads]
-    wait.are_holders_known = len(tasks) + len(threads) == len(borrowers)
-    look.queue_up(wait, _parked(field(limiter, "_lot")), task)
-    return limiter
+    return tasks, [one for one in borrowers if is_a(one, thread_class)], len(borrowers)
 
 
 def _event(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple[str, ...]) -> Any:
     event = look.codes.variable(frame, "self")
     is_set = field(event, "_flag") is True
     wait.kind, wait.state = "event", "set" if is_set else "unset"
-    look.queue_up(wait, plain_set(field(event, "_tasks")), task, is_ordered=False)
+    look.queue_up(wait, field(event, "_tasks"), task)
     return event
 
 
@@ -155,7 +163,7 @@ def _channel(kind: str, line: str, peers: str) -> Describe:
         wait.value = None if items is None else len(items)
         wait.limit = _count(field(state, "max_buffer_size"))
         wait.state = "closed" if field(channel, "_closed") is True else "open"
-        look.queue_up(wait, keys_of(field(state, line)), task)
+        look.queue_up(wait, field(state, line), task)
         return channel
 
     return describe

@@ -193,7 +193,7 @@ def test_ten_tasks_of_trio() -> None:
             await limiter.acquire_on_behalf_of(trio.lowlevel.current_task())
             await limiter.acquire_on_behalf_of("another")
 
-        starts: list[tuple[Any, ...]] = [
+        programs: list[tuple[Any, ...]] = [
             (1, takes, one, other),
             (2, takes, other, one),
             (3, receive.receive),
@@ -203,7 +203,7 @@ def test_ten_tasks_of_trio() -> None:
             (7, trio.sleep, 1000),
             (10, for_itself),
         ]
-        for at, function, *arguments in starts:
+        for at, function, *arguments in programs:
             nursery.start_soon(function, *arguments, name=str(at))
 
     with stopped_trio(program) as look:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from replay.runtime.inspection import aio, trio_
 from replay.runtime.inspection.program import ProgramInspector
 from tests.unit.stopped_trio import Nursery, stopped
 
-OURS = (902, 903, 904)
+OURS = (900002, 900003, 900004)
 """Tasks of other tests may still be there."""
 
 
@@ -28,7 +27,7 @@ async def forever() -> None:
 
 async def nested(lock: trio.Lock) -> None:
     async with trio.open_nursery() as inner, lock:
-        inner.start_soon(with_lock, lock, name="904")
+        inner.start_soon(with_lock, lock, name="900004")
         await trio.sleep_forever()
 
 
@@ -47,27 +46,27 @@ def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("by_name")
 def test_tasks_of_both_libraries() -> None:
     async def program(nursery: Nursery) -> None:
-        nursery.start_soon(nested, trio.Lock(), name="903")
+        nursery.start_soon(nested, trio.Lock(), name="900003")
 
     loop = asyncio.new_event_loop()
-    task = loop.create_task(forever(), name="902")
+    task = loop.create_task(forever(), name="900002")
     loop.call_soon(loop.stop)
     loop.run_forever()
     try:
         with stopped(program), ProgramInspector() as look:
             infos = {info.id: info for info in look.tasks() if info.id in OURS}
             assert list(infos) == list(OURS)
-            assert infos[904].parent == 903
+            assert infos[900004].parent == 900003
             waits = [look.waits(look.task_of(at)) for at in OURS]
             assert [wait and wait.kind for wait in waits] == ["event", "sleep", "lock"]
             blocked = {
                 one.task: [edge.by for edge in one.edges] for one in look.blocked() if one.task in OURS
             }
-            assert blocked == {902: [], 903: [], 904: [903]}
-            assert [one.name for one in look.scopes() if one.children == [904]] == ["inner"]
-            assert look.cancelled_by(look.task_of(904)) is None
-            assert [chain.task for chain in look.chains(look.task_of(904))] == [904]
-            frames = list(itertools.chain(look.frames(look.task_of(902)), look.frames(look.task_of(904))))
+            assert blocked == {900002: [], 900003: [], 900004: [900003]}
+            assert [one.name for one in look.scopes() if one.children == [900004]] == ["inner"]
+            assert look.cancelled_by(look.task_of(900004)) is None
+            assert [chain.task for chain in look.chains(look.task_of(900004))] == [900004]
+            frames = [frame for at in (900002, 900004) for frame in look.frames(look.task_of(at))]
             handles = [frame.handle for frame in frames]
             assert len(set(handles)) == len(handles) > 3
             assert [look.frame_of(handle) is not None for handle in handles] == [True] * len(handles)

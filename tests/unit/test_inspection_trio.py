@@ -348,6 +348,21 @@ def test_capacity_limiter() -> None:
         assert wakers(other) == [("any", 4)]
 
 
+def test_of_very_many_holders_nothing_follows() -> None:
+    async def program(nursery: Nursery) -> None:
+        limiter = trio.CapacityLimiter(60)
+        for at in range(1, 62):
+            nursery.start_soon(with_lock, limiter, name=str(at))
+
+    with stopped(program) as look:
+        [waiting] = [task for task, found in edges(look).items() if found]
+        assert len(waits(look, waiting).holders) == 60
+        blocked = next(one for one in look.blocked() if one.task == waiting)
+        assert len(blocked.edges) == 50
+        assert not any(edge.is_certain for edge in blocked.edges)
+        assert not blocked.is_complete
+
+
 def test_event() -> None:
     async def sets(event: trio.Event) -> None:
         await forever()
