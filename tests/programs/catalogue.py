@@ -159,6 +159,7 @@ LEAKS = (
     _toggled("leak_other_bytes"),
     _toggled("leak_fewer_bytes"),
     _toggled("leak_other_order"),
+    _toggled("leak_trio_order"),
     *(_toggled("leak_other_turns", kind) for kind in TURNS),
     *(_toggled("leak_other_arguments", kind) for kind in ARGUMENTS),
     *(_toggled("leak_other_refusals", kind) for kind in REFUSALS),
