@@ -102,6 +102,8 @@ LISTED = (
     Program("lib_websockets", needs=("websockets",)),
     Program("lib_uvicorn_fastapi", needs=("uvicorn", "fastapi", "httpx")),
     Program("lib_starlette_testclient", needs=("starlette", "httpx")),
+    Program("kitchen", "asyncio", args=("asyncio",), needs=("anyio",)),
+    Program("kitchen", "trio", args=("trio",), needs=("anyio", "trio")),
     Program("lib_anyio", "asyncio", args=("asyncio",), needs=("anyio",)),
     Program("lib_anyio", "trio", args=("trio",), needs=("anyio", "trio")),
     Program("lib_anyio", "both", args=("asyncio", "trio"), needs=("anyio", "trio")),
