@@ -116,6 +116,25 @@ def test_a_changed_page_would_be_noticed() -> None:
     assert sessions(DEBUGGING.replace("150 -> 130", "150 -> 131")) != sessions(DEBUGGING)
 
 
+TRIO = (ROOT / "docs" / "trio.md").read_text(encoding="utf-8")
+KITCHEN = ROOT / "tests" / "programs" / "kitchen.py"
+TASK_ROW = re.compile(r"(?m)^ *(\d+) +(\S+) +(\w+) .*?(-|T\d+)  (kitchen\.py:\d+)")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_page_on_trio_shows_what_happens(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip("anyio")
+    assert f"```python\n{KITCHEN.read_text()}```\n" in TRIO
+    shutil.copy(KITCHEN, tmp_path)
+    recorded = run_replay("record", "-o", f"{backend}.rec", "kitchen.py", backend, cwd=tmp_path)
+    assert f"$ replay record -o {backend}.rec kitchen.py {backend}\n{recorded.stdout}" in TRIO
+    assert run_replay("play", f"{backend}.rec", cwd=tmp_path).stdout == recorded.stdout
+    told = TRIO.partition(f"$ replay tasks {backend}.rec\n")[2].partition("$")[0]
+    found = run_replay("tasks", f"{backend}.rec", cwd=tmp_path).stdout
+    assert len(TASK_ROW.findall(told)) == 4
+    assert TASK_ROW.findall(found) == TASK_ROW.findall(told)
+
+
 def test_the_test_of_a_recording_passes(tmp_path: Path) -> None:
     (line,) = re.findall(r"```sh\nreplay (debug .*)\n```", DEBUGGING)
     shutil.copy(BANK, tmp_path)

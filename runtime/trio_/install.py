@@ -47,6 +47,8 @@ def install(boundary: Installer) -> Callable[[Any], None]:
     hooks: Hooks = RecordedHooks(world, doors) if world.is_replay else LiveHooks(world, doors)
 
     def imported(module: Any) -> None:
+        if not hasattr(module, "__path__"):
+            return  # a file of the program's own, that is called so
         try:
             seams.install(hooks)
         except ReplayError as error:

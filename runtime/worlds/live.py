@@ -51,6 +51,10 @@ _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _NAME_KEY: Final = -(Kind.NAME | 1 << TAG_BITS)
 
 
+_NOT_A_PLACE: Final = ("asyncio.", "trio.", "anyio.", "replay.runtime.", "_weakrefset")
+"""Modules of these names make tasks for others: who called them is where a task was made."""
+
+
 class Delivered(BaseException):
     """Carries what a signal's handler raised out of the wait that the signal ended."""
 
@@ -730,7 +734,7 @@ class LiveWorld:
         stream.append(outcome_of(task))
 
     def spawn_key(self, stream: LiveStream, frame: FrameType, coro: Any) -> int:
-        """Return the key of the event that ``coro`` became a task, at a place outside asyncio and trio."""
+        """Return the key of the event that ``coro`` became a task, at a place outside the libraries."""
         place = frame
         while place.f_back is not None and self._is_hidden(place):
             place = place.f_back
@@ -758,7 +762,7 @@ class LiveWorld:
         if id(code) in self.hidden_codes:
             return True
         name = frame.f_globals.get("__name__", "")
-        if type(name) is str and name.startswith(("asyncio.", "trio.", "replay.runtime.", "_weakrefset")):
+        if type(name) is str and name.startswith(_NOT_A_PLACE):
             self._codes.append(code)
             self.hidden_codes.add(id(code))
             return True

@@ -63,7 +63,7 @@ def replayed() -> Done:
         ),
         ("import ctypes.util\nctypes.util.find_library('pthread')", []),
         ("import asyncio, ssl, threading, logging, http.client", []),
-        ("import trio", []),
+        ("import trio\nasync def main(): await trio.sleep(0)\ntrio.run(main)", []),
     ],
 )
 def test_it_is_named_once_when_it_is_used(source: str, said: list[str]) -> None:
@@ -89,11 +89,6 @@ def test_multiprocessing_is_named_by_its_own_name(method: str) -> None:
     assert remarks(MULTIPROCESSING_APP, method) == [unrecorded.MULTIPROCESSING]
 
 
-def test_trio_is_named_when_it_runs() -> None:
-    source = "import trio\nasync def main(): print('in trio')\ntrio.run(main)\ntrio.run(main)"
-    assert "trio: its scheduling is not recorded yet; asyncio's is" in remarks(source)
-
-
 def fake(module: str, text: str = "") -> None:
     """Put a module where the program finds it, in the place of an extension that is not installed here."""
     *parents, name = module.split(".")
@@ -106,7 +101,7 @@ def fake(module: str, text: str = "") -> None:
 
 
 def watched_at_import() -> list[unrecorded.Row]:
-    installed = {"trio", "subinterpreters"}
+    installed = {"subinterpreters"}
     return [row for row in unrecorded.TABLE if row.name not in installed and not row.use]
 
 

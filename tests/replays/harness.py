@@ -54,6 +54,7 @@ class Recorded:
     path: Path
     folder: Path
     received: bytes = b""
+    python: str = sys.executable
 
     @property
     def program_stderr(self) -> bytes:
@@ -190,6 +191,7 @@ def record(
     *,
     mode: tuple[str, ...] | None = None,
     env: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Recorded:
     """Record a program in a scratch folder below this one, and delete all but the recording.
 
@@ -198,6 +200,7 @@ def record(
       mode: the command before the program; None for `replay record`. An empty one runs plain Python, and
         leaves no recording.
       env: added to the environment.
+      python: of another environment, with other libraries.
     """
     scratch = folder / "scratch"
     for name in ("home", "tmp", "work"):
@@ -212,7 +215,7 @@ def record(
     with peers_of(program, scratch) as peers:
         args = [arg.format_map({name: peer.address for name, peer in peers.items()}) for arg in program.args]
         ran = run(
-            [sys.executable, *mode, str(copy), *args],
+            [python, *mode, str(copy), *args],
             cwd=scratch / "work",
             env={**record_environment(scratch), **(env or {})},
             stdin=program.stdin,
@@ -220,7 +223,7 @@ def record(
         )
     shutil.rmtree(scratch)
     received = bytes(peers["sink"].received) if "sink" in peers else b""
-    return Recorded(program, ran, path, folder, received)
+    return Recorded(program, ran, path, folder, received, python)
 
 
 def replay(recorded: Recorded, *, env: Mapping[str, str] | None = None) -> Ran:
@@ -228,7 +231,7 @@ def replay(recorded: Recorded, *, env: Mapping[str, str] | None = None) -> Ran:
     elsewhere = recorded.folder / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     ran = run(
-        [sys.executable, "-m", "replay", "play", str(recorded.path)],
+        [recorded.python, "-m", "replay", "play", str(recorded.path)],
         cwd=elsewhere,
         env={**replay_environment(elsewhere), **(env or {})},
     )
