@@ -127,9 +127,15 @@ class Debuggee:
         return answer["value"]
 
     def fork(self) -> Debuggee:
-        """Return a copy that stands where this one does."""
+        """Return a copy that stands where this one does.
+
+        Raises:
+          ReplayError: the system has no room for one.
+        """
         self._send({"do": "fork"})
         message = self._answer("forked")
+        if "problem" in message:
+            raise ReplayError(f"the replay cannot be copied: {message['problem']}")
         copy = Debuggee(socket.socket(fileno=self._rights.pop()), message["pid"], self._on_output)
         copy.stop = self.stop
         return copy

@@ -6,11 +6,11 @@ requests. A copy of the process made there is a checkpoint: it serves requests o
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import os
 import select
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 from replay.protocol import ClosedError, Message, pack_message, read_message
 from replay.runtime import real
-from replay.runtime.debuggee.copies import fork
+from replay.runtime.debuggee.copies import connected_pair, fork
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.watch import Watch
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
@@ -33,10 +33,8 @@ _LOOK_AT_CLOCK: Final = 32
 """Steps or lines between two looks at how much time was used."""
 
 # Held before the boundary replaces them.
-_send_message = socket.socket.sendmsg
-_socketpair = socket.socketpair
-_detach = socket.socket.detach
-_from_fd = socket.fromfd
+_send_message = _socket.socket.sendmsg
+_dup2 = os.dup2
 _fcntl = fcntl.fcntl
 
 Answer = Callable[["Control", Message], Any]
@@ -107,7 +105,8 @@ class Control:
     """
 
     def __init__(self, fd: int, answers: Mapping[str, Answer]) -> None:
-        self._fd = fd
+        self._fd = fd  # the same in each copy
+        self._socket = _socket.socket(fileno=fd)
         self._answers = answers
         self.step = 0
         self.line = 0
@@ -356,22 +355,23 @@ class Control:
 
     def _fork(self) -> None:
         """Make a copy of this process, which serves too."""
-        ours, theirs = _socketpair()
-        pid = fork()
+        try:
+            ours, theirs = connected_pair()
+            pid = fork()
+        except OSError as problem:
+            self._send({"kind": "forked", "problem": str(problem)})
+            return
         if pid == 0:
-            real.close(self._fd)
-            self._fd = _detach(theirs)
-            real.close(_detach(ours))
+            _dup2(theirs, self._fd, False)
+            real.close(theirs)
+            real.close(ours)
             self._listen()
             return
-        real.close(_detach(theirs))
-        sock = _from_fd(self._fd, socket.AF_UNIX, socket.SOCK_STREAM)
-        end = _detach(ours)
+        real.close(theirs)
         data = pack_message({"kind": "forked", "pid": pid})
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, end.to_bytes(4, sys.byteorder))]
-        _send_message(sock, [data[:1]], rights)
-        real.close(_detach(sock))
-        real.close(end)
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, ours.to_bytes(4, sys.byteorder))]
+        _send_message(self._socket, [data[:1]], rights)
+        real.close(ours)
         self._write(data[1:])
 
     def leave(self) -> None:

@@ -43,7 +43,12 @@ def in_copy(
       its result; or ``{"error": text}`` if the copy took too long, or died.
     """
     source, sink = _pipe()
-    pid = fork()
+    try:
+        pid = fork()
+    except OSError as problem:
+        real.close(source)
+        real.close(sink)
+        return {"error": f"cannot be run in a copy of the process: {problem}"}
     if pid == 0:
         try:
             real.close(source)

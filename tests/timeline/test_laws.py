@@ -183,22 +183,6 @@ def look(session: Session) -> tuple[object, ...]:
     return stack, names, [one[1:] for one in session.timeline.written()]
 
 
-def test_looking_changes_nothing(session: Session) -> None:
-    """A run at each of whose places somebody looked at everything ends as recorded."""
-    timeline = session.timeline
-    timeline.goto(START)
-    looked = 0
-    goal = {"stops": [{"kind": "line", "own": True}]}
-    while not (stop := timeline.forward(goal)).is_over:
-        if looked < 60 or looked % 20 == 0:
-            look(session)
-            session.evaluate("[repr(value) for value in list(locals().values())]")
-        looked += 1
-    assert (stop.reason, looked > 10) == ("end", True)
-    recorded = session.recording.outcome
-    assert (stop.how, stop.detail) == (recorded.how, recorded.detail)
-
-
 def test_output_comes_back(session: Session) -> None:
     folder = Path(session.path).parent
     session.timeline.goto(EVERYWHERE)
