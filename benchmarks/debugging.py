@@ -1,6 +1,6 @@
 """What going back and forth in a recording costs: time for each move, and memory of all checkpoints.
 
-    python benchmarks/debugging.py                    both long recordings, and first prompts; a table on stdout
+    python benchmarks/debugging.py                    both long recordings, and first prompts; a table
     python benchmarks/debugging.py --only jobs --moves 50
     python benchmarks/debugging.py --check            exit 1 if a limit is exceeded, 2 if a run fails
 

@@ -1,4 +1,4 @@
-"""Each program of `tests/programs` as a debugged replay: it ends as recorded, also if one looks at everything.
+"""Each program of `tests/programs` as a debugged replay: it ends as recorded, whatever one looks at.
 
 The replay compares each request with the recorded one, by its checksum; so a run that comes to its end has
 made the same requests, in the same order. What it wrote, and how it ended, is compared here.
