@@ -53,9 +53,9 @@ def short_text(state: State, wait: Wait) -> str:
 def long_lines(state: State, wait: Wait) -> list[str]:
     """Return all that is known of what is waited for, and of what can end the wait."""
     lines = [_object_line(state, wait)]
-    if wait["position"] is not None and wait["waiters"]:
+    if wait["position"] is not None:
         place = _ORDINALS.get(wait["position"], f"{wait['position']}th")
-        lines.append(f"in line: {place} of {counted(len(wait['waiters']), 'task')}")
+        lines.append(f"in line: {place} of {counted(wait['waiters_count'], 'task')}")
     if wait["children"]:
         how = "all" if wait["needs_all"] else "any"
         total = "" if wait["children_total"] is None else f" of {wait['children_total']}"

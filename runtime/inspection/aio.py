@@ -83,6 +83,7 @@ class AsyncioInspector(Inspector):
 
     def _forget(self) -> None:
         self._tasks: list[Any] | None = None
+        self._by_number: dict[int, Any] | None = None
         self._current: list[Any] | None = None
         self._queued: set[int] | None = None
         self._chains: dict[int, tuple[list[Link], Any]] = {}
@@ -115,7 +116,9 @@ class AsyncioInspector(Inspector):
 
     def task_of(self, number: int) -> Any:
         """Return the task with this id, ``None`` if there is none."""
-        return next((task for task in self._all() if self._id_of(task) == number), None)
+        if self._by_number is None:
+            self._by_number = {self._id_of(task): task for task in reversed(self._all())}
+        return self._by_number.get(number)
 
     def tasks(self) -> list[TaskInfo]:
         """Return all tasks that live, and those that have ended and are still referred to, by id."""
