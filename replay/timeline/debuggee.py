@@ -121,7 +121,12 @@ class Debuggee:
     def ask(self, name: str, **more: Any) -> Any:
         """Return the answer to a question."""
         self._send({"do": "ask", "name": name, **more})
-        answer = self._answer("answer")
+        try:
+            answer = self._answer("answer")
+        except KeyboardInterrupt:
+            self._send({"do": "pause"})
+            self._answer("answer")
+            raise
         if "problem" in answer:
             raise ReplayError(f"{name!r} could not be answered: {answer['problem']}")
         return answer["value"]

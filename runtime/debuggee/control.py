@@ -99,13 +99,14 @@ class Control:
     """What the program's replay is told, and tells.
 
     Attributes:
+      fd: where the client is, the same in each copy.
       step: how many steps have begun.
       line: how many line events have passed since then.
       stop: where the program stands, while it does.
     """
 
     def __init__(self, fd: int, answers: Mapping[str, Answer]) -> None:
-        self._fd = fd  # the same in each copy
+        self.fd = fd
         self._socket = _socket.socket(fileno=fd)
         self._answers = answers
         self.step = 0
@@ -126,13 +127,13 @@ class Control:
 
     def _listen(self) -> None:
         """Be told by a signal when the client writes, or goes away."""
-        _fcntl(self._fd, fcntl.F_SETOWN, real.getpid())
-        _fcntl(self._fd, fcntl.F_SETFL, _fcntl(self._fd, fcntl.F_GETFL) | os.O_ASYNC)
+        _fcntl(self.fd, fcntl.F_SETOWN, real.getpid())
+        _fcntl(self.fd, fcntl.F_SETFL, _fcntl(self.fd, fcntl.F_GETFL) | os.O_ASYNC)
 
     def _call(self, number: int, frame: FrameType | None) -> None:
         """The client wrote something, or is gone; a handler."""
         poller = real.poll()
-        poller.register(self._fd, select.POLLIN)
+        poller.register(self.fd, select.POLLIN)
         for _, mask in poller.poll(0):
             if mask & (select.POLLHUP | select.POLLERR):
                 real.exit_now(0)
@@ -315,7 +316,7 @@ class Control:
     def _serve(self) -> None:
         """Answer requests, until one says to go on."""
         while True:
-            request = read_message(lambda size: real.read(self._fd, size))
+            request = read_message(lambda size: real.read(self.fd, size))
             what = request.get("do")
             if what == "run":
                 self._goal = _Goal(request.get("goal") or {})
@@ -362,7 +363,7 @@ class Control:
             self._send({"kind": "forked", "problem": str(problem)})
             return
         if pid == 0:
-            _dup2(theirs, self._fd, False)
+            _dup2(theirs, self.fd, False)
             real.close(theirs)
             real.close(ours)
             self._listen()
@@ -378,7 +379,7 @@ class Control:
         """Be no debuggee any more: this process is a copy for something else."""
         self._lines.off()
         self._goal = _Goal({})
-        real.close(self._fd)
+        real.close(self.fd)
 
     def _send(self, message: Message) -> None:
         self._write(pack_message(message))
@@ -386,7 +387,7 @@ class Control:
     def _write(self, data: bytes) -> None:
         try:
             while data:
-                data = data[real.write(self._fd, data) :]
+                data = data[real.write(self.fd, data) :]
         except OSError:
             raise ClosedError from None
 

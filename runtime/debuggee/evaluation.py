@@ -48,21 +48,25 @@ def in_copy(
     except OSError as problem:
         real.close(source)
         real.close(sink)
-        return {"error": f"cannot be run in a copy of the process: {problem}"}
+        return {"error": f"needs a copy of the process: {problem}"}
     if pid == 0:
         try:
             real.close(source)
             control.leave()
             _limit(timeout_s)
             current.stream = Refusing()
-            data = pack_message(function())
+            try:
+                found = function()
+            except BaseException as problem:
+                found = {"error": f"raised {type(problem).__name__}"}
+            data = pack_message(found)
             while data:
                 data = data[real.write(sink, data) :]
         finally:
             real.exit_now(0)
     real.close(sink)
     try:
-        return _answer(source, timeout_s)
+        return _answer(source, timeout_s, control.fd)
     finally:
         with suppress(ProcessLookupError):
             real.kill(pid, signal.SIGKILL)
@@ -79,23 +83,30 @@ def _limit(timeout_s: float) -> None:
     real.setrlimit(resource.RLIMIT_AS, (pages * 4096 + _MORE_MEMORY_BYTES, hard))
 
 
-def _answer(source: int, timeout_s: float) -> dict[str, Any]:
+def _answer(source: int, timeout_s: float, client: int) -> dict[str, Any]:
+    """Return what the copy writes; a client that says something in the meantime does not want it any more."""
     end = real.monotonic() + timeout_s
     poller = real.poll()
     poller.register(source, select.POLLIN)
+    poller.register(client, select.POLLIN)
 
     def read(size: int) -> bytes:
         left = end - real.monotonic()
-        if left <= 0 or not poller.poll(left * 1000):
+        ready = [fd for fd, _ in poller.poll(left * 1000)] if left > 0 else []
+        if not ready:
             raise TimeoutError
+        if source not in ready:
+            raise InterruptedError
         return real.read(source, size)
 
     try:
         return read_message(read)
+    except InterruptedError:
+        return {"error": "was interrupted"}
     except TimeoutError:
         return {"error": f"took longer than {timeout_s:g} s, and was ended"}
     except ClosedError:
-        return {"error": "the copy of the process that was to run it died"}
+        return {"error": "ended the copy of the process that ran it"}
 
 
 def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +135,23 @@ def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> d
                 result["type"] = type(value).__name__
                 result["text"] = repr(value)[:MAX_TEXT]
         except BaseException as error:
-            lines = traceback.format_exception_only(error)
-            result["error"] = "".join(lines).rstrip()[:MAX_TEXT]
+            result["error"] = exception_text(error)[:MAX_TEXT]
     result["output"] = output.getvalue()[:MAX_TEXT]
     return result
+
+
+def exception_text(error: BaseException) -> str:
+    """Return type and message of an exception, which forgets where it comes from: only in a copy.
+
+    Sources of the frames of others that belong to it would be looked for in files, and there are none here.
+    """
+    _forget_places(error)
+    return "".join(traceback.format_exception_only(error)).rstrip()
+
+
+def _forget_places(error: BaseException) -> None:
+    for name in ("__traceback__", "__cause__", "__context__"):
+        BaseException.__setattr__(error, name, None)
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            _forget_places(one)

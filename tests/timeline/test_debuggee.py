@@ -214,6 +214,19 @@ def test_a_killed_client_leaves_no_process(recording: Path) -> None:
     assert gone(ours)
 
 
+def test_a_question_can_be_interrupted(session: Session) -> None:
+    at_print(session)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            session.evaluate("found['loop']", timeout_s=20)
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert session.evaluate("1 + 1")["text"] == "2"
+    assert session.continue_([]).reason == "end"
+
+
 SOCKETS = """
 import asyncio, _socket, socket
 
