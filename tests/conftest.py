@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 ROOT = Path(__file__).resolve().parent.parent
 RUN_TIMEOUT_S = 30.0
 """A command that takes longer hangs: fail, and show what it said so far."""
+
+TIME = re.compile(r" *\d[\d.]* (ns|us|ms|s)\b")
 
 Child = subprocess.Popen[str]
 Done = subprocess.CompletedProcess[str]
@@ -53,3 +56,8 @@ def finish(child: Child, timeout: float = RUN_TIMEOUT_S) -> Done:
 def run_replay(*words: object, timeout: float = RUN_TIMEOUT_S, **settings: Any) -> Done:
     """Run ``replay`` with arguments to its end; see `start_replay`."""
     return finish(start_replay(*words, **settings), timeout)
+
+
+def timeless(text: str) -> str:
+    """Return a text without its times, which are others in each run, and the columns that they make."""
+    return re.sub(" {2,}", "  ", TIME.sub("  TIME", text))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from replay.cli.main import COMMANDS
-from tests.conftest import run_replay
+from tests.conftest import run_replay, timeless
 from tools.readme_command import README, commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +79,6 @@ def test_the_first_command_records_and_replays(tmp_path: Path) -> None:
 DEBUGGING = (ROOT / "docs" / "debugging.md").read_text(encoding="utf-8")
 BANK = ROOT / "tests" / "programs" / "bank.py"
 PROMPT = re.compile(r"^\(replay (@[\d.]+) \S+\) ?(.*)$")
-TIME = re.compile(r" *\d[\d.]* (ns|us|ms|s)\b")
 
 
 def sessions(text: str) -> list[tuple[str, str, str]]:
@@ -96,11 +95,6 @@ def sessions(text: str) -> list[tuple[str, str, str]]:
         elif is_inside:
             found[-1][2].append(line)
     return [(where, command, timeless("\n".join(said))) for where, command, said in found]
-
-
-def timeless(text: str) -> str:
-    """Return a text without its times, which are others in each run, and the columns that they make."""
-    return re.sub(" {2,}", "  ", TIME.sub("  TIME", text))
 
 
 def test_the_page_on_debugging_shows_what_happens(tmp_path: Path) -> None:

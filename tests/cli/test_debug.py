@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Done, run_replay
+from tests.conftest import Done, run_replay, timeless
 
 PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
 
@@ -196,6 +197,16 @@ def test_a_session(bank: Path) -> None:
             ]
         else:
             assert (command, text.split("(1 more")[0]) == (command, said)
+
+
+def test_a_story_in_a_script(bank: Path) -> None:
+    """All that a script prints, beside what it printed when somebody looked at it last."""
+    script = Path(__file__).with_name("mock_session.txt")
+    done = debug(bank, options=("-x", str(script), "--batch"))
+    assert (done.stderr, done.returncode) == ("", 0)
+    # Events have other numbers with other versions of Python.
+    printed = re.sub(r"^#\d+ ", "#N ", timeless(done.stdout), flags=re.MULTILINE)
+    assert printed == script.with_suffix(".out").read_text()
 
 
 def test_plain_output_is_the_text_alone(bank: Path) -> None:
