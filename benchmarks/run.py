@@ -386,7 +386,7 @@ def machine(python: str) -> dict[str, str]:
         "python": version,
         "system": f"{platform.system()} {platform.release()}",
         "processor": f"{os.cpu_count()} x {model}",
-        "command": shlex.join(["python", os.path.relpath(__file__, ROOT), *sys.argv[1:]]),
+        "command": shlex.join(["python", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),
     }
 
 

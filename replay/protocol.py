@@ -12,6 +12,7 @@ Requests, by ``do``:
 * ``ask``: a question about the stopped program, by its ``name``; answered by ``answer``. Nothing that a
   question does is seen by the program later.
 * ``pause``: stop soon; while it runs, and answered by the ``stopped`` that the ``run`` is answered with.
+  While a question is being answered: it is not wanted any more, the ``answer`` says so.
 
 A client that closes its end ends the process.
 

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN_TIMEOUT_S = 30.0
 """A command that takes longer hangs: fail, and show what it said so far."""
 
+TIME = re.compile(r" *\d[\d.]* (ns|us|ms|s)\b")
+
 Child = subprocess.Popen[str]
 Done = subprocess.CompletedProcess[str]
 
@@ -56,10 +58,9 @@ def run_replay(*words: object, timeout: float = RUN_TIMEOUT_S, **settings: Any) 
     return finish(start_replay(*words, **settings), timeout)
 
 
-_TIME = re.compile(r" *\d[\d.]* (ns|us|ms|s)\b")
 _FROM_HERE = re.compile(r" +\((in +TIME|which has come)\)")
 
 
 def timeless(text: str) -> str:
     """Return what was printed without times, which are others in each run, and the columns that they make."""
-    return re.sub(" {2,}", "  ", _FROM_HERE.sub("", _TIME.sub("  TIME", text)))
+    return re.sub(" {2,}", "  ", _FROM_HERE.sub("", TIME.sub("  TIME", text)))

@@ -84,9 +84,9 @@ def long_lines(state: State, wait: Wait, others: Mapping[str, Wait]) -> list[str
       others: what each task waits for, by its id.
     """
     lines = [_object_line(state, wait)]
-    if wait["position"] is not None and wait["waiters"]:
+    if wait["position"] is not None:
         place = _ORDINALS.get(wait["position"], f"{wait['position']}th")
-        lines.append(f"in line: {place} of {counted(len(wait['waiters']), 'task')}")
+        lines.append(f"in line: {place} of {counted(wait['waiters_count'], 'task')}")
     if wait["children"] and wait["kind"] != "task":
         how = "all" if wait["needs_all"] else "any"
         total = "" if wait["children_total"] is None else f" of {wait['children_total']}"

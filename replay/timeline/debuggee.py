@@ -121,15 +121,26 @@ class Debuggee:
     def ask(self, name: str, **more: Any) -> Any:
         """Return the answer to a question."""
         self._send({"do": "ask", "name": name, **more})
-        answer = self._answer("answer")
+        try:
+            answer = self._answer("answer")
+        except KeyboardInterrupt:
+            self._send({"do": "pause"})
+            self._answer("answer")
+            raise
         if "problem" in answer:
             raise ReplayError(f"{name!r} could not be answered: {answer['problem']}")
         return answer["value"]
 
     def fork(self) -> Debuggee:
-        """Return a copy that stands where this one does."""
+        """Return a copy that stands where this one does.
+
+        Raises:
+          ReplayError: the system has no room for one.
+        """
         self._send({"do": "fork"})
         message = self._answer("forked")
+        if "problem" in message:
+            raise ReplayError(f"the replay cannot be copied: {message['problem']}")
         copy = Debuggee(socket.socket(fileno=self._rights.pop()), message["pid"], self._on_output)
         copy.stop = self.stop
         return copy

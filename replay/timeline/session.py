@@ -174,7 +174,8 @@ class Session:
         """Return what the tasks are doing here, as plain data: see ``replay.runtime.inspection.data``.
 
         Args:
-          what: ``tasks`` (TaskInfo of each), ``all_waits`` (Wait by id, as text, of each that waits),
+          what: ``tasks`` (TaskInfo of each), ``all_waits`` (Wait by id, as text, of each that waits;
+            ``waiters_count`` in place of ``waiters``),
             ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in
             order, without whoever runs), ``chosen`` (Ready: what runs here; or None), ``blocked`` (Blocked),
             ``scopes`` (Scope, outer ones first), ``cancelled_by`` (of ``task``: Scope or None), ``threads``

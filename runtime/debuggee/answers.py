@@ -18,11 +18,14 @@ from replay.runtime.debuggee.causes import RUNS
 from replay.runtime.debuggee.control import Control
 from replay.runtime.debuggee.evaluation import TIMEOUT_S, error_text, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
-from replay.runtime.inspection.data import ErrorTree, Place, Ready
+from replay.runtime.inspection.data import ErrorTree, Place, Ready, Wait
 from replay.runtime.inspection.errors import tree_of
 from replay.runtime.inspection.program import ProgramInspector
 
 Answer = Callable[[Control, Message], Any]
+
+LOOK_LIMIT_S: Final = 60.0
+"""For what runs no code of the program: it takes long only if there are very many tasks."""
 
 _MAX_FRAMES: Final = 1000
 _MAX_VALUE: Final = 2000
@@ -119,7 +122,7 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
                 found = inspector.tasks()
             case "all_waits":
                 numbers = [info.id for info in inspector.tasks() if info.state == "waiting"]
-                found = {str(one): _plain(inspector.waits(inspector.task_of(one))) for one in numbers}
+                found = {str(one): _in_short(inspector.waits(inspector.task_of(one))) for one in numbers}
             case "chains":
                 found = [] if task is None else inspector.chains(task)
             case "waits":
@@ -179,6 +182,15 @@ def _raised(control: Control, inspector: ProgramInspector) -> ErrorTree | None:
     return found
 
 
+def _in_short(wait: Wait | None) -> dict[str, Any] | None:
+    """Return a wait with how many are in its line: their names, for each of them, would be too many."""
+    if wait is None:
+        return None
+    count = len(wait.waiters)
+    wait.waiters = []
+    return {**asdict(wait), "waiters_count": count}
+
+
 def _plain(value: Any) -> Any:
     """Return dataclasses as what a message can hold."""
     if isinstance(value, list):
@@ -186,19 +198,19 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
-def _in_copy(look: Callable[[Control, Message], dict[str, Any]]) -> Answer:
+def _in_copy(look: Callable[[Control, Message], dict[str, Any]], limit_s: float = LOOK_LIMIT_S) -> Answer:
     def answer(control: Control, request: Message) -> Any:
-        timeout_s = float(request.get("timeout_s") or TIMEOUT_S)
+        timeout_s = float(request.get("timeout_s") or limit_s)
         return in_copy(control, lambda: look(control, request), timeout_s)
 
     return answer
 
 
 ANSWERS: Final[dict[str, Answer]] = {
-    "evaluate": _in_copy(_evaluate),
-    "holds": _in_copy(_holds),
+    "evaluate": _in_copy(_evaluate, TIMEOUT_S),
+    "holds": _in_copy(_holds, TIMEOUT_S),
     "inspect": _in_copy(_inspect),
-    "locals": _in_copy(_locals),
+    "locals": _in_copy(_locals, TIMEOUT_S),
     "stack": _in_copy(_stack),
-    "value": _in_copy(_value),
+    "value": _in_copy(_value, TIMEOUT_S),
 }

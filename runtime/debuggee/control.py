@@ -6,11 +6,11 @@ requests. A copy of the process made there is a checkpoint: it serves requests o
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import os
 import select
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 from replay.protocol import ClosedError, Message, pack_message, read_message
 from replay.runtime import real
 from replay.runtime.debuggee.causes import CAUSES, Causes
-from replay.runtime.debuggee.copies import fork
+from replay.runtime.debuggee.copies import connected_pair, fork
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.watch import Watch
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
@@ -34,10 +34,8 @@ _LOOK_AT_CLOCK: Final = 32
 """Steps or lines between two looks at how much time was used."""
 
 # Held before the boundary replaces them.
-_send_message = socket.socket.sendmsg
-_socketpair = socket.socketpair
-_detach = socket.socket.detach
-_from_fd = socket.fromfd
+_send_message = _socket.socket.sendmsg
+_dup2 = os.dup2
 _fcntl = fcntl.fcntl
 
 Answer = Callable[["Control", Message], Any]
@@ -105,13 +103,15 @@ class Control:
     """What the program's replay is told, and tells.
 
     Attributes:
+      fd: where the client is, the same in each copy.
       step: how many steps have begun.
       line: how many line events have passed since then.
       stop: where the program stands, while it does.
     """
 
     def __init__(self, fd: int, answers: Mapping[str, Answer]) -> None:
-        self._fd = fd
+        self.fd = fd
+        self._socket = _socket.socket(fileno=fd)
         self._answers = answers
         self.step = 0
         self.line = 0
@@ -131,13 +131,13 @@ class Control:
 
     def _listen(self) -> None:
         """Be told by a signal when the client writes, or goes away."""
-        _fcntl(self._fd, fcntl.F_SETOWN, real.getpid())
-        _fcntl(self._fd, fcntl.F_SETFL, _fcntl(self._fd, fcntl.F_GETFL) | os.O_ASYNC)
+        _fcntl(self.fd, fcntl.F_SETOWN, real.getpid())
+        _fcntl(self.fd, fcntl.F_SETFL, _fcntl(self.fd, fcntl.F_GETFL) | os.O_ASYNC)
 
     def _call(self, number: int, frame: FrameType | None) -> None:
         """The client wrote something, or is gone; a handler."""
         poller = real.poll()
-        poller.register(self._fd, select.POLLIN)
+        poller.register(self.fd, select.POLLIN)
         for _, mask in poller.poll(0):
             if mask & (select.POLLHUP | select.POLLERR):
                 real.exit_now(0)
@@ -336,7 +336,7 @@ class Control:
     def _serve(self) -> None:
         """Answer requests, until one says to go on."""
         while True:
-            request = read_message(lambda size: real.read(self._fd, size))
+            request = read_message(lambda size: real.read(self.fd, size))
             what = request.get("do")
             if what == "run":
                 self._goal = _Goal(request.get("goal") or {})
@@ -378,29 +378,30 @@ class Control:
 
     def _fork(self) -> None:
         """Make a copy of this process, which serves too."""
-        ours, theirs = _socketpair()
-        pid = fork()
+        try:
+            ours, theirs = connected_pair()
+            pid = fork()
+        except OSError as problem:
+            self._send({"kind": "forked", "problem": str(problem)})
+            return
         if pid == 0:
-            real.close(self._fd)
-            self._fd = _detach(theirs)
-            real.close(_detach(ours))
+            _dup2(theirs, self.fd, False)
+            real.close(theirs)
+            real.close(ours)
             self._listen()
             return
-        real.close(_detach(theirs))
-        sock = _from_fd(self._fd, socket.AF_UNIX, socket.SOCK_STREAM)
-        end = _detach(ours)
+        real.close(theirs)
         data = pack_message({"kind": "forked", "pid": pid})
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, end.to_bytes(4, sys.byteorder))]
-        _send_message(sock, [data[:1]], rights)
-        real.close(_detach(sock))
-        real.close(end)
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, ours.to_bytes(4, sys.byteorder))]
+        _send_message(self._socket, [data[:1]], rights)
+        real.close(ours)
         self._write(data[1:])
 
     def leave(self) -> None:
         """Be no debuggee any more: this process is a copy for something else."""
         self._lines.off()
         self._goal = _Goal({})
-        real.close(self._fd)
+        real.close(self.fd)
 
     def _send(self, message: Message) -> None:
         self._write(pack_message(message))
@@ -408,7 +409,7 @@ class Control:
     def _write(self, data: bytes) -> None:
         try:
             while data:
-                data = data[real.write(self._fd, data) :]
+                data = data[real.write(self.fd, data) :]
         except OSError:
             raise ClosedError from None
 

@@ -43,21 +43,30 @@ def in_copy(
       its result; or ``{"error": text}`` if the copy took too long, or died.
     """
     source, sink = _pipe()
-    pid = fork()
+    try:
+        pid = fork()
+    except OSError as problem:
+        real.close(source)
+        real.close(sink)
+        return {"error": f"needs a copy of the process: {problem}"}
     if pid == 0:
         try:
             real.close(source)
             control.leave()
             _limit(timeout_s)
             current.stream = Refusing()
-            data = pack_message(function())
+            try:
+                found = function()
+            except BaseException as problem:
+                found = {"error": f"raised {type(problem).__name__}"}
+            data = pack_message(found)
             while data:
                 data = data[real.write(sink, data) :]
         finally:
             real.exit_now(0)
     real.close(sink)
     try:
-        return _answer(source, timeout_s)
+        return _answer(source, timeout_s, control.fd)
     finally:
         with suppress(ProcessLookupError):
             real.kill(pid, signal.SIGKILL)
@@ -74,19 +83,26 @@ def _limit(timeout_s: float) -> None:
     real.setrlimit(resource.RLIMIT_AS, (pages * 4096 + _MORE_MEMORY_BYTES, hard))
 
 
-def _answer(source: int, timeout_s: float) -> dict[str, Any]:
+def _answer(source: int, timeout_s: float, client: int) -> dict[str, Any]:
+    """Return what the copy writes; a client that says something in the meantime does not want it any more."""
     end = real.monotonic() + timeout_s
     poller = real.poll()
     poller.register(source, select.POLLIN)
+    poller.register(client, select.POLLIN)
 
     def read(size: int) -> bytes:
         left = end - real.monotonic()
-        if left <= 0 or not poller.poll(left * 1000):
+        ready = [fd for fd, _ in poller.poll(left * 1000)] if left > 0 else []
+        if not ready:
             raise TimeoutError
+        if source not in ready:
+            raise InterruptedError
         return real.read(source, size)
 
     try:
         return read_message(read)
+    except InterruptedError:
+        return {"error": "was interrupted"}
     except TimeoutError:
         return {"error": f"took longer than {timeout_s:g} s, and was ended"}
     except ClosedError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from replay.runtime.debuggee.control import Control
-from replay.runtime.worlds.recorded import RecordedWorld
+from replay.runtime.worlds.recorded import RecordedStream, RecordedWorld
 
 
 class DebuggedWorld(RecordedWorld):
@@ -32,4 +32,9 @@ class DebuggedWorld(RecordedWorld):
     def close(self, how: str, detail: object) -> None:
         """The program has ended as when recorded."""
         super().close(how, detail)
+        self._control.end("end", how=how, detail=detail)
+
+    def leave(self, stream: RecordedStream, how: str, detail: object) -> None:
+        """The program has ended at once, as when recorded."""
+        super().leave(stream, how, detail)
         self._control.end("end", how=how, detail=detail)

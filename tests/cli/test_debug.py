@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -212,6 +213,16 @@ def test_a_session(bank: Path) -> None:
                 command,
                 timeless(said) if "TIME" in said else said,
             )
+
+
+def test_a_story_in_a_script(bank: Path) -> None:
+    """All that a script prints, beside what it printed when somebody looked at it last."""
+    script = Path(__file__).with_name("mock_session.txt")
+    done = debug(bank, options=("-x", str(script), "--batch"))
+    assert (done.stderr, done.returncode) == ("", 0)
+    # Events have other numbers with other versions of Python.
+    printed = re.sub(r"^#\d+ ", "#N ", timeless(done.stdout), flags=re.MULTILINE)
+    assert printed == script.with_suffix(".out").read_text()
 
 
 def test_plain_output_is_the_text_alone(bank: Path) -> None:

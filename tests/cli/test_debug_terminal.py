@@ -164,6 +164,38 @@ def test_a_first_start_and_the_keys_of_vi(folder: Path) -> None:
     assert terminal.ended() == 0
 
 
+STORY = {
+    "tasks": "(2 tasks made later)",
+    'last store.rows["acct"]': 'store.rows["acct"]: 150 -> 130   by task bob',
+    "p value, self.rows": "(130, {'acct': 150})",
+    "bookmark overwrite": "bookmark overwrite = @11.1",
+    "w": "> #0 bank.py:15 Store.put()  self.rows[key] = value",
+    "rtc alice": "> @10  task alice is about to run: bank.py:14 Store.put()",
+    "s": "> bank.py:15 Store.put()  task alice  @10.1",
+    "goto @7": "> @7  task bob is about to run: bank.py:10 Store.get()",
+    "tree --by await": "├─ T2 alice  waiting  Store.put bank.py:14  sleep",
+    "ready": "(nothing else is ready)",
+    "tl alice bob": "T3 bob    ····██  ────██  ────██",
+    "goto @6.3": "> bank.py:20 deposit()  task alice  @6.3",
+    "n": "> bank.py:21 deposit()  task alice  @6.4",
+    "next": "returns None  meanwhile steps @7..@9 ran: bob, 2 callbacks",
+    "goto overwrite": "> bank.py:15 Store.put()  task bob  @11.1",
+    "reverse-next": "> bank.py:14 Store.put()  task bob  @7.5",
+    "why alice": "in this run it goes on at @10",
+    "when": "@7.5  of 19  t=",
+}
+
+
+def test_a_story_at_a_terminal(terminal: Terminal) -> None:
+    terminal.see("F1 help")
+    for command, said in STORY.items():
+        terminal.send(f"{command}\r")
+        terminal.see(said)
+        terminal.see("F1 help")  # the next prompt
+    terminal.send("q\r")
+    assert terminal.ended() == 0
+
+
 LONG = """\
 import asyncio
 

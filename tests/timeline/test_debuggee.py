@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -211,6 +212,65 @@ def test_a_killed_client_leaves_no_process(recording: Path) -> None:
     client.wait()
     client.stdout.close()
     assert gone(ours)
+
+
+def test_a_question_can_be_interrupted(session: Session) -> None:
+    at_print(session)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            session.evaluate("found['loop']", timeout_s=20)
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert session.evaluate("1 + 1")["text"] == "2"
+    assert session.continue_([]).reason == "end"
+
+
+SOCKETS = """
+import asyncio, _socket, socket
+
+socket.setdefaulttimeout(5)
+
+async def main():
+    for n in range(20):
+        for one in _socket.socketpair():  # what has been at its address was a recorded one
+            one.detach()
+        await asyncio.sleep(0)
+    print("done")
+
+asyncio.run(main())
+"""
+
+
+def test_copies_do_not_use_the_sockets_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SOCKETS)
+    run_replay("record", "app.py", cwd=tmp_path)
+    with Session(str(tmp_path / "run.rec")) as session:
+        for step in range(2, 20):
+            session.timeline.goto(Position(step))
+            for _ in range(3):
+                copy = session.timeline.here.fork()
+                copies = [copy.fork() for _ in range(3)]
+                assert copies[-1].run({"at": [step, 1]}).position == Position(step, 1)
+                for one in (copy, *copies):
+                    one.kill()
+        assert session.continue_([]).reason == "end"
+        assert session.timeline.written()[-1][2] == b"done\n"
+
+
+def test_a_copy_that_cannot_be_made(session: Session) -> None:
+    at_print(session)
+    pid = session.timeline.here._pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    with pytest.raises(ReplayError, match="the replay cannot be copied: too many open files"):
+        session.timeline.here.fork()
+    with pytest.raises(ReplayError, match="Too many open files"):
+        session.locals()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert session.evaluate("1 + 1")["text"] == "2"
+    assert session.continue_([]).reason == "end"
 
 
 BUSY = """

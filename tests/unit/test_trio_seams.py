@@ -161,13 +161,13 @@ def test_a_loop_that_goes_another_way_is_found_out(monkeypatch: pytest.MonkeyPat
 
 def test_a_loop_that_fails_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RUN, "setup_runner", lambda clock, something_new: None)
-    with pytest.raises(ReplayError, match="a run of it ends with .*something_new"):
+    with pytest.raises(ReplayError, match=r"a run of it ends with .*something_new"):
         replay.install_trio()
 
 
 def test_an_old_trio_is_refused_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trio, "__version__", "0.18.0")
-    with pytest.raises(ReplayError, match="trio 0.18.0 is too old"):
+    with pytest.raises(ReplayError, match=r"trio 0\.18\.0 is too old"):
         replay.install_trio()
     monkeypatch.setattr(trio, "__version__", "0.19.0+local")
     seams.check()
@@ -228,7 +228,9 @@ def test_an_unknown_trio_ends_the_program_that_imports_it(tmp_path: Path) -> Non
     (tmp_path / "app.py").write_text("import trio\nprint('goes on')\n")
     done = run_replay("record", "app.py", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (ExitCode.PROGRAM_USAGE, "imported\n")
-    assert "replay: trio 0.7 is too old to be recorded\n\nhint: trio 0.19 is the oldest that is" in done.stderr
+    assert (
+        "replay: trio 0.7 is too old to be recorded\n\nhint: trio 0.19 is the oldest that is" in done.stderr
+    )
     played = run_replay("play", "run.rec", cwd=tmp_path)
     assert (played.returncode, played.stdout) == (ExitCode.PROGRAM_USAGE, "imported\n")
 
