@@ -32,6 +32,9 @@ _RESUMABLE: Final = (
     inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 )
 _YIELD: Final = dis.opmap["YIELD_VALUE"]
+_RESUME: Final = dis.opmap["RESUME"]
+_CODE_UNIT: Final = 2
+_AFTER_AWAIT: Final = 3
 
 NOT_COUNTED: Final = 0
 COUNTED: Final = 1
@@ -44,8 +47,11 @@ class Lines(Protocol):
 
     is_on: bool
 
-    def on(self, wanted: Wanted | None = None) -> None:
-        """See the lines of all code that begins, or goes on, from now; only those ``wanted``, if given."""
+    def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
+        """See the lines of all code that begins, or goes on, from now; only those ``wanted``, if given.
+
+        With ``yields``, where a task suspends, too: frame by frame, from the innermost.
+        """
 
     def off(self) -> None:
         """See nothing."""
@@ -86,23 +92,27 @@ class _Monitoring:
         events = monitoring.events
         self._events = events.LINE | events.PY_RETURN | events.RAISE
         self._line_event = events.LINE
+        self._yield_event = events.PY_YIELD
+        self._more = 0
         self._disable = monitoring.DISABLE
         for event, function in (
             (events.LINE, self._line),
             (events.PY_RETURN, self._return),
             (events.RAISE, self._raise),
+            (events.PY_YIELD, self._yield),
         ):
             monitoring.register_callback(self._tool, event, function)
 
-    def on(self, wanted: Wanted | None = None) -> None:
+    def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
         """See the lines from now on."""
-        if wanted is not self._wanted:
-            self._wanted = wanted
+        more = self._yield_event if yields else 0
+        if wanted != self._wanted or more != self._more:
+            self._wanted, self._more = wanted, more
             self._restart_events()  # of lines that were of no interest
             self.off()
         if not self.is_on:
             self.is_on = True
-            self._set_events(self._tool, self._events if wanted is None else self._line_event)
+            self._set_events(self._tool, (self._events if wanted is None else self._line_event) | more)
             # Code learns of it when a frame of it begins or is resumed; what has begun is told here.
             for code in {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}:
                 self._set_local_events(self._tool, code, self._line_event)
@@ -128,6 +138,13 @@ class _Monitoring:
             self._on_event(real.getframe(1), "return", value)
         return None
 
+    def _yield(self, code: CodeType, offset: int, value: object) -> object:
+        if not kinds[code]:
+            return self._disable
+        if self.is_on and current.stream is not None and awaits(code, offset):
+            self._on_event(real.getframe(1), "yield", None)
+        return None
+
     def _raise(self, code: CodeType, offset: int, error: BaseException) -> object:
         if kinds[code] and self.is_on and current.stream is not None and not isinstance(error, _QUIET):
             self._on_event(real.getframe(1), "raise", error)
@@ -142,11 +159,12 @@ class _Tracing:
         self._on_event = on_event
         self._parked = parked
         self._wanted: Wanted | None = None
+        self._yields = False
         self._raised_in: FrameType | None = None
 
-    def on(self, wanted: Wanted | None = None) -> None:
+    def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
         """See the lines from now on."""
-        self._wanted = wanted
+        self._wanted, self._yields = wanted, yields
         if not self.is_on:
             self.is_on = True
             sys.settrace(self._call)
@@ -172,21 +190,23 @@ class _Tracing:
             return None
         if current.stream is None:
             return self._local
-        if self._wanted is not None:
-            if event == "line" and self._wanted(frame.f_code, frame.f_lineno):
-                self._on_event(frame, "line", None)
-            return self._local
+        wanted = self._wanted
         if event == "line":
             self._raised_in = None
-            self._on_event(frame, "line", None)
+            if wanted is None or wanted(frame.f_code, frame.f_lineno):
+                self._on_event(frame, "line", None)
         elif event == "exception":
             if not issubclass(value[0], _QUIET):
                 self._raised_in = frame
-                self._on_event(frame, "raise", value[1])
+                if wanted is None:
+                    self._on_event(frame, "raise", value[1])
         elif event == "return":
             if self._raised_in is frame and value is None:
                 self._raised_in = None
-            elif not _yields(frame):
+            elif yields(frame.f_code, frame.f_lasti):
+                if self._yields and awaits(frame.f_code, frame.f_lasti):
+                    self._on_event(frame, "yield", None)
+            elif wanted is None:
                 self._on_event(frame, "return", value)
         return self._local
 
@@ -196,9 +216,17 @@ def any_line(code: CodeType, wanted: Wanted) -> bool:
     return any(wanted(code, line) for _, _, line in code.co_lines() if line is not None)
 
 
-def _yields(frame: FrameType) -> bool:
-    code = frame.f_code
-    return bool(code.co_flags & _RESUMABLE) and code.co_code[frame.f_lasti] == _YIELD
+def yields(code: CodeType, offset: int) -> bool:
+    """Whether the code has come to a ``yield`` there, and not to its end."""
+    return bool(code.co_flags & _RESUMABLE) and code.co_code[offset] == _YIELD
+
+
+def awaits(code: CodeType, offset: int) -> bool:
+    """Whether the ``yield`` at an offset is one that suspends a task."""
+    if not code.co_flags & inspect.CO_ASYNC_GENERATOR:
+        return bool(code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE))
+    after = offset + _CODE_UNIT
+    return code.co_code[after] == _RESUME and code.co_code[after + 1] & _AFTER_AWAIT == _AFTER_AWAIT
 
 
 def _begun(parked: Iterable[FrameType]) -> Iterator[FrameType]:
