@@ -20,6 +20,7 @@ from replay.protocol import ClosedError, Message, pack_message, read_message
 from replay.runtime import real
 from replay.runtime.debuggee.copies import fork
 from replay.runtime.debuggee.goal import Goal, depth_of, is_place, matches
+from replay.runtime.debuggee.inplace import InPlace
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.noticed import Cancelling, Place
 from replay.runtime.debuggee.watch import frames_from
@@ -76,6 +77,7 @@ class Control:
         self._goal = Goal({})
         self._place: Place = [0, 0, "main"]
         self._is_looking = False
+        self._in_place = InPlace()
         self._cancelling = Cancelling(self._on_cancel)
         self._is_called = False
         self._look_due = 0
@@ -243,6 +245,9 @@ class Control:
         condition = one.get("condition")
         if not condition:
             return True
+        told = self._in_place.holds(condition, frame)
+        if told is not None:
+            return told
         was = self.stop
         self.stop = Stop("condition", frame, "line")
         stream = self._stream = current.stream

@@ -6,13 +6,13 @@ when it has said where the changes were. What is found is the line after which t
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from collections.abc import Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from replay.runtime.debuggee.refusing import Refusing
+from replay.runtime.inspection.frames import has_ended
 from replay.runtime.streams import current
 from replay.runtime.worlds.recorded import RecordedWorld
 
@@ -20,20 +20,6 @@ MAX_TEXT: Final = 500
 _ABSENT: Final = "(nothing yet)"
 _STEP_CODE: Final = RecordedWorld.run_ready.__code__
 """Below this frame, nothing is of the task whose step it is."""
-
-_F_FRAME: Final = 3 * ctypes.sizeof(ctypes.c_void_p)
-_OWNER: Final = 69 if sys.version_info < (3, 12) else 70
-_OWNED_BY_FRAME: Final = 2
-
-
-def has_ended(frame: FrameType) -> bool:
-    """Whether a frame has returned, or was left by an exception: it owns its variables itself then.
-
-    Only C tells. ``_PyInterpreterFrame.owner`` of CPython 3.11 to 3.13, without tracing of references.
-    """
-    inner = ctypes.c_void_p.from_address(id(frame) + _F_FRAME).value
-    assert inner is not None
-    return ctypes.c_char.from_address(inner + _OWNER).value[0] == _OWNED_BY_FRAME
 
 
 class Watch:
