@@ -50,8 +50,8 @@ What is met is ``[step, line, owner, id, event]``, and more: of a line its path,
 wanted; of a ``watch``, the texts of the value before and after; of an ``event`` its tag;
 of ``cancel`` the task.
 
-Those at lines may have a ``condition``, an expression; one that cannot be evaluated counts as true. What could run
-code of the program is evaluated in a copy of the process, anything else where it stands.
+Those at lines may have a ``condition``, an expression; one that cannot be evaluated counts as true. What
+could run code of the program is evaluated in a copy of the process, anything else where it stands.
 
 A ``stopped`` message has ``reason`` (``at``, ``met``, ``pause``, ``called``, ``end``, ``diverged`` or
 ``over``), ``position``, ``owner``, and where it stands: ``path``, ``lineno``, ``function``, ``event``

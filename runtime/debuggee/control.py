@@ -147,7 +147,7 @@ class Control:
         """Switch on what is to be seen of the step that begins."""
         goal = self._goal
         if goal.has_places and goal.is_rough:
-            self._lines.on(goal.wants_line, yields=goal.awaits is not None)
+            self._lines.on(goal, yields=goal.awaits is not None)
         elif goal.wants_lines(self.step, owner) and not goal.is_rough:
             self._lines.on(yields=goal.awaits is not None)
         elif self._lines.is_on:

@@ -40,7 +40,6 @@ class Goal:
         self.is_last = bool(form.get("last"))
         self.is_rough = bool(form.get("rough"))
         self._places = [*(one for one in self.for_lines if one["kind"] == "place"), *awaits]
-        self._seen: dict[tuple[CodeType, int], bool] = {}
         self.is_all = bool(form.get("all"))
         self.pause_ns: int | None = form.get("pause_ns")
         self.met: list[list[Any]] = []
@@ -57,13 +56,22 @@ class Goal:
         """Return the condition that a step of ``owner`` meets, or None."""
         return next((one for one in self.for_steps if one.get("owner") in (None, owner)), None)
 
+    def wants_code(self, code: CodeType) -> bool:
+        """Whether some line of it is one where somebody wants to stop."""
+        for one in self._places:
+            # Most code is out of the question by its names alone.
+            if one.get("lines") is None:
+                if one["name"] in (code.co_name, code.co_qualname):
+                    return True
+            elif code.co_filename == one.get("path", code.co_filename) and any(
+                line in one["lines"] for _, _, line in code.co_lines()
+            ):
+                return True
+        return False
+
     def wants_line(self, code: CodeType, line: int) -> bool:
         """Whether a line is one where somebody wants to stop."""
-        found = self._seen.get((code, line))
-        if found is None:
-            found = any(is_place(one, code, line) for one in self._places)
-            self._seen[code, line] = found
-        return found
+        return any(is_place(one, code, line) for one in self._places)
 
     def wants_lines(self, step: int, owner: str) -> bool:
         """Whether the lines of this step must be seen."""

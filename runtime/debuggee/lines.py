@@ -19,8 +19,16 @@ from replay.runtime.divergence import is_installed
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import OUR_FOLDER
 
-Wanted = Callable[[CodeType, int], bool]
-"""Whether a line of some code is to be seen."""
+
+class Wanted(Protocol):
+    """Says which lines are to be seen."""
+
+    def wants_code(self, code: CodeType) -> bool:
+        """Whether there is one in some code."""
+
+    def wants_line(self, code: CodeType, line: int) -> bool:
+        """Whether it is one."""
+
 
 OnEvent = Callable[[FrameType, str, object], None]
 Parked = Callable[[], Iterable[FrameType]]
@@ -35,6 +43,9 @@ _YIELD: Final = dis.opmap["YIELD_VALUE"]
 _RESUME: Final = dis.opmap["RESUME"]
 _CODE_UNIT: Final = 2
 _AFTER_AWAIT: Final = 3
+
+_TOOLS: Final = 6
+"""So many tools there can be at once."""
 
 NOT_COUNTED: Final = 0
 COUNTED: Final = 1
@@ -83,6 +94,7 @@ class _Monitoring:
         self._on_event = on_event
         self._parked = parked
         monitoring = sys.monitoring  # type: ignore[attr-defined]
+        self._get_tool = monitoring.get_tool
         self._set_events = monitoring.set_events
         self._set_local_events = monitoring.set_local_events
         self._restart_events = monitoring.restart_events
@@ -94,12 +106,17 @@ class _Monitoring:
         self._line_event = events.LINE
         self._yield_event = events.PY_YIELD
         self._more = 0
+        self._enter_events = events.PY_START | events.PY_RESUME | events.PY_THROW
+        self._local: list[CodeType] = []
         self._disable = monitoring.DISABLE
         for event, function in (
             (events.LINE, self._line),
             (events.PY_RETURN, self._return),
             (events.RAISE, self._raise),
             (events.PY_YIELD, self._yield),
+            (events.PY_START, self._enter),
+            (events.PY_RESUME, self._enter),
+            (events.PY_THROW, self._enter_by_throw),
         ):
             monitoring.register_callback(self._tool, event, function)
 
@@ -107,26 +124,54 @@ class _Monitoring:
         """See the lines from now on."""
         more = self._yield_event if yields else 0
         if wanted != self._wanted or more != self._more:
-            self._wanted, self._more = wanted, more
-            self._restart_events()  # of lines that were of no interest
             self.off()
-        if not self.is_on:
-            self.is_on = True
-            self._set_events(self._tool, (self._events if wanted is None else self._line_event) | more)
-            # Code learns of it when a frame of it begins or is resumed; what has begun is told here.
-            for code in {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}:
-                self._set_local_events(self._tool, code, self._line_event)
-                self._set_local_events(self._tool, code, 0)
+            self._wanted, self._more = wanted, more
+        if self.is_on:
+            return
+        self.is_on = True
+        begun = {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}
+        if wanted is not None and self._is_alone():
+            # Only code that has such a line sees its lines: it is told when it is entered first.
+            self._restart_events()  # of code that had none of the lines wanted before
+            self._set_events(self._tool, self._enter_events)
+            for code in begun:
+                self._enter(code)
+            return
+        self._set_events(self._tool, (self._events if wanted is None else self._line_event) | more)
+        # Code learns of it when a frame of it begins or is resumed; what has begun is told here.
+        for code in begun:
+            self._set_local_events(self._tool, code, self._line_event)
+            self._set_local_events(self._tool, code, 0)
 
     def off(self) -> None:
         """See nothing."""
         if self.is_on:
             self.is_on = False
             self._set_events(self._tool, 0)
+            for code in self._local:
+                self._set_local_events(self._tool, code, 0)
+            self._local.clear()
+
+    def _is_alone(self) -> bool:
+        """Whether the program has no tool of its own, which would see that events are restarted."""
+        return not any(self._get_tool(tool) for tool in range(_TOOLS) if tool != self._tool)
+
+    def _enter(self, code: CodeType, *_: object) -> object:
+        """Let code that is entered, or goes on, see its lines if somebody wants one of them."""
+        wanted = self._wanted
+        if wanted is not None and wanted.wants_code(code):
+            self._local.append(code)
+            self._set_local_events(self._tool, code, self._line_event | self._more)
+        return self._disable
+
+    def _enter_by_throw(self, code: CodeType, *_: object) -> None:
+        self._enter(code)  # this event cannot be switched off for one code alone
 
     def _line(self, code: CodeType, line: int) -> object:
-        if not kinds[code] or (self._wanted is not None and not self._wanted(code, line)):
+        if not kinds[code]:
             return self._disable
+        if self._wanted is not None and not self._wanted.wants_line(code, line):
+            return None
         if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "line", None)
         return None
@@ -181,7 +226,9 @@ class _Tracing:
 
     def _call(self, frame: FrameType, event: str, value: Any) -> Any:
         code = frame.f_code
-        if not kinds[code] or (self._wanted is not None and not any_line(code, self._wanted)):
+        if self._wanted is not None and not self._wanted.wants_code(code):
+            return None
+        if not kinds[code]:
             return None
         return self._local
 
@@ -193,7 +240,7 @@ class _Tracing:
         wanted = self._wanted
         if event == "line":
             self._raised_in = None
-            if wanted is None or wanted(frame.f_code, frame.f_lineno):
+            if wanted is None or wanted.wants_line(frame.f_code, frame.f_lineno):
                 self._on_event(frame, "line", None)
         elif event == "exception":
             if not issubclass(value[0], _QUIET):
@@ -209,11 +256,6 @@ class _Tracing:
             elif wanted is None:
                 self._on_event(frame, "return", value)
         return self._local
-
-
-def any_line(code: CodeType, wanted: Wanted) -> bool:
-    """Whether some line of the code is wanted."""
-    return any(wanted(code, line) for _, _, line in code.co_lines() if line is not None)
 
 
 def yields(code: CodeType, offset: int) -> bool:
