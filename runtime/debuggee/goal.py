@@ -24,8 +24,10 @@ class Goal:
         step, line = form.get("at") or (NEVER, 0)
         self.step: int = step
         self.line: int = line
-        self.since: tuple[int, int] = tuple(form.get("since") or (-1, 0))
-        self.until: tuple[int, int] = tuple(form.get("until") or (NEVER, 0))
+        step, line = form.get("since") or (-1, 0)
+        self.since: tuple[int, int] = (step, line)
+        step, line = form.get("until") or (NEVER, 0)
+        self.until: tuple[int, int] = (step, line)
         stops = form.get("stops") or ()
         self.for_steps = [one for one in stops if one["kind"] == "step"]
         self.for_lines = [one for one in stops if one["kind"] in _LINES]

@@ -25,9 +25,11 @@ class Wanted(Protocol):
 
     def wants_code(self, code: CodeType) -> bool:
         """Whether there is one in some code."""
+        ...
 
     def wants_line(self, code: CodeType, line: int) -> bool:
         """Whether it is one."""
+        ...
 
 
 OnEvent = Callable[[FrameType, str, object], None]
@@ -197,7 +199,11 @@ class _Monitoring:
 
 
 class _Tracing:
-    """``sys.settrace``; of code that runs already, what is resumed is seen."""
+    """``sys.settrace``; of code that runs already, what is resumed is seen.
+
+    There is one trace function: while it is ours, that of the program is called by it, and what the program
+    asks of ``sys`` about its own is answered here.
+    """
 
     def __init__(self, on_event: OnEvent, parked: Parked) -> None:
         self.is_on = False
@@ -206,31 +212,60 @@ class _Tracing:
         self._wanted: Wanted | None = None
         self._yields = False
         self._raised_in: FrameType | None = None
+        self._theirs: Any = None
+        self._real = sys.settrace, sys.gettrace
+
+        def settrace(function: Any, /) -> None:
+            self._theirs = function
+
+        def gettrace() -> Any:
+            return self._theirs
+
+        self._asked = settrace, gettrace
+        self._hidden = [one.__code__ for one in self._asked]
 
     def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
         """See the lines from now on."""
         self._wanted, self._yields = wanted, yields
         if not self.is_on:
             self.is_on = True
-            sys.settrace(self._call)
+            self._theirs = self._real[1]()
+            self._real[0](self._call)
+            sys.settrace, sys.gettrace = self._asked
             for frame in _begun(self._parked()):  # for these nobody asks
-                if kinds[frame.f_code]:
-                    frame.f_trace = self._local
+                frame.f_trace = self._local_of(frame, frame.f_trace)
 
     def off(self) -> None:
         """See nothing."""
         if self.is_on:
             self.is_on = False
             self._raised_in = None
-            sys.settrace(None)
+            sys.settrace, sys.gettrace = self._real
+            self._real[0](self._theirs)
 
     def _call(self, frame: FrameType, event: str, value: Any) -> Any:
         code = frame.f_code
-        if self._wanted is not None and not self._wanted.wants_code(code):
+        if code in self._hidden:
             return None
-        if not kinds[code]:
-            return None
-        return self._local
+        theirs = None if self._theirs is None else self._theirs(frame, event, value)
+        # One that it was given before is still there, though the program may not trace any more.
+        found = frame.f_trace = self._local_of(frame, frame.f_trace if theirs is None else theirs)
+        return found
+
+    def _local_of(self, frame: FrameType, theirs: Any) -> Any:
+        """Return the trace function of a frame for which the program has ``theirs``, or (None) none."""
+        code = frame.f_code
+        is_ours = bool(kinds[code]) and (self._wanted is None or self._wanted.wants_code(code))
+        if isinstance(theirs, _Both):
+            theirs = theirs.theirs
+        if theirs is None or theirs == self._local:
+            return self._local if is_ours else None
+        return _Both(self, theirs, is_ours)
+
+    @property
+    def calls_theirs(self) -> bool:
+        """Whether the program still wants to trace."""
+        return (self._theirs if self.is_on else self._real[1]()) is not None
 
     def _local(self, frame: FrameType, event: str, value: Any) -> Any:
         if not self.is_on:
@@ -256,6 +291,25 @@ class _Tracing:
             elif wanted is None:
                 self._on_event(frame, "return", value)
         return self._local
+
+
+class _Both:
+    """The trace function of a frame that the program traces too."""
+
+    __slots__ = ("_is_ours", "_tracing", "theirs")
+
+    def __init__(self, tracing: _Tracing, theirs: Any, is_ours: bool) -> None:
+        self._tracing = tracing
+        self.theirs = theirs
+        self._is_ours = is_ours
+
+    def __call__(self, frame: FrameType, event: str, value: Any) -> Any:
+        if self._is_ours:
+            self._tracing._local(frame, event, value)
+        if self._tracing.calls_theirs:
+            found = self.theirs(frame, event, value)
+            self.theirs = self.theirs if found is None else found
+        return self
 
 
 def yields(code: CodeType, offset: int) -> bool:

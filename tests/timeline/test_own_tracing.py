@@ -90,13 +90,7 @@ print(seen)
             id="monitoring",
             marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="from 3.12 on"),
         ),
-        pytest.param(
-            TRACING,
-            id="settrace",
-            marks=pytest.mark.xfail(
-                sys.version_info < (3, 12), reason="on 3.11 there is one trace function", strict=True
-            ),
-        ),
+        pytest.param(TRACING, id="settrace"),
     ],
 )
 def test_stepping_through_it_changes_nothing(tmp_path: Path, program: str) -> None:
