@@ -22,8 +22,11 @@ A goal (all parts may be missing):
 * ``stops``: a list of conditions (`Stop conditions` below); the first one met stops.
 * ``last``: do not stop at what is met, but say at ``at`` which was met last, as ``met``.
 * ``all``: likewise, but say all of them, up to so many.
+* ``since``: a position; what was met up to there does not count. Where the run begins, if it is missing.
+* ``until``: a position; what is met from there on does not count.
 * ``rough``: count no lines, which is much faster: the position that is met is only right in its step. All
-  conditions must be of the kinds ``place``, ``step``, ``wake`` and ``cancel``.
+  conditions must be of the kinds ``place``, ``step``, ``await``, ``event``, ``cancel``, ``wake`` and
+  ``cancelled``.
 * ``signals``: stop also where the program is about to be told of a signal; that is after the step it says.
 * ``pause_ns``: stop at the first step after so much CPU time.
 
@@ -34,15 +37,28 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
   that is not deeper than ``depth``; only in the program's own code if ``own``; only of the ``events`` given.
 * ``place``: before a line of ``path`` that is one of ``lines``, or the first of a function called ``name``.
 * ``raise``: where an exception of a type called ``name`` (of any: None) is raised, though it may be caught.
-* ``watch``: after a line at which the value of the expression ``text`` changed, in the frame of ``function``
-  in ``path`` that ``owner`` runs. The expression is run in the debuggee itself: for one that is thrown away.
-  What is met is the place of the line, and texts: ``[step, line, owner, id, "watch", before, after]``.
+* ``await``: before a line of ``path`` that is one of ``lines``, or any of a function called ``name``, and at
+  which its frame then suspends the task.
+* ``event``: where an event of the recording is taken whose tag is one of ``tags``.
+* ``cancel``: where a task that has not ended, or that one whose number is ``task``, is cancelled.
+* ``watch``: where the value of the expression ``text`` changes: in ``module``; or in a frame of ``function``
+  in ``path`` that the owner ``of`` has, the one with ``before`` other ones outside of it. The expression is
+  run in the debuggee itself: for one that is thrown away.
 * ``wake``: where ``task`` (None: any; then its number is the ``id``) is put into the ready queue, having run
-  before; ``cancel``: where it is asked to cancel; ``made`` is the step in which it is made. The event loop
+  before; ``cancelled``: where it is asked to cancel; ``made`` is the step in which it is made. The event loop
   and the interpreter are changed for it: for a process that is thrown away. What is met has one more item,
   who did it: a ``Cause`` of ``replay.runtime.inspection.data``, or None if ``rough``.
 
-Those inside of steps may have a ``condition``, an expression; one that cannot be evaluated counts as true.
+``await``, ``event``, ``cancel`` and ``watch`` are noticed when they have happened. They are met at the place
+before: the last line of the program's own code, or the step, that had begun; ``owner`` is that place's.
+The debuggee stops where it is then; the place is in ``met``.
+
+What is met is ``[step, line, owner, id, event]``, and more: of a line its path, number and depth if all are
+wanted; of a ``watch``, the texts of the value before and after; of an ``event`` its tag;
+of ``cancel`` the task.
+
+Those at lines may have a ``condition``, an expression; one that cannot be evaluated counts as true. What
+could run code of the program is evaluated in a copy of the process, anything else where it stands.
 
 A ``stopped`` message has ``reason`` (``at``, ``met``, ``pause``, ``called``, ``end``, ``diverged`` or
 ``over``), ``position``, ``owner``, and where it stands: ``path``, ``lineno``, ``function``, ``event``

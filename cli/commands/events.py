@@ -142,7 +142,7 @@ def _is_until(event: Event, last: Place) -> bool:
 def _wanted(recording: Recording, task: str | None, kinds: list[str]) -> Wanted:
     """Return what says whether an event was asked for."""
     number = None if task is None else find_task(recording.tasks(), task).id
-    names = _kinds(recording, kinds) if kinds else None
+    names = kinds_of(recording, kinds) if kinds else None
     doors = recording.door_names
 
     def wanted(event: Event, owner: Owner) -> bool:
@@ -157,7 +157,7 @@ def _wanted(recording: Recording, task: str | None, kinds: list[str]) -> Wanted:
     return wanted
 
 
-def _kinds(recording: Recording, words: list[str]) -> frozenset[str]:
+def kinds_of(recording: Recording, words: list[str]) -> frozenset[str]:
     """Return the names of kinds and doors that these words mean.
 
     Raises:

@@ -57,10 +57,10 @@ def why_cancelled(state: State, task: Task) -> Result:
     assert here is not None
     name, style = state.style("name", label(state, task.id)), state.style
     born = task.spawned_at or Position(0)
-    cause = state.session.cause("cancel", task, born, here) if born < here else None
+    cause = state.session.cause("cancelled", task, born, here) if born < here else None
     is_later = cause is None
     if cause is None and here < state.end:
-        cause = state.session.cause("cancel", task, max(here, born), state.end)
+        cause = state.session.cause("cancelled", task, max(here, born), state.end)
     data: dict[str, Any] = {"task": f"T{task.id}", "pos": None, "later": is_later, "cause": None}
     if cause is None:
         lines = [f"{name} is never asked to cancel in this recording"]

@@ -25,6 +25,7 @@ class Result:
       error: why it failed; None if it did not.
       diverged: the replay stopped here, because it is not the recorded run.
       quits: the session is to end.
+      then: lines to run after it.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -32,6 +33,7 @@ class Result:
     error: ReplayError | None = None
     diverged: bool = False
     quits: bool = False
+    then: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -66,6 +66,32 @@ goes on, and `next` says what ran meanwhile. To see what the others do:
   + and -       step by scheduler step
   timeline      who ran when""",
     ),
+    "stops": (
+        "where to stop, and what to do there",
+        """\
+`continue` goes on to the next stop, `reverse-continue` back to the last one: to the same places.
+
+  break FILE:LINE      before a line; LINE, of this file; . is this line
+  break FUNCTION       before the first line of a function, `async def` too
+  break await:PLACE    before an await in a line or function, if it then suspends its task
+  break task:NAME      before each step of a task
+  break event:KIND     where an event of the recording is answered: `event:socket`, `event:signal`; the
+                       line whose code asked for it, or the step. `events` shows the kinds
+  break exc:TYPE       where an exception is raised, though it may be caught
+  break cancel         where somebody cancels a task that has not ended; `cancel:NAME`, this one. Where it
+                       then arrives is `exc:CancelledError`
+  watch EXPR           before the line, or the step, that changes the value of an expression: of a global name
+                       whoever changes it; of a local one in this frame, and in later calls by this task
+  last EXPR            back to the last change, at once
+
+`PLACE, if EXPR` stops only where that is true. `tbreak` stops once. `breakpoints` lists them with their
+numbers, for `clear`, `disable`, `enable`, `condition`, `ignore` and `commands`.
+
+  commands 1           the lines that follow, up to `end`, are run where stop 1 is met
+  p balance            (`commands 1 CMD` is one command). If they go on to another stop, its commands
+  continue             are run instead of what is left of these.
+  end""",
+    ),
     "output": (
         "searching, shortening and keeping what a command prints",
         """\

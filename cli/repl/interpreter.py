@@ -13,6 +13,7 @@ from replay.cli.repl.mistakes import mistake
 from replay.cli.repl.parsing import Line, filtered, parse, write_to
 from replay.cli.repl.settings import script_lines, source_path
 from replay.cli.repl.state import State
+from replay.cli.repl.stops import collected
 from replay.cli.repl.table import names
 from replay.cli.repl.tasking import rows, task_named
 from replay.cli.repl.waits import label
@@ -42,6 +43,8 @@ class Interpreter:
         self.has_quit = False
         self._emit = emit
         self._depth = 0
+        self._then: tuple[str, ...] = ()
+        self._runs_commands = False
 
     def run(self, line: str) -> bool:
         """Run one line; return whether all went well. An empty line, or a comment, does nothing."""
@@ -50,14 +53,38 @@ class Interpreter:
             return True
         if self._depth == 0:
             self.state.lines.append(line)
+        if self.state.collecting is not None:
+            result = collected(self.state, line)
+            if result is not None:
+                self._done(line, result)
+            return True
         if self._depth >= MAX_DEPTH:
             self._done(line, Result(error=UsageError("scripts and aliases run each other in a circle")))
             return False
         self._depth += 1
         try:
-            return self._run(line)
+            is_fine = self._run(line)
+            return self._run_commands() and is_fine
         finally:
             self._depth -= 1
+
+    def _run_commands(self) -> bool:
+        """Run the commands of the stop that was met; if they go on to another, its commands instead."""
+        if self._runs_commands:
+            return True
+        self._runs_commands = True
+        try:
+            while self._then:
+                lines, self._then = self._then, ()
+                for line in lines:
+                    if self.has_quit or not self.run(line):
+                        return not self._then and self.has_quit
+                    if self._then:
+                        break
+            return True
+        finally:
+            self._runs_commands = False
+            self._then = ()
 
     def again(self) -> bool:
         """Do the last motion again: what an empty line means to somebody at a terminal."""
@@ -173,6 +200,8 @@ class Interpreter:
         elif not result.ok and self.exit_code == ExitCode.FINE:
             self.exit_code = ExitCode.FAILED
         self.has_quit = self.has_quit or result.quits
+        if result.ok:
+            self._then = result.then or self._then
         self._emit(line, result)
 
 

@@ -105,7 +105,12 @@ def _save(state: State, text: str) -> Result:
     words = _one_word(text, "save")
     lines = [f"bookmark {name} {position}" for name, position in state.bookmarks.items()]
     made = {"bookmark", "bm", "checkpoint", "save", "quit", "q", "exit"}
-    lines += [line for line in state.lines if line.split(" ")[0] not in made]
+    is_inside = False  # of the commands of a stop
+    for line in state.lines:
+        words_of = line.split()
+        if is_inside or words_of[0] not in made:
+            lines.append(line)
+        is_inside = line != "end" if is_inside else words_of[0] == "commands" and len(words_of) == 2
     body = "\n".join([f"# commands of `replay debug {os.path.basename(state.session.path)}`", *lines]) + "\n"
     try:
         with open(os.path.expanduser(words), "w", encoding="utf-8") as file:

@@ -23,6 +23,8 @@ def owner_label(state: State, owner: str) -> str:
 
 def prompt_text(state: State) -> str:
     """Return the prompt."""
+    if state.collecting is not None:
+        return f"(commands {state.collecting[0]}, `end` ends them) "
     stop = state.stop
     if stop is None:
         return "(replay file) "

@@ -54,6 +54,7 @@ class State:
       past: where one was before, the last one last.
       future: where one was before `back`.
       breakpoints: where to stop, by number.
+      collecting: the stop whose commands are being given, and those so far.
       displays: expressions that are shown at each stop, with what each was last.
       aliases: other names for commands.
       lines: what was typed.
@@ -72,6 +73,7 @@ class State:
     past: list[Position] = field(default_factory=list)
     future: list[Position] = field(default_factory=list)
     breakpoints: dict[int, Breakpoint] = field(default_factory=dict)
+    collecting: tuple[int, list[str]] | None = None
     displays: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)

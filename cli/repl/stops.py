@@ -1,4 +1,7 @@
-"""Commands about where to stop: breakpoints, and going on until one is met, forwards or backwards."""
+"""Commands about where to stop, and going on until that is met, forwards or backwards.
+
+Breakpoints and watched expressions are one list, and share what switches, forgets and counts them.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,24 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from replay.cli.commands.events import kinds_of
 from replay.cli.repl.command import Group, Result, count_of, no_more
 from replay.cli.repl.looking import frame_index, frames_of
 from replay.cli.repl.moving import arrived, moved
+from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
-from replay.cli.text import counted, printable
+from replay.cli.text import counted, printable, shorten
 from replay.errors import UsageError
 from replay.positions import Position
+from replay.recording.describe import event_name
+from replay.recording.events import Kind
 from replay.recording.recording import find_task
 from replay.timeline.debuggee import Stop
 
+PLACES: Final = "FILE:LINE, FUNCTION, task:NAME, await:PLACE, event:KIND, exc:TYPE, cancel[:NAME]"
 _STOPS: Final = "stops"
+_AT: Final = {"place": "", "await": "an await that suspends, of "}
+_MAX_VALUE: Final = 80
 _row: Final = Group(_STOPS).row
 _CONDITION: Final = re.compile(r"\s*(?:,\s*(?:if\b)?|\bif\b)\s*(.+)\Z")
 _FUNCTION: Final = re.compile(r"[A-Za-z_][\w.<>]*\Z")
@@ -34,6 +44,7 @@ class Breakpoint:
       condition: an expression that must be true.
       ignore_count: so often it is passed, still.
       hits_count: so often it was met.
+      commands: what is run where it is met.
     """
 
     number: int
@@ -44,6 +55,7 @@ class Breakpoint:
     is_temporary: bool = False
     ignore_count: int = 0
     hits_count: int = 0
+    commands: tuple[str, ...] = ()
 
     def as_goal(self) -> dict[str, Any]:
         """Return it as the replay takes it."""
@@ -55,12 +67,19 @@ class Breakpoint:
 
 
 def goal_of(state: State, text: str) -> dict[str, Any]:
-    """Return the stop condition that a text names: ``FILE:LINE``, ``LINE``, a function, ``task:``, ``exc:``.
+    """Return the stop condition that a text names: see `PLACES`.
 
     Raises:
       UsageError: it names nothing.
     """
     kind, colon, name = text.partition(":")
+    if kind == "cancel" and (name.strip() or not colon):
+        more = {"task": find_task(state.session.tasks(), name.strip()).id} if colon else {}
+        return {"kind": "cancel", **more}
+    if colon and kind == "event":
+        return _event_goal(state, name)
+    if colon and kind == "await":
+        return _await_goal(state, goal_of(state, name.strip()))
     if colon and kind == "task":
         return {"kind": "step", "owner": f"T{find_task(state.session.tasks(), name.strip()).id}"}
     if colon and kind == "exc":
@@ -75,16 +94,65 @@ def goal_of(state: State, text: str) -> dict[str, Any]:
         return {"kind": "place", "path": path, "lines": [_line_with_code(state, path, int(number))]}
     if not colon and _FUNCTION.match(text):
         return {"kind": "place", "name": _function(state, text)}
+    raise UsageError(f"not a place to stop at: {text!r:.60}", hint=PLACES)
+
+
+def _event_goal(state: State, text: str) -> dict[str, Any]:
+    recording = state.session.recording
+    names = kinds_of(recording, [text])
+    if "step" in names:
+        raise UsageError("a step is no event to stop at", hint="`break task:NAME`, `tcont`, `+`")
+    tags = {tag for tag, name in recording.door_names.items() if name in names}
+    tags |= {kind.value for kind in Kind if kind.name.lower() in names}
+    return {"kind": "event", "tags": sorted(tags)}
+
+
+def _await_goal(state: State, place: dict[str, Any]) -> dict[str, Any]:
+    if place["kind"] != "place":
+        raise UsageError("`await:` takes a line or a function", hint="await:FILE:LINE, await:FUNCTION")
+    if "name" in place:
+        return {"kind": "await", "name": place["name"]}
+    path, (number,) = place["path"], place["lines"]
+    return {"kind": "await", "path": path, "lines": _lines_of_await(state, path, number)}
+
+
+def _lines_of_await(state: State, path: str, number: int) -> list[int]:
+    """Return the lines of the statement (or its head) around a line, which must have an await.
+
+    Raises:
+      UsageError: there is no await.
+    """
+    try:
+        tree = ast.parse("\n".join(state.sources.lines(path)))
+    except (SyntaxError, ValueError):
+        return [number]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.stmt):
+            continue
+        body = getattr(node, "body", None)
+        last = max(body[0].lineno - 1, node.lineno) if body else node.end_lineno or node.lineno
+        if node.lineno <= number <= last and _has_await(node):
+            return list(range(node.lineno, last + 1))
     raise UsageError(
-        f"not a place to stop at: {text!r:.60}", hint="FILE:LINE, LINE, FUNCTION, task:NAME, exc:TYPE"
+        f"{state.sources.short(path)}:{number} has no await", hint="`break FILE:LINE` is any line"
     )
+
+
+def _has_await(node: ast.AST) -> bool:
+    """Whether a statement waits for something: itself, not in its body."""
+    if isinstance(node, (ast.AsyncFor, ast.AsyncWith, ast.Await)):
+        return True
+    if isinstance(node, ast.comprehension) and node.is_async:
+        return True
+    inner = (child for child in ast.iter_child_nodes(node) if not isinstance(child, (ast.stmt, ast.Lambda)))
+    return any(map(_has_await, inner))
 
 
 def _place_of_frame(state: State) -> dict[str, Any]:
     frames = dict(frames_of(state)) if state.can_replay else {}
     frame = frames.get(frame_index(state))
     if frame is None:
-        raise UsageError("there is no line here to stop at", hint="FILE:LINE, FUNCTION, task:NAME, exc:TYPE")
+        raise UsageError("there is no line here to stop at", hint=PLACES)
     return {"kind": "place", "path": frame["path"], "lines": [frame["lineno"]]}
 
 
@@ -132,21 +200,36 @@ def _function(state: State, name: str) -> str:
     near = get_close_matches(name, sorted(found), n=1)
     raise UsageError(
         f"the program has no function called {name}",
-        hint=f"did you mean `{near[0]}`?" if near else "FILE:LINE, FUNCTION, task:NAME, exc:TYPE",
+        hint=f"did you mean `{near[0]}`?" if near else PLACES,
     )
 
 
 def goal_text(state: State, goal: dict[str, Any]) -> str:
     """Return a stop condition in words."""
     match goal:
-        case {"kind": "place", "path": str(path), "lines": [line, *_]}:
-            return f"{printable(state.sources.short(path))}:{line}"
-        case {"kind": "place", "name": name}:
-            return f"{printable(name)}()"
+        case {"kind": "place" | "await" as kind, "path": str(path), "lines": [line, *_]}:
+            return f"{_AT[kind]}{printable(state.sources.short(path))}:{line}"
+        case {"kind": "place" | "await" as kind, "name": name}:
+            return f"{_AT[kind]}{printable(name)}()"
+        case {"kind": "event", "tags": tags}:
+            return f"where {_event_names(state, tags)} is answered"
+        case {"kind": "cancel", "task": number}:
+            return f"where task {printable(state.owner_name(f'T{number}'))} is cancelled"
+        case {"kind": "cancel"}:
+            return "where a task is cancelled"
+        case {"kind": "watch", "of": owner, "function": function}:
+            return f"{printable(goal['text'])}  in {printable(function)}() of {owner_label(state, owner)}"
+        case {"kind": "watch"}:
+            return printable(goal["text"])
         case {"kind": "step", "owner": owner}:
             return f"steps of task {printable(state.owner_name(owner))}"
         case _:
             return f"where {printable(str(goal.get('name')))} is raised"
+
+
+def _event_names(state: State, tags: list[int]) -> str:
+    names = [event_name(-tag, state.session.recording.door_names) for tag in tags]
+    return ", ".join(names[:3]) + (f" or {len(names) - 3} others" if len(names) > 3 else "")
 
 
 # -- breakpoints ---------------------------------------------------------------------------------
@@ -161,17 +244,31 @@ def _break(state: State, text: str, *, is_temporary: bool = False) -> Result:
     if condition is not None:
         _check_expression(condition)
     goal = goal_of(state, where)
-    if condition is not None and goal["kind"] == "step":
-        raise UsageError("a stop before a step can have no condition: no frame is there yet")
+    if condition is not None:
+        _check_conditional(goal)
+    return _added(state, where, goal, condition, is_temporary=is_temporary)
+
+
+def _added(
+    state: State, text: str, goal: dict[str, Any], condition: str | None = None, *, is_temporary: bool = False
+) -> Result:
     number = max(state.breakpoints, default=0) + 1
-    found_one = Breakpoint(number, where, goal, condition, is_temporary=is_temporary)
-    state.breakpoints[number] = found_one
-    return Result([_line(state, found_one)], _json(state, found_one))
+    one = Breakpoint(number, text, goal, condition, is_temporary=is_temporary)
+    state.breakpoints[number] = one
+    return Result([_line(state, one)], _json(state, one))
+
+
+def _watch(state: State, text: str) -> Result:
+    if not text:
+        every = [one for one in state.breakpoints.values() if one.goal["kind"] == "watch"]
+        lines = [_line(state, one) for one in every]
+        return Result(lines or ["nothing is watched"], [_json(state, one) for one in every])
+    return _added(state, text, state.session.watch(text, frame_index(state), task=state.task))
 
 
 def _tbreak(state: State, text: str) -> Result:
     if not text:
-        raise UsageError("`tbreak` takes a place", hint="FILE:LINE, FUNCTION, task:NAME, exc:TYPE")
+        raise UsageError("`tbreak` takes a place", hint=PLACES)
     return _break(state, text, is_temporary=True)
 
 
@@ -182,8 +279,16 @@ def _check_expression(text: str) -> None:
         raise UsageError(f"a condition is an expression: {text!r:.60}") from None
 
 
+def _check_conditional(goal: dict[str, Any]) -> None:
+    if goal["kind"] == "step":
+        raise UsageError("a stop before a step can have no condition: no frame is there yet")
+    if goal["kind"] not in ("place", "await", "raise"):
+        raise UsageError("only what stops at a certain line can have a condition", hint="`help commands`")
+
+
 def _line(state: State, one: Breakpoint) -> str:
-    parts = [f"{'tbreak' if one.is_temporary else 'break'} {one.number}: {goal_text(state, one.goal)}"]
+    what = "watch" if one.goal["kind"] == "watch" else "tbreak" if one.is_temporary else "break"
+    parts = [f"{what} {one.number}: {goal_text(state, one.goal)}"]
     if one.condition is not None:
         parts.append(f"if {printable(one.condition)}")
     if not one.is_enabled:
@@ -192,6 +297,8 @@ def _line(state: State, one: Breakpoint) -> str:
         parts.append(f"(passes {counted(one.ignore_count, 'more time')})")
     if one.hits_count:
         parts.append(f"met {counted(one.hits_count, 'time')}")
+    if one.commands:
+        parts.append(f"runs {printable('; '.join(one.commands))}")
     return "  ".join(parts)
 
 
@@ -204,6 +311,7 @@ def _json(state: State, one: Breakpoint) -> dict[str, object]:
         "temporary": one.is_temporary,
         "ignore": one.ignore_count,
         "hits": one.hits_count,
+        "commands": list(one.commands),
     }
 
 
@@ -257,8 +365,7 @@ def _condition(state: State, text: str) -> Result:
     (one,) = _chosen(state, word)
     if condition.strip():
         _check_expression(condition.strip())
-        if one.goal["kind"] == "step":
-            raise UsageError("a stop before a step can have no condition: no frame is there yet")
+        _check_conditional(one.goal)
     one.condition = condition.strip() or None
     return Result([_line(state, one)], _json(state, one))
 
@@ -269,6 +376,33 @@ def _ignore(state: State, text: str) -> Result:
         raise UsageError("`ignore` takes a breakpoint", hint="`ignore 1 5` passes it five times")
     (one,) = _chosen(state, word)
     one.ignore_count = 0 if count.strip() == "0" else count_of(count.strip(), "ignore")
+    return Result([_line(state, one)], _json(state, one))
+
+
+def _commands(state: State, text: str) -> Result:
+    word, _, command = text.partition(" ")
+    if not word:
+        raise UsageError(
+            "`commands` takes a breakpoint", hint="`commands 1`, lines, `end`; `commands 1 where`"
+        )
+    (one,) = _chosen(state, word)
+    if command.strip():
+        one.commands = (command.strip(),)
+        return Result([_line(state, one)], _json(state, one))
+    state.collecting = (one.number, [])
+    return Result()
+
+
+def collected(state: State, line: str) -> Result | None:
+    """Take a line that belongs to the commands of a stop; return what comes of it if it is the last."""
+    assert state.collecting is not None
+    number, lines = state.collecting
+    if line != "end":
+        lines.append(line)
+        return None
+    state.collecting = None
+    one = state.breakpoints[number]
+    one.commands = tuple(lines)
     return Result([_line(state, one)], _json(state, one))
 
 
@@ -320,12 +454,30 @@ def _go_on(state: State, more: list[dict[str, Any]], *, is_backward: bool) -> Re
             del state.breakpoints[met.number]
         break
     result = arrived(state, before)
-    if met is not None:
-        state.reason = f"breakpoint {met.number}"
-        result.lines[0] += state.style("marker", f"  breakpoint {met.number}")
+    if met is not None and found is not None:
+        what = _met_text(state, met, found)
+        state.reason = what
+        result.lines[0] += state.style("marker", f"  {what}")
+        result.then = met.commands
     if isinstance(result.data, dict):
         result.data["breakpoint"] = None if met is None else met.number
+        if met is not None and found is not None and met.goal["kind"] == "watch":
+            result.data["before"], result.data["after"] = found.met[0][5:7]
     return result
+
+
+def _met_text(state: State, one: Breakpoint, stop: Stop) -> str:
+    """Return which stop was met, and how, in a few words."""
+    match stop.met[0][4:] if stop.met else []:
+        case ["watch", before, after]:
+            before, after = (shorten(printable(text), _MAX_VALUE) for text in (before, after))
+            return f"watch {one.number}  {printable(one.text)}: {before} -> {after}"
+        case ["cancel", number]:
+            return f"breakpoint {one.number}  cancels task {printable(state.owner_name(f'T{number}'))}"
+        case ["event", tag]:
+            return f"breakpoint {one.number}  {_event_names(state, [tag])}"
+        case _:
+            return f"breakpoint {one.number}"
 
 
 _MOTIONS: Final = (
@@ -366,9 +518,9 @@ COMMANDS: Final = (
     _row(
         "break",
         "break [PLACE[, if EXPR]]",
-        "Stop at FILE:LINE, LINE, . (this line), FUNCTION, task:NAME or exc:TYPE; alone: list them",
+        "Stop at FILE:LINE, LINE, . (this line), FUNCTION, or what `help stops` lists; alone: list them",
         ("break task:1", "b exc:ValueError, if True"),
-        ("tbreak", "continue", "condition", "clear"),
+        ("tbreak", "watch", "continue", "condition", "commands", "clear"),
         _break,
         ("b", "breakpoints"),
         "place",
@@ -383,10 +535,33 @@ COMMANDS: Final = (
         (),
         "place",
     ),
+    replace(
+        _row(
+            "watch",
+            "watch [EXPR]",
+            "Stop in front of what changes the value of an expression, in this frame; alone: list them",
+            ("watch", "watch __name__"),
+            ("last", "break", "continue", "reverse-continue"),
+            _watch,
+            (),
+            "expression",
+        ),
+        needs_replay=True,
+    ),
+    _row(
+        "commands",
+        "commands N [CMD]",
+        "Run a command where a stop is met; alone: the lines that follow, up to `end`",
+        ("commands 1 where", "commands 1 continue"),
+        ("break", "watch"),
+        _commands,
+        (),
+        "command",
+    ),
     _row(
         "clear",
         "clear [N ...]",
-        "Forget breakpoints; alone: all of them",
+        "Forget breakpoints and watches; alone: all of them",
         ("clear 1", "cl"),
         ("break", "disable"),
         _clear,

@@ -226,7 +226,7 @@ class Session:
             self.timeline.goto(START)
             return None
         stop = self.timeline.goto(Position(found[0], found[1]))
-        return replace(stop, reason="met", id=found[3])
+        return replace(stop, reason="met", id=found[3], met=[found])
 
     def last(self, text: str, frame: int = 0, *, task: int | None = None) -> Change | None:
         """Go back to the line that changed the value of an expression last, in a frame as seen from here.
@@ -234,7 +234,7 @@ class Session:
         Raises:
           UsageError: it is no expression.
         """
-        goal, here = {"stops": [self._watch(text, frame, task)]}, self.timeline.position
+        goal, here = {"stops": [self.watch(text, frame, task=task)]}, self.timeline.position
         found = self.timeline.last_before(here, goal)
         if found is None:
             return None
@@ -242,7 +242,7 @@ class Session:
         return Change(stop, found[2], found[5], found[6])
 
     def cause(self, kind: str, task: Task, first: Position, end: Position) -> Cause | None:
-        """Return who last woke a task (``wake``), or asked it to cancel (``cancel``), in a part of the run.
+        """Return who last woke a task (``wake``) or asked it to cancel (``cancelled``) in a part of the run.
 
         We do not move. A task that is new was woken by nobody.
         """
@@ -285,23 +285,20 @@ class Session:
             self._origins[stream] = origin_ns
         return self._origins[stream]
 
-    def _watch(self, text: str, frame: int, task: int | None) -> dict[str, Any]:
+    def watch(self, text: str, frame: int = 0, *, task: int | None = None) -> dict[str, Any]:
+        """Return the stop that is met where the value of an expression changes, in a frame as seen from here.
+
+        Raises:
+          UsageError: it is no expression, or there is no frame.
+        """
         try:
             compile(text, "<debugger>", "eval")
         except (SyntaxError, ValueError) as problem:
             raise UsageError(f"{text!r} is no expression: {problem.args[0]}") from None
-        frames = self.stack(task)
-        if not 0 <= frame < len(frames):
+        scope = self._ask("scope", text=text, frame=frame, task=task)
+        if scope.get("module") is None and "function" not in scope:
             raise UsageError("there is no frame here to look from", hint="`goto` a line of the program first")
-        at = frames[frame]
-        owner = self.stop.owner if task is None else f"T{task}"
-        return {
-            "kind": "watch",
-            "text": text,
-            "owner": owner,
-            "function": at["function"],
-            "path": at["path"],
-        }
+        return {"kind": "watch", "text": text, **scope}
 
     def failure(self) -> Failure | None:
         """Return where the run failed, if it did: where the exception that ended it was raised."""

@@ -32,7 +32,7 @@ PATIENCE_S: Final = 1.0
 MOST_VISITED: Final = 8
 """Steps where one has just been looking backwards have checkpoints too: so many of the last ones."""
 
-_IN_LINES: Final = {"place", "wake", "cancel"}
+_ROUGH: Final = {"place", "step", "await", "event", "cancel", "wake", "cancelled"}
 """Conditions whose step can be found without counting lines."""
 
 START: Final = Position(0)
@@ -108,21 +108,42 @@ class Timeline:
 
     def forward(self, goal: dict[str, Any]) -> Stop:
         """Run on until ``goal`` is met; see ``replay.protocol``."""
+        is_late = _is_late(goal)
         if not _can_be_rough(goal):
-            return self._run(goal)
-        before = self.here
-        self.here = before.fork()
-        rough = self._run({**goal, "rough": True})
-        if rough.reason != "met" or rough.event == "step":
-            before.kill()
-            return rough
-        # Now it is known in which step; there the lines are counted.
-        step = rough.position.step
-        self.here.kill()
-        self.here = before
-        if step > before.stop.position.step:
-            self.goto(Position(step))
-        return self._run(goal)
+            return self._search(goal, self.position) if is_late else self._run(goal)
+        since = self.position
+        while True:
+            before = self.here
+            self.here = before.fork()
+            rough = self._run({**goal, "rough": True})
+            if rough.reason != "met" or rough.met[-1][4] == "step":
+                before.kill()
+                return rough
+            # Now it is known in which step; there the lines are counted.
+            step = rough.met[-1][0]
+            self.here.kill()
+            self.here = before
+            if step > self.position.step:
+                self.goto(Position(step))
+            stop = self._search(goal, since, Position(step + 1)) if is_late else self._run(goal)
+            if stop.reason != "at":
+                return stop
+            since = Position(step, _END.step)  # what is noticed of the next step may be just before it
+
+    def _search(self, goal: dict[str, Any], since: Position, end: Position | None = None) -> Stop:
+        """Look in a copy for what is met next after ``since``, and go there; if nothing is, go to ``end``."""
+        goal = {**goal, "since": [since.step, since.line]}
+        runner = self.here.fork()
+        try:
+            # Not just to the end: a step that begins there may be what is met.
+            stop = runner.run(goal if end is None else {**goal, "at": [end.step, 1]})
+        finally:
+            runner.kill()
+        found = min((one for one in stop.met if _place(one) > since), key=_place, default=None)
+        if found is not None:
+            stop = self.goto(_place(found))
+            return replace(stop, reason="met", id=found[3], met=[found])
+        return self._run({}) if end is None else self.goto(end)
 
     def look_forward(self, goal: dict[str, Any]) -> Stop | None:
         """Run on until a condition of ``goal`` is met; None, and we stay here, if none is."""
@@ -146,11 +167,12 @@ class Timeline:
         It is looked for backwards, from checkpoint to checkpoint.
         """
         end = position
+        best: list[Any] | None = None
         if first > START:
             self._visit(first)
         is_rough = _can_be_rough(goal)
         while end > first:
-            start = self._checkpoint_before(end)
+            start = self._start_before(end, goal)
             if is_rough and start.stop.position.step < end.step:
                 if end.line:  # lines of its own step have to be counted
                     step = end.step
@@ -163,13 +185,14 @@ class Timeline:
                     step = steps[-1][0]
                     end = Position(step + 1)
                 self._visit(Position(step))
-                start = self._checkpoint_before(end)
+                start = self._start_before(end, goal)
             found = self._met(start, {**goal, "last": True}, end) or self._met_at(start, goal)
-            found = [one for one in found if Position(one[0], one[1]) >= first]
-            if found:
-                return found[-1]
+            found = [one for one in found if _place(one) >= first]
+            best = max([*found, *([best] if best else [])], key=_place, default=None)
             end = start.stop.position
-        return None
+            if best is not None and _place(best) >= end:  # what is noticed late may have been before
+                return best
+        return best
 
     def _met_at(self, start: Debuggee, goal: dict[str, Any]) -> list[list[Any]]:
         """Return what of ``goal`` is met just where a checkpoint stands: it does not come there any more."""
@@ -181,7 +204,7 @@ class Timeline:
             found = self._met(
                 self._checkpoint_before(here), goal | {"last": True}, Position(here.step, here.line + 1)
             )
-            return [one for one in found if Position(one[0], one[1]) == here]
+            return [one for one in found if _place(one) == here]
         return [
             [here.step, 0, stop.owner, one.get("id"), "step"]
             for one in goal.get("stops", ())
@@ -190,9 +213,9 @@ class Timeline:
 
     def all_between(self, first: Position, last: Position, goal: dict[str, Any]) -> list[list[Any]]:
         """Return all that is met of ``goal`` from ``first`` to before ``last``; we do not move."""
-        start = self._checkpoint_before(Position(first.step, first.line + 1))
+        start = self._start_before(Position(first.step, first.line + 1), goal)
         found = self._met(start, {**goal, "all": True}, last)
-        return [one for one in found if Position(one[0], one[1]) >= first]
+        return [one for one in found if _place(one) >= first]
 
     def ask_at(self, position: Position, name: str, **more: Any) -> Any:
         """Return the answer to a question at another place; we do not move."""
@@ -225,12 +248,21 @@ class Timeline:
             self._checkpoints.pop(self._visited.pop(0)).kill()
 
     def _met(self, start: Debuggee, goal: dict[str, Any], end: Position) -> list[list[Any]]:
+        # What was before an await is known when it suspends: at the end of the step, at the latest.
+        last = Position(end.step + 1) if end.line and _has_awaits(goal) else end
         runner = start.fork()
         try:
-            stop = runner.run({**goal, "at": [end.step, end.line]})
+            stop = runner.run({**goal, "at": [last.step, last.line], "until": [end.step, end.line]})
         finally:
             runner.kill()
-        return [one for one in stop.met if Position(one[0], one[1]) < end]
+        return sorted(stop.met, key=_place)
+
+    def _start_before(self, end: Position, goal: dict[str, Any]) -> Debuggee:
+        """Return the checkpoint from which to look for what was met before ``end``."""
+        found = self._checkpoint_before(end)
+        while found.stop.position.line and _has_awaits(goal):  # whose place is in the same step
+            found = self._checkpoint_before(found.stop.position)
+        return found
 
     def _checkpoint_before(self, position: Position) -> Debuggee:
         """Return the last checkpoint before ``position``, and not at it."""
@@ -295,5 +327,22 @@ class Timeline:
 
 def _can_be_rough(goal: dict[str, Any]) -> bool:
     """Whether the step in which something is met can be found without counting lines."""
-    kinds = {one["kind"] for one in goal.get("stops", ())}
-    return bool(kinds & _IN_LINES) and kinds <= {"step", *_IN_LINES}
+    kinds = _kinds(goal)
+    return bool(kinds - {"step"}) and kinds <= _ROUGH
+
+
+def _is_late(goal: dict[str, Any]) -> bool:
+    """Whether something of it is noticed only when its place has passed."""
+    return bool(_kinds(goal) & {"await", "cancel", "event", "watch"})
+
+
+def _has_awaits(goal: dict[str, Any]) -> bool:
+    return "await" in _kinds(goal)
+
+
+def _kinds(goal: dict[str, Any]) -> set[str]:
+    return {one["kind"] for one in goal.get("stops", ())}
+
+
+def _place(met: list[Any]) -> Position:
+    return Position(met[0], met[1])

@@ -6,6 +6,8 @@ Frames are counted from the innermost, which is 0.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
@@ -83,6 +85,33 @@ def _evaluate(control: Control, request: Message) -> dict[str, Any]:
 def _holds(control: Control, request: Message) -> dict[str, Any]:
     found = _evaluate(control, {"text": f"bool({request['text']}\n)"})
     return {"holds": found.get("error") is not None or found.get("text") == "True"}
+
+
+def _scope(control: Control, request: Message) -> dict[str, Any]:
+    """Say in which frame an expression is to be watched; or in which module, if it has no local names."""
+    number = request.get("task")
+    owner = control.here if number is None else f"T{number}"
+    with ProgramInspector() as inspector:
+        frames = _frames(control, request, inspector)
+    at = int(request.get("frame") or 0)
+    if not 0 <= at < len(frames):
+        return {"module": None if frames or owner != "main" else "__main__"}
+    frame = frames[at]
+    code = frame.f_code
+    names = {node.id for node in ast.walk(ast.parse(request["text"])) if isinstance(node, ast.Name)}
+    local = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
+    if not code.co_flags & inspect.CO_OPTIMIZED and frame.f_locals is not frame.f_globals:
+        local.update(frame.f_locals)
+    module = frame.f_globals.get("__name__")
+    if not names & local and vars(sys.modules.get(str(module), ast)) is frame.f_globals:
+        return {"module": module}
+    alike = [one for one in control.frames_of(owner) if one.f_code is code]
+    return {
+        "of": owner,
+        "function": code.co_qualname,
+        "path": code.co_filename,
+        "before": len(alike) - 1 - alike.index(frame),
+    }
 
 
 def _locals(control: Control, request: Message) -> dict[str, Any]:
@@ -211,6 +240,7 @@ ANSWERS: Final[dict[str, Answer]] = {
     "holds": _in_copy(_holds, TIMEOUT_S),
     "inspect": _in_copy(_inspect),
     "locals": _in_copy(_locals, TIMEOUT_S),
+    "scope": _in_copy(_scope),
     "stack": _in_copy(_stack),
     "value": _in_copy(_value, TIMEOUT_S),
 }

@@ -26,7 +26,7 @@ from replay.runtime.worlds.recorded import RecordedWorld
 if TYPE_CHECKING:
     from replay.runtime.debuggee.control import Control
 
-CAUSES: Final = ("wake", "cancel")
+CAUSES: Final = ("wake", "cancelled")
 """The kinds of conditions that are looked for here."""
 
 MOST_FRAMES: Final = 100
@@ -47,7 +47,7 @@ class Causes:
     def __init__(self, wanted: list[Mapping[str, Any]]) -> None:
         self.wanted = wanted
         self._woken = {one.get("task"): one for one in wanted if one["kind"] == "wake"}
-        self._cancelled = {one["task"]: one for one in wanted if one["kind"] == "cancel"}
+        self._cancelled = {one["task"]: one for one in wanted if one["kind"] == "cancelled"}
         self._requests: dict[int, int] = {}
         self._tasks: dict[int, weakref.ref[Any]] = {}
         self._new: list[weakref.ref[Any]] = []
@@ -148,7 +148,7 @@ class Causes:
 
     def _met(self, condition: Mapping[str, Any], cause: dict[str, Any] | None) -> None:
         control, stream = self._control, current.stream
-        control.note(
+        control.keep(
             [
                 control.step,
                 control.line,

@@ -12,21 +12,22 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from types import CodeType, FrameType
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any, Final, NoReturn
 
 from replay.protocol import ClosedError, Message, pack_message, read_message
 from replay.runtime import real
-from replay.runtime.debuggee.causes import CAUSES, Causes
 from replay.runtime.debuggee.copies import connected_pair, fork
+from replay.runtime.debuggee.goal import Goal, depth_of, is_place, matches
+from replay.runtime.debuggee.inplace import InPlace
 from replay.runtime.debuggee.lines import OWN, kinds, lines
-from replay.runtime.debuggee.watch import Watch
+from replay.runtime.debuggee.noticed import Cancelling, Place
+from replay.runtime.debuggee.watch import frames_from
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
 from replay.runtime.inspection.program import ProgramInspector
 from replay.runtime.streams import current
 
-NEVER: Final = 1 << 62
 MOST_MET: Final = 200_000
 """So many matches are told at most, of a goal that asks for all."""
 
@@ -53,52 +54,6 @@ class Stop:
         self.value = value
 
 
-class _Goal:
-    """Until when to run; see ``replay.protocol``."""
-
-    def __init__(self, form: Mapping[str, Any]) -> None:
-        step, line = form.get("at") or (NEVER, 0)
-        self.step: int = step
-        self.line: int = line
-        stops = form.get("stops") or ()
-        self.for_steps = [one for one in stops if one["kind"] == "step"]
-        self.for_lines = [one for one in stops if one["kind"] not in ("step", "watch", *CAUSES)]
-        self.watches = [Watch(one) for one in stops if one["kind"] == "watch"]
-        self.causes = Causes([one for one in stops if one["kind"] in CAUSES])
-        self.is_last = bool(form.get("last"))
-        self.is_rough = bool(form.get("rough"))
-        self._seen: dict[tuple[CodeType, int], bool] = {}
-        self.wanted = self.wants_line  # each look at a method makes another one
-        self.is_all = bool(form.get("all"))
-        self.pause_ns: int | None = form.get("pause_ns")
-        self.at_signals = bool(form.get("signals"))
-        self.met: list[list[Any]] = []
-        owners = {one.get("owner") for one in self.for_lines}
-        # Lines between steps have their place in the count of the step before.
-        self.any_lines = (
-            bool(self.watches or self.causes.wanted)
-            or None in owners
-            or any(not str(one).startswith(("T", "callback")) for one in owners)
-        )
-        self.owners = owners
-
-    def of_step(self, owner: str) -> Mapping[str, Any] | None:
-        """Return the condition that a step of ``owner`` meets, or None."""
-        return next((one for one in self.for_steps if one.get("owner") in (None, owner)), None)
-
-    def wants_line(self, code: CodeType, line: int) -> bool:
-        """Whether a line is one where somebody wants to stop."""
-        found = self._seen.get((code, line))
-        if found is None:
-            found = any(_is_place(one, code, line) for one in self.for_lines)
-            self._seen[code, line] = found
-        return found
-
-    def wants_lines(self, step: int, owner: str) -> bool:
-        """Whether the lines of this step must be seen."""
-        return (step == self.step and self.line > 0) or self.any_lines or owner in self.owners
-
-
 class Control:
     """What the program's replay is told, and tells.
 
@@ -119,7 +74,11 @@ class Control:
         self.world: Any = None
         self._stream: Any = None
         self._running: dict[int, str] = {}
-        self._goal = _Goal({})
+        self._goal = Goal({})
+        self._place: Place = [0, 0, "main"]
+        self._is_looking = False
+        self._in_place = InPlace()
+        self._cancelling = Cancelling(self._on_cancel)
         self._is_called = False
         self._look_due = 0
         self._cpu_ns = 0
@@ -144,9 +103,14 @@ class Control:
             self._is_called = True
 
     @property
+    def here(self) -> str:
+        """Whose code it is where the program stands."""
+        return "main" if self._stream is None else self.owner(self._stream)
+
+    @property
     def task(self) -> int:
         """The number of the task whose step it is, or 0."""
-        owner = "" if self._stream is None else self.owner(self._stream)
+        owner = self.here
         return int(owner[1:]) if owner.startswith("T") else 0
 
     # -- what the program does -------------------------------------------------------------------
@@ -160,12 +124,16 @@ class Control:
 
     def on_step(self, stream: Any, task: int) -> None:
         """A step is about to begin."""
-        self._goal.causes.look()
+        goal = self._goal
+        goal.causes.look()
+        owner = f"T{task}" if task else f"callback@{self.step + 1}"
+        if goal.noticed:
+            self._look(None, owner)
+            goal = self._goal
         self.step += 1
         self.line = 0
-        owner = f"T{task}" if task else f"callback@{self.step}"
+        self._place = [self.step, 0, owner]
         self._running[stream.number] = owner
-        goal = self._goal
         if self.step >= goal.step and not (self.step == goal.step and goal.line):
             self._stopped(Stop("at", None, "step"))
         elif goal.for_steps and (one := goal.of_step(owner)) is not None:
@@ -174,17 +142,15 @@ class Control:
             self._stopped(Stop("called", None, "step"))
         elif self._is_tired():
             self._stopped(Stop("pause", None, "step"))
-        if self._goal.is_rough:
-            self._see_places()
-        elif self._goal.wants_lines(self.step, owner):
-            self._lines.on()
-        elif self._lines.is_on:
-            self._lines.off()
+        self._see(owner)
 
-    def _see_places(self) -> None:
-        """See lines where somebody wants to stop, and no others."""
-        if self._goal.for_lines:
-            self._lines.on(self._goal.wanted)
+    def _see(self, owner: str) -> None:
+        """Switch on what is to be seen of the step that begins."""
+        goal = self._goal
+        if goal.has_places and goal.is_rough:
+            self._lines.on(goal, yields=goal.awaits is not None)
+        elif goal.wants_lines(self.step, owner) and not goal.is_rough:
+            self._lines.on(yields=goal.awaits is not None)
         elif self._lines.is_on:
             self._lines.off()
 
@@ -198,27 +164,33 @@ class Control:
             self._stopped(Stop("met", None, "signal"))
 
     def on_line(self, frame: FrameType, event: str, value: object) -> None:
-        """A line is about to run, a frame returns, or an exception is raised in one."""
+        """A line is about to run, a frame returns, or an exception is raised in one; or it suspends."""
+        if self._is_looking:
+            return
+        if event == "yield":
+            self._suspends(frame)
+            return
+        is_own = kinds[frame.f_code] == OWN
+        if is_own and self._goal.noticed:
+            self._look(frame, self.owner(current.stream))
         goal = self._goal
         self.line += not goal.is_rough
+        owner = self.owner(current.stream)
+        if is_own and not goal.is_rough:
+            self._place = [self.step, self.line, owner]
         if self.step == goal.step and self.line >= goal.line and not goal.is_rough:
             self._stopped(Stop("at", frame, event, value))
             return
-        owner = ""
+        if goal.awaits is not None and event == "line":
+            self._arrives(frame, owner)
         for one in goal.for_lines:
-            wanted = one.get("owner")
-            if wanted is not None:
-                if not owner:
-                    owner = self.owner(current.stream)
-                if wanted != owner:
-                    continue
-            if _matches(one, frame, event, value) and self._holds(one, frame):
-                self._meet(
-                    Stop("met", frame, event, value), owner or self.owner(current.stream), one.get("id")
-                )
+            if one.get("owner") not in (None, owner):
+                continue
+            if matches(one, frame, event, value) and self._holds(one, frame):
+                if not is_own and goal.noticed:
+                    self._look(frame, owner)
+                self._meet(Stop("met", frame, event, value), owner, one.get("id"))
                 return
-        if goal.watches and kinds[frame.f_code] == OWN:
-            self._look(goal, frame, owner or self.owner(current.stream))
         if goal.is_rough:
             return  # where this is inside the step nobody knows
         if self._is_called:
@@ -226,29 +198,72 @@ class Control:
         elif self._is_tired():
             self._stopped(Stop("pause", frame, event, value))
 
-    def _look(self, goal: _Goal, frame: FrameType, owner: str) -> None:
-        for watch in goal.watches:
-            found = watch.look(frame, owner, [self.step, self.line])
-            if found is None:
-                continue
-            place, before, after = found
-            self.note([*place, watch.id, "watch", before, after])
-            if not (goal.is_all or goal.is_last):
-                self._stopped(Stop("met", frame, "line"), id=watch.id)
+    # -- what is noticed when it has happened ----------------------------------------------------
+
+    def _look(self, frame: FrameType | None, owner: str, *, is_end: bool = False) -> None:
+        """Notice what has happened since the last place."""
+        goal = self._goal
+        self._is_looking = True
+        try:
+            found = [(one, one.look(frame, owner)) for one in goal.noticed if one.sees_end or not is_end]
+        finally:
+            self._is_looking = False
+        for one, more in found:
+            if more is not None and goal is self._goal:
+                self._notice(one.form, self._place, frame, more)
+
+    def _notice(
+        self, one: Mapping[str, Any], place: Place, frame: FrameType | None, more: Sequence[object] = ()
+    ) -> None:
+        is_before_all = place[:2] == [0, 0] and not self._goal.is_rough
+        if one.get("owner") in (None, place[2]) and not is_before_all:
+            self._note([*place, one.get("id"), one["kind"], *more], Stop("met", frame, one["kind"]))
+
+    def _arrives(self, frame: FrameType, owner: str) -> None:
+        """A frame comes to a line: there may be an await in it."""
+        goal = self._goal
+        assert goal.awaits is not None
+        code, line = frame.f_code, frame.f_lineno
+        one = next((one for one in goal.awaits.stops if is_place(one, code, line)), None)
+        if one is not None and not self._holds(one, frame):
+            one = None
+        goal.awaits.arrive(frame, one, [self.step, self.line, owner])
+
+    def _suspends(self, frame: FrameType) -> None:
+        """A frame suspends its task."""
+        goal = self._goal
+        found = None if goal.awaits is None else goal.awaits.suspend(frame, self.step)
+        if found is not None:
+            self._notice(found[0], found[1], frame)
+
+    def _on_cancel(self, task: Any) -> None:
+        """A task that has not ended is cancelled."""
+        if self._is_looking:
+            return
+        number = task._replay_id
+        for one in self._goal.cancels:
+            if one.get("task") in (None, number):
+                self._notice(one, self._place, None, [number])
                 return
 
-    def note(self, met: list[Any]) -> None:
-        """Keep what a goal is to tell that does not stop."""
-        if self._goal.is_all:
-            self._goal.met += [met][: MOST_MET - len(self._goal.met)]
-        else:
-            self._goal.met[:] = [met]
+    def keep(self, met: list[Any]) -> None:
+        """Keep what nothing stops at: the last of it, or all."""
+        goal = self._goal
+        if (met[0], met[1]) >= goal.until:
+            return
+        if not goal.is_all:
+            goal.met[:] = [met]
+        elif len(goal.met) < MOST_MET:
+            goal.met.append(met)
 
     def _holds(self, one: Mapping[str, Any], frame: FrameType) -> bool:
         """Whether the condition of a breakpoint holds, if it has one; an error counts as if it did."""
         condition = one.get("condition")
         if not condition:
             return True
+        told = self._in_place.holds(condition, frame)
+        if told is not None:
+            return told
         was = self.stop
         self.stop = Stop("condition", frame, "line")
         stream = self._stream = current.stream
@@ -272,6 +287,7 @@ class Control:
     def end(self, reason: str, **more: Any) -> NoReturn:
         """The replay has ended, one way or another: there is nothing more to run."""
         self._lines.off()
+        self._look(None, self.here, is_end=True)
         self.step, self.line = self.step + 1, 0
         while True:
             self._stopped(Stop(reason, None, "end"), **more)
@@ -288,17 +304,32 @@ class Control:
     # -- stopping --------------------------------------------------------------------------------
 
     def _meet(self, stop: Stop, owner: str, identity: object = None) -> None:
-        goal = self._goal
-        if not (goal.is_last or goal.is_all):
-            self._stopped(stop, id=identity)
-            return
         found = [self.step, self.line, owner, identity, stop.event]
+        frame = stop.frame
+        if frame is not None and self._goal.is_all:
+            found += [frame.f_code.co_filename, frame.f_lineno, depth_of(frame)]
+        self._note(found, stop)
+
+    def _note(self, found: list[Any], stop: Stop) -> None:
+        """Something of the goal is met, at a place that may have passed."""
+        goal = self._goal
+        at = (found[0], found[1])
+        if at >= goal.until:
+            return
         if goal.is_last:
-            goal.met[:] = [found]
-        elif len(goal.met) < MOST_MET:
-            frame = stop.frame
-            where = [] if frame is None else [frame.f_code.co_filename, frame.f_lineno, _depth(frame)]
-            goal.met.append(found + where)
+            if not goal.met or at > (goal.met[0][0], goal.met[0][1]):
+                goal.met[:] = [found]
+        elif goal.is_all:
+            if len(goal.met) < MOST_MET:
+                goal.met.append(found)
+        elif goal.is_rough or at > goal.since:
+            goal.met.append(found)
+            if goal.awaits is not None and not goal.is_rough and goal.awaits.may_be_before(at):
+                # What suspends in this step may have come to its await before.
+                goal.is_all = True
+                goal.step, goal.line = self.step + 1, 0
+            else:
+                self._stopped(stop, id=found[3])
 
     def _stopped(self, stop: Stop, **more: Any) -> None:
         """Say where the program stands, and serve until it is to go on."""
@@ -309,12 +340,12 @@ class Control:
             "kind": "stopped",
             "reason": stop.reason,
             "position": [self.step, self.line],
-            "owner": "main" if stream is None else self.owner(stream),
+            "owner": self.here,
             "event": stop.event,
             "path": None if code is None else code.co_filename,
             "lineno": None if frame is None else frame.f_lineno,
             "function": None if code is None else code.co_qualname,
-            "depth": 0 if frame is None else _depth(frame),
+            "depth": 0 if frame is None else depth_of(frame),
             "is_own": code is not None and kinds[code] == OWN,
             "outputs_count": self._outputs_count,
             "met": self._goal.met,
@@ -332,6 +363,8 @@ class Control:
         self._look_due = _LOOK_AT_CLOCK
         current.stream = stream
         self.stop = None
+        if frame is not None:  # in a step, whose other lines may not be wanted any more, or in another way
+            self._see(self.here)
 
     def _serve(self) -> None:
         """Answer requests, until one says to go on."""
@@ -339,23 +372,42 @@ class Control:
             request = read_message(lambda size: real.read(self.fd, size))
             what = request.get("do")
             if what == "run":
-                self._goal = _Goal(request.get("goal") or {})
-                for watch in self._goal.watches:
-                    watch.start_in(self._frames_of(watch.owner))
-                if self._goal.causes.wanted:
-                    self._goal.causes.start(self, is_rough=self._goal.is_rough)
-                self._is_called = False
+                self._begin(Goal(request.get("goal") or {}))
                 return
             if what == "fork":
                 self._fork()
             elif what == "ask":
                 self._send(self._answered(request))
 
-    def _frames_of(self, owner: str) -> list[FrameType]:
-        if not owner.startswith("T"):
+    def _begin(self, goal: Goal) -> None:
+        """Go on from here, for another goal."""
+        self._goal = goal
+        if goal.since < (0, 0):
+            goal.since = (self.step, self.line)
+        for one in goal.noticed:
+            one.begin(self)
+        if goal.causes.wanted:
+            goal.causes.start(self, is_rough=goal.is_rough)
+        self._cancelling.turn(bool(goal.cancels))
+        self._is_called = False
+
+    def frames_of(self, owner: str) -> list[FrameType]:
+        """Return the frames that an owner has where the program stands, innermost first."""
+        frame = None if self.stop is None else self.stop.frame
+        if frame is not None and owner == self.here:
+            return frames_from(frame)
+        if owner.startswith("T"):
+            with ProgramInspector() as inspector:
+                return inspector.stack_of(int(owner[1:]))
+        if owner != "main" or self._stream is None or not self._stream.is_main:
             return []
-        with ProgramInspector() as inspector:
-            return inspector.stack_of(int(owner[1:]))[::-1]
+        found: list[FrameType] = []
+        rest: FrameType | None = real.getframe()
+        while rest is not None:
+            above = frames_from(rest)
+            found, rest = above, above[-1].f_back
+            rest = None if rest is None else rest.f_back  # past the frame that runs steps
+        return found
 
     def _answered(self, request: Message) -> Message:
         try:
@@ -369,10 +421,7 @@ class Control:
         """The program is about to begin."""
         self.world = world
         self._stopped(Stop("at", None, "step"))
-        if self._goal.is_rough:
-            self._see_places()
-        elif self._goal.wants_lines(0, "main"):
-            self._lines.on()
+        self._see("main")
 
     # -- copies ----------------------------------------------------------------------------------
 
@@ -400,7 +449,7 @@ class Control:
     def leave(self) -> None:
         """Be no debuggee any more: this process is a copy for something else."""
         self._lines.off()
-        self._goal = _Goal({})
+        self._goal = Goal({})
         real.close(self.fd)
 
     def _send(self, message: Message) -> None:
@@ -427,53 +476,3 @@ class Control:
             self._send(message)
         except ClosedError:
             real.exit_now(0)
-
-
-def _depth(frame: FrameType | None) -> int:
-    count = 0
-    while frame is not None:
-        count += 1
-        frame = frame.f_back
-    return count
-
-
-def _matches(one: Mapping[str, Any], frame: FrameType, event: str, value: object) -> bool:
-    kind = one["kind"]
-    code: CodeType = frame.f_code
-    if kind == "line":
-        if one.get("own") and kinds[code] != OWN:
-            return False
-        events = one.get("events")
-        if events is not None and event not in events:
-            return False
-        depth = one.get("depth")
-        return depth is None or _depth(frame) <= depth
-    if kind == "place":
-        return event == "line" and _is_place(one, code, frame.f_lineno)
-    if kind == "raise":
-        # Of each frame that it passes through, the one where it comes from.
-        return (
-            event == "raise"
-            and one["name"] in (None, *(base.__name__ for base in type(value).__mro__))
-            and _comes_from(value, frame)
-        )
-    return False
-
-
-def _is_place(one: Mapping[str, Any], code: CodeType, line: int) -> bool:
-    if code.co_filename != one.get("path", code.co_filename):
-        return False
-    if one.get("lines") is not None:
-        return line in one["lines"]
-    return one["name"] in (code.co_name, code.co_qualname) and line == _first_line(code)
-
-
-def _comes_from(error: object, frame: FrameType) -> bool:
-    """Whether an exception is raised in this frame for the first time."""
-    traceback = getattr(error, "__traceback__", None)
-    return traceback is None or (traceback.tb_next is None and traceback.tb_frame is frame)
-
-
-def _first_line(code: CodeType) -> int:
-    lines_of = [line for _, _, line in code.co_lines() if line is not None and line > code.co_firstlineno]
-    return min(lines_of, default=code.co_firstlineno)

@@ -18,8 +18,18 @@ from replay.runtime.divergence import is_installed, loop_folders
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import OUR_FOLDER
 
-Wanted = Callable[[CodeType, int], bool]
-"""Whether a line of some code is to be seen."""
+
+class Wanted(Protocol):
+    """Says which lines are to be seen."""
+
+    def wants_code(self, code: CodeType) -> bool:
+        """Whether there is one in some code."""
+        ...
+
+    def wants_line(self, code: CodeType, line: int) -> bool:
+        """Whether it is one."""
+        ...
+
 
 OnEvent = Callable[[FrameType, str, object], None]
 Parked = Callable[[], Iterable[FrameType]]
@@ -30,6 +40,12 @@ _RESUMABLE: Final = (
     inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 )
 _YIELD: Final = dis.opmap["YIELD_VALUE"]
+_RESUME: Final = dis.opmap["RESUME"]
+_CODE_UNIT: Final = 2
+_AFTER_AWAIT: Final = 3
+
+_TOOLS: Final = 6
+"""So many tools there can be at once."""
 
 NOT_COUNTED: Final = 0
 COUNTED: Final = 1
@@ -42,8 +58,11 @@ class Lines(Protocol):
 
     is_on: bool
 
-    def on(self, wanted: Wanted | None = None) -> None:
-        """See the lines of all code that begins, or goes on, from now; only those ``wanted``, if given."""
+    def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
+        """See the lines of all code that begins, or goes on, from now; only those ``wanted``, if given.
+
+        With ``yields``, where a task suspends, too: frame by frame, from the innermost.
+        """
 
     def off(self) -> None:
         """See nothing."""
@@ -75,6 +94,7 @@ class _Monitoring:
         self._on_event = on_event
         self._parked = parked
         monitoring = sys.monitoring  # type: ignore[attr-defined]
+        self._get_tool = monitoring.get_tool
         self._set_events = monitoring.set_events
         self._set_local_events = monitoring.set_local_events
         self._restart_events = monitoring.restart_events
@@ -84,37 +104,74 @@ class _Monitoring:
         events = monitoring.events
         self._events = events.LINE | events.PY_RETURN | events.RAISE
         self._line_event = events.LINE
+        self._yield_event = events.PY_YIELD
+        self._more = 0
+        self._enter_events = events.PY_START | events.PY_RESUME | events.PY_THROW
+        self._local: list[CodeType] = []
         self._disable = monitoring.DISABLE
         for event, function in (
             (events.LINE, self._line),
             (events.PY_RETURN, self._return),
             (events.RAISE, self._raise),
+            (events.PY_YIELD, self._yield),
+            (events.PY_START, self._enter),
+            (events.PY_RESUME, self._enter),
+            (events.PY_THROW, self._enter_by_throw),
         ):
             monitoring.register_callback(self._tool, event, function)
 
-    def on(self, wanted: Wanted | None = None) -> None:
+    def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
         """See the lines from now on."""
-        if wanted is not self._wanted:
-            self._wanted = wanted
-            self._restart_events()  # of lines that were of no interest
+        more = self._yield_event if yields else 0
+        if wanted != self._wanted or more != self._more:
             self.off()
-        if not self.is_on:
-            self.is_on = True
-            self._set_events(self._tool, self._events if wanted is None else self._line_event)
-            # Code learns of it when a frame of it begins or is resumed; what has begun is told here.
-            for code in {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}:
-                self._set_local_events(self._tool, code, self._line_event)
-                self._set_local_events(self._tool, code, 0)
+            self._wanted, self._more = wanted, more
+        if self.is_on:
+            return
+        self.is_on = True
+        begun = {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}
+        if wanted is not None and self._is_alone():
+            # Only code that has such a line sees its lines: it is told when it is entered first.
+            self._restart_events()  # of code that had none of the lines wanted before
+            self._set_events(self._tool, self._enter_events)
+            for code in begun:
+                self._enter(code)
+            return
+        self._set_events(self._tool, (self._events if wanted is None else self._line_event) | more)
+        # Code learns of it when a frame of it begins or is resumed; what has begun is told here.
+        for code in begun:
+            self._set_local_events(self._tool, code, self._line_event)
+            self._set_local_events(self._tool, code, 0)
 
     def off(self) -> None:
         """See nothing."""
         if self.is_on:
             self.is_on = False
             self._set_events(self._tool, 0)
+            for code in self._local:
+                self._set_local_events(self._tool, code, 0)
+            self._local.clear()
+
+    def _is_alone(self) -> bool:
+        """Whether the program has no tool of its own, which would see that events are restarted."""
+        return not any(self._get_tool(tool) for tool in range(_TOOLS) if tool != self._tool)
+
+    def _enter(self, code: CodeType, *_: object) -> object:
+        """Let code that is entered, or goes on, see its lines if somebody wants one of them."""
+        wanted = self._wanted
+        if wanted is not None and wanted.wants_code(code):
+            self._local.append(code)
+            self._set_local_events(self._tool, code, self._line_event | self._more)
+        return self._disable
+
+    def _enter_by_throw(self, code: CodeType, *_: object) -> None:
+        self._enter(code)  # this event cannot be switched off for one code alone
 
     def _line(self, code: CodeType, line: int) -> object:
-        if not kinds[code] or (self._wanted is not None and not self._wanted(code, line)):
+        if not kinds[code]:
             return self._disable
+        if self._wanted is not None and not self._wanted.wants_line(code, line):
+            return None
         if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "line", None)
         return None
@@ -126,6 +183,13 @@ class _Monitoring:
             self._on_event(real.getframe(1), "return", value)
         return None
 
+    def _yield(self, code: CodeType, offset: int, value: object) -> object:
+        if not kinds[code]:
+            return self._disable
+        if self.is_on and current.stream is not None and awaits(code, offset):
+            self._on_event(real.getframe(1), "yield", None)
+        return None
+
     def _raise(self, code: CodeType, offset: int, error: BaseException) -> object:
         if kinds[code] and self.is_on and current.stream is not None and not isinstance(error, _QUIET):
             self._on_event(real.getframe(1), "raise", error)
@@ -133,70 +197,130 @@ class _Monitoring:
 
 
 class _Tracing:
-    """``sys.settrace``; of code that runs already, what is resumed is seen."""
+    """``sys.settrace``; of code that runs already, what is resumed is seen.
+
+    There is one trace function: while it is ours, that of the program is called by it, and what the program
+    asks of ``sys`` about its own is answered here.
+    """
 
     def __init__(self, on_event: OnEvent, parked: Parked) -> None:
         self.is_on = False
         self._on_event = on_event
         self._parked = parked
         self._wanted: Wanted | None = None
+        self._yields = False
         self._raised_in: FrameType | None = None
+        self._theirs: Any = None
+        self._real = sys.settrace, sys.gettrace
 
-    def on(self, wanted: Wanted | None = None) -> None:
+        def settrace(function: Any, /) -> None:
+            self._theirs = function
+
+        def gettrace() -> Any:
+            return self._theirs
+
+        self._asked = settrace, gettrace
+        self._hidden = [one.__code__ for one in self._asked]
+
+    def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
         """See the lines from now on."""
-        self._wanted = wanted
+        self._wanted, self._yields = wanted, yields
         if not self.is_on:
             self.is_on = True
-            sys.settrace(self._call)
+            self._theirs = self._real[1]()
+            self._real[0](self._call)
+            sys.settrace, sys.gettrace = self._asked
             for frame in _begun(self._parked()):  # for these nobody asks
-                if kinds[frame.f_code]:
-                    frame.f_trace = self._local
+                frame.f_trace = self._local_of(frame, frame.f_trace)
 
     def off(self) -> None:
         """See nothing."""
         if self.is_on:
             self.is_on = False
             self._raised_in = None
-            sys.settrace(None)
+            sys.settrace, sys.gettrace = self._real
+            self._real[0](self._theirs)
 
     def _call(self, frame: FrameType, event: str, value: Any) -> Any:
         code = frame.f_code
-        if not kinds[code] or (self._wanted is not None and not any_line(code, self._wanted)):
+        if code in self._hidden:
             return None
-        return self._local
+        theirs = None if self._theirs is None else self._theirs(frame, event, value)
+        # One that it was given before is still there, though the program may not trace any more.
+        found = frame.f_trace = self._local_of(frame, frame.f_trace if theirs is None else theirs)
+        return found
+
+    def _local_of(self, frame: FrameType, theirs: Any) -> Any:
+        """Return the trace function of a frame for which the program has ``theirs``, or (None) none."""
+        code = frame.f_code
+        is_ours = bool(kinds[code]) and (self._wanted is None or self._wanted.wants_code(code))
+        if isinstance(theirs, _Both):
+            theirs = theirs.theirs
+        if theirs is None or theirs == self._local:
+            return self._local if is_ours else None
+        return _Both(self, theirs, is_ours)
+
+    @property
+    def calls_theirs(self) -> bool:
+        """Whether the program still wants to trace."""
+        return (self._theirs if self.is_on else self._real[1]()) is not None
 
     def _local(self, frame: FrameType, event: str, value: Any) -> Any:
         if not self.is_on:
             return None
         if current.stream is None:
             return self._local
-        if self._wanted is not None:
-            if event == "line" and self._wanted(frame.f_code, frame.f_lineno):
-                self._on_event(frame, "line", None)
-            return self._local
+        wanted = self._wanted
         if event == "line":
             self._raised_in = None
-            self._on_event(frame, "line", None)
+            if wanted is None or wanted.wants_line(frame.f_code, frame.f_lineno):
+                self._on_event(frame, "line", None)
         elif event == "exception":
             if not issubclass(value[0], _QUIET):
                 self._raised_in = frame
-                self._on_event(frame, "raise", value[1])
+                if wanted is None:
+                    self._on_event(frame, "raise", value[1])
         elif event == "return":
             if self._raised_in is frame and value is None:
                 self._raised_in = None
-            elif not _yields(frame):
+            elif yields(frame.f_code, frame.f_lasti):
+                if self._yields and awaits(frame.f_code, frame.f_lasti):
+                    self._on_event(frame, "yield", None)
+            elif wanted is None:
                 self._on_event(frame, "return", value)
         return self._local
 
 
-def any_line(code: CodeType, wanted: Wanted) -> bool:
-    """Whether some line of the code is wanted."""
-    return any(wanted(code, line) for _, _, line in code.co_lines() if line is not None)
+class _Both:
+    """The trace function of a frame that the program traces too."""
+
+    __slots__ = ("_is_ours", "_tracing", "theirs")
+
+    def __init__(self, tracing: _Tracing, theirs: Any, is_ours: bool) -> None:
+        self._tracing = tracing
+        self.theirs = theirs
+        self._is_ours = is_ours
+
+    def __call__(self, frame: FrameType, event: str, value: Any) -> Any:
+        if self._is_ours:
+            self._tracing._local(frame, event, value)
+        if self._tracing.calls_theirs:
+            found = self.theirs(frame, event, value)
+            self.theirs = self.theirs if found is None else found
+        return self
 
 
-def _yields(frame: FrameType) -> bool:
-    code = frame.f_code
-    return bool(code.co_flags & _RESUMABLE) and code.co_code[frame.f_lasti] == _YIELD
+def yields(code: CodeType, offset: int) -> bool:
+    """Whether the code has come to a ``yield`` there, and not to its end."""
+    return bool(code.co_flags & _RESUMABLE) and code.co_code[offset] == _YIELD
+
+
+def awaits(code: CodeType, offset: int) -> bool:
+    """Whether the ``yield`` at an offset is one that suspends a task."""
+    if not code.co_flags & inspect.CO_ASYNC_GENERATOR:
+        return bool(code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE))
+    after = offset + _CODE_UNIT
+    return code.co_code[after] == _RESUME and code.co_code[after + 1] & _AFTER_AWAIT == _AFTER_AWAIT
 
 
 def _begun(parked: Iterable[FrameType]) -> Iterator[FrameType]:

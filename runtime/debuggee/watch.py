@@ -6,71 +6,76 @@ when it has said where the changes were. What is found is the line after which t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
 from replay.runtime.debuggee.refusing import Refusing
+from replay.runtime.inspection.frames import has_ended
 from replay.runtime.streams import current
+from replay.runtime.worlds.recorded import RecordedWorld
 
 MAX_TEXT: Final = 500
 _ABSENT: Final = "(nothing yet)"
+_STEP_CODE: Final = RecordedWorld.run_ready.__code__
+"""Below this frame, nothing is of the task whose step it is."""
 
 
 class Watch:
-    """One expression, in the frame of a function that a certain owner runs, or of a module."""
+    """One expression: of a module, or in the frames of a function that a certain owner runs.
+
+    Of several such frames it is the one before which there are ``before`` others, from the outermost.
+    """
+
+    sees_end = False  # the interpreter has cleared the modules
 
     def __init__(self, form: Mapping[str, Any]) -> None:
-        self.id = form.get("id")
+        self.form = form
         self._code: CodeType = compile(form["text"], "<debugger>", "eval")
-        self.owner: str = form["owner"]
-        self._function: str = form["function"]
-        self._path: str = form["path"]
+        self._module: str | None = form.get("module")
         self._frame: FrameType | None = None
-        self._before: str | None = None
-        self._place: list[Any] = []
+        self._value: str = _ABSENT
         self._refusing = Refusing()
 
-    def look(self, frame: FrameType, owner: str, position: list[int]) -> list[Any] | None:
-        """Return ``[place, before, after]`` if the value is not what it was at the last look."""
-        if owner == self.owner and (self._frame is None or not self._is_there()):
-            self._find(frame)
-        place, self._place = self._place, [*position, owner]
-        after = self._value()
-        before, self._before = self._before, after
-        if before is None or before == after or not place:
-            return None
-        return [place, before, after]
+    def begin(self, control: Any) -> None:
+        """Take the frame from those that its owner has already, and the value that it has."""
+        if self._module is None:
+            self._find(control.frames_of(self.form["of"]))
+        self._value = self._text()
 
-    def start_in(self, frames: list[FrameType]) -> None:
-        """Take the frame from those that its owner has already."""
-        for frame in frames:
-            if self._is_it(frame):
-                self._frame = frame
+    def look(self, frame: FrameType | None, owner: str) -> list[Any] | None:
+        """Return the value before and the one that it is now, if they differ."""
+        if self._module is None:
+            if self._frame is not None and has_ended(self._frame):
+                self._frame = None
+                self._value = _ABSENT
+            if self._frame is None and frame is not None and owner == self.form["of"]:
+                self._find(frames_from(frame))
+        before, self._value = self._value, self._text()
+        return None if before == self._value else [before, self._value]
 
-    def _find(self, frame: FrameType) -> None:
-        at: FrameType | None = frame
-        while at is not None:
-            if self._is_it(at):
-                self._frame = at
-                return
-            at = at.f_back
+    def _find(self, frames: list[FrameType]) -> None:
+        function, path = self.form["function"], self.form["path"]
+        found = [
+            one
+            for one in reversed(frames)
+            if one.f_code.co_qualname == function and one.f_code.co_filename == path
+        ]
+        at: int = self.form["before"]
+        self._frame = found[at] if at < len(found) else None
 
-    def _is_it(self, frame: FrameType) -> bool:
-        code = frame.f_code
-        return code.co_qualname == self._function and code.co_filename == self._path
-
-    def _is_there(self) -> bool:
-        """Whether the frame has not ended: one that has may be followed by another of the same function."""
-        assert self._frame is not None
-        return self._frame.f_lasti >= 0 and not _has_ended(self._frame)
-
-    def _value(self) -> str:
-        if self._frame is None:
+    def _text(self) -> str:
+        if self._module is not None:
+            module = sys.modules.get(self._module)
+            names = spaces = {} if module is None else vars(module)
+        elif self._frame is None:
             return _ABSENT
+        else:
+            names, spaces = self._frame.f_locals, self._frame.f_globals
         stream, current.stream = current.stream, self._refusing
         try:
-            return repr(eval(self._code, self._frame.f_globals, self._frame.f_locals))[:MAX_TEXT]  # noqa: S307
+            return repr(eval(self._code, spaces, names))[:MAX_TEXT]  # noqa: S307 - asked for
         except (NameError, AttributeError, LookupError):
             return _ABSENT
         except BaseException as error:
@@ -79,6 +84,10 @@ class Watch:
             current.stream = stream
 
 
-def _has_ended(frame: FrameType) -> bool:
-    code = frame.f_code.co_code
-    return frame.f_back is None and frame.f_lasti >= len(code) - 2
+def frames_from(frame: FrameType | None) -> list[FrameType]:
+    """Return the frames from the innermost to the first of whoever's step it is."""
+    found: list[FrameType] = []
+    while frame is not None and frame.f_code is not _STEP_CODE:
+        found.append(frame)
+        frame = frame.f_back
+    return found

@@ -32,6 +32,10 @@ _NAMESPACE: Final = (3 if sys.version_info < (3, 12) else 5) * _POINTER
 _VARIABLES: Final = 9 * _POINTER
 """Offset of the variables and the stack in it."""
 
+_OWNER: Final = 69 if sys.version_info < (3, 12) else 70
+"""Offset of what the variables belong to in it: when the frame has ended, it is the frame object."""
+_FRAME_OBJECT: Final = 2
+
 _WITH_EXCEPT_START: Final = dis.opmap["WITH_EXCEPT_START"]
 _BOUND: Final = (types.MethodType, types.BuiltinMethodType, type([].__str__))
 _WRAPPERS: Final = (
@@ -175,6 +179,13 @@ def _object_at(address: int) -> Any:
     return ctypes.py_object.from_address(address).value
 
 
+def has_ended(frame: FrameType) -> bool:
+    """Whether a frame has returned, or was left by an exception."""
+    inner = ctypes.c_void_p.from_address(id(frame) + _INNER).value
+    assert inner is not None
+    return ctypes.c_byte.from_address(inner + _OWNER).value == _FRAME_OBJECT
+
+
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame is of this package's runtime."""
     name = dict.get(frame.f_globals, "__name__")
@@ -301,11 +312,14 @@ def check() -> None:
     frame = stepped.gi_frame  # type: ignore[attr-defined]
     found = list(codes.variables(frame))
     blocks = list(codes.blocks(frame))
+    ended = [has_ended(frame)]
     stepped.close()  # type: ignore[attr-defined]
+    ended.append(has_ended(frame))
     if (
         [name for name, _ in found] != ["one", "other"]
         or any(value is not mark for (_, value), mark in zip(found, marks, strict=True))
         or [block.manager for block in blocks] != [marks[1]]
+        or ended != [False, True]
     ):
         raise ReplayError(
             "this build of Python keeps the variables of a frame in a way that is not known",

@@ -27,7 +27,7 @@ _strerror_of: Final = vars(OSError)["strerror"].__get__
 _filename_of: Final = vars(OSError)["filename"].__get__
 _group_message_of: Final = vars(BaseExceptionGroup)["message"].__get__
 group_exceptions_of: Final = vars(BaseExceptionGroup)["exceptions"].__get__
-_names_of_module: Final = vars(types.ModuleType)["__dict__"].__get__
+names_of_module: Final = vars(types.ModuleType)["__dict__"].__get__
 
 DEPTH: Final = 2
 """Containers inside containers are described this deep."""
@@ -233,7 +233,7 @@ def _other(value: Any) -> str:
     if kind is types.MethodType:
         return f"<method {callable_name(value)}>"
     if kind is types.ModuleType:
-        return f"<module {text(_names_of_module(value).get('__name__'))}>"
+        return f"<module {text(names_of_module(value).get('__name__'))}>"
     if kind is types.CoroutineType or kind is types.GeneratorType or kind is types.AsyncGeneratorType:
         return f"<{class_name(kind)} {text(value.__qualname__)}>"
     if any(kind is one for one in _BUILTIN_ERRORS):

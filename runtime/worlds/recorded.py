@@ -260,8 +260,12 @@ class RecordedWorld:
         """Return the stream of that number."""
         found = self.streams.get(number)
         if found is None:
-            found = self.streams[number] = RecordedStream(self, number)
+            found = self.streams[number] = self.new_stream(number)
         return found
+
+    def new_stream(self, number: int) -> RecordedStream:
+        """Return the events of one thread."""
+        return RecordedStream(self, number)
 
     def before_signal(self) -> None:
         """A handler of the program is about to run, for a signal."""

@@ -286,7 +286,20 @@ def test_json(bank: Path) -> None:
             "no such setting: 'colour'",
             "there are width, pager, color, internals, json, editing",
         ),
-        ("b nosuch", "the program has no function called nosuch", "FILE:LINE, FUNCTION, task:NAME, exc:TYPE"),
+        (
+            "b nosuch",
+            "the program has no function called nosuch",
+            "FILE:LINE, FUNCTION, task:NAME, await:PLACE, event:KIND, exc:TYPE, cancel[:NAME]",
+        ),
+        ("b await:20", "bank.py:20 has no await", "`break FILE:LINE` is any line"),
+        ("b await:task:bob", "`await:` takes a line or a function", "await:FILE:LINE, await:FUNCTION"),
+        ("b event:soket", "no such kind of event: soket", "did you mean `socket`?"),
+        ("b event:step", "a step is no event to stop at", "`break task:NAME`, `tcont`, `+`"),
+        ("b cancel:carol", "no such task: carol", None),
+        ("b cancel, if True", "only what stops at a certain line can have a condition", None),
+        ("watch total =", "'total =' is no expression: invalid syntax", None),
+        ("commands 9", "no such breakpoint: '9'", "`breakpoints` lists them"),
+        ("commands", "`commands` takes a breakpoint", "`commands 1`, lines, `end`; `commands 1 where`"),
         ("b depsit", "the program has no function called depsit", "did you mean `deposit`?"),
         ("b nope.py:3", "no such file in the recording: nope.py", "it has bank.py"),
         ("b 99", "bank.py has no code from line 99 on", None),
@@ -412,6 +425,116 @@ def test_a_saved_session_can_be_run(bank: Path, tmp_path: Path) -> None:
         "-> balance += amount",
         "100",
     ]
+
+
+STOPS = {
+    "goto failure": None,
+    'watch store.rows["acct"]': 'watch 1: store.rows["acct"]  in main() of task Task-1\n',
+    "watch nothing": "watch 2: nothing\n",
+    "rc": """\
+> bank.py:15 Store.put()  task bob  @11.1  watch 1  store.rows["acct"]: 150 -> 130
+-> self.rows[key] = value
+""",
+    "rc ": """\
+> bank.py:15 Store.put()  task alice  @10.1  watch 1  store.rows["acct"]: 100 -> 150
+-> self.rows[key] = value
+""",
+    "c": """\
+> bank.py:15 Store.put()  task bob  @11.1  watch 1  store.rows["acct"]: 150 -> 130
+-> self.rows[key] = value
+""",
+    "watch": 'watch 1: store.rows["acct"]  in main() of task Task-1  met 3 times\nwatch 2: nothing\n',
+    "disable 1": 'watch 1: store.rows["acct"]  in main() of task Task-1  (disabled)  met 3 times\n',
+    "c ": "> @20  the end of the run: exit code 1\n",
+    "clear": "cleared 2 breakpoints\n",
+    "b await:deposit, if amount == 30": "break 1: an await that suspends, of deposit()  if amount == 30\n",
+    "b await:26": "break 2: an await that suspends, of bank.py:26\n",
+    "b event:output": "break 3: where output is answered\n",
+    "b cancel:bob": "break 4: where task bob is cancelled\n",
+    "b cancel": "break 5: where a task is cancelled\n",
+    "rc  ": """\
+> bank.py:33 <module>()  the main thread  @19.12  raises AssertionError: lost update: 130 != 180  \
+breakpoint 3  output
+-> asyncio.run(main())
+""",
+    "clear 3": "cleared 1 breakpoint\n",
+    "rc    ": """\
+> bank.py:21 deposit()  task bob  @7.4  breakpoint 1
+-> await store.put("acct", balance)
+""",
+    "rc     ": """\
+> bank.py:19 deposit()  task bob  @3.1  breakpoint 1
+-> balance = await store.get("acct")
+""",
+    "rc | head 0": "\n",
+    "list 26,26": "-> 26      async with asyncio.TaskGroup() as tg:\n",
+}
+
+
+def test_stops(bank: Path) -> None:
+    """Each kind of stop, as it is listed and met."""
+    done = debug(bank, *STOPS, options=("--json", "--batch"))
+    for (command, said), found in zip(STOPS.items(), objects(done), strict=True):
+        if said is not None:
+            assert (command, found["text"] + "\n") == (command, said)
+    assert done.returncode == 0
+
+
+def test_commands_of_a_stop(bank: Path) -> None:
+    """They are run where it is met; those of the next stop instead of what is left of them."""
+    inner = ["p value", "tbreak bank.py:15", "continue", "p 'left'"]
+    more = ["b bank.py:15, if value == 130", "commands 2 p self.rows", "restart", "continue"]
+    done = debug(bank, "b put", "commands 1", *inner, "end", *more)
+    assert done.stdout.splitlines() == [
+        "break 1: put()",
+        "break 1: put()  runs p value; tbreak bank.py:15; continue; p 'left'",
+        "break 2: bank.py:15  if value == 130",
+        "break 2: bank.py:15  if value == 130  runs p self.rows",
+        "> @0  the start: nothing of the program has run",
+        "> bank.py:14 Store.put()  task alice  @6.5  breakpoint 1",
+        "-> await asyncio.sleep(0.001)",
+        "150",
+        "tbreak 3: bank.py:15",
+        "> bank.py:14 Store.put()  task bob  @7.5  breakpoint 1",
+        "-> await asyncio.sleep(0.001)",
+        "130",
+        "tbreak 4: bank.py:15",
+        "> bank.py:15 Store.put()  task alice  @10.1  breakpoint 3",
+        "-> self.rows[key] = value",
+        "'left'",
+    ]
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_commands_of_a_stop_can_go_on_for_ever_so_long(tmp_path: Path) -> None:
+    """One that goes on at each stop passes more of them than scripts may be deep; what fails ends them."""
+    (tmp_path / "app.py").write_text("total = 0\nfor number in range(50):\n    total += number\n")
+    run_replay("record", "app.py", cwd=tmp_path)
+    commands = ("b app.py:3", "commands 1", "assert number < 45", "c", "p 'not reached'", "end", "c")
+    done = debug(tmp_path / "run.rec", *commands)
+    lines = done.stdout.splitlines()
+    assert len([line for line in lines if line.endswith("breakpoint 1")]) == 46
+    assert lines[-1] == "-> total += number"
+    assert done.stderr.startswith("replay: assertion failed at @0.")
+    assert done.returncode == 1
+
+
+def test_commands_of_a_stop_are_saved(bank: Path, tmp_path: Path) -> None:
+    done = debug(
+        bank, "restart", "b put", "commands 1", "bookmark here", "end", "c", f"save {tmp_path / 'saved'}"
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "saved").read_text().splitlines()[1:] == [
+        "bookmark here @6.5",
+        "restart",
+        "b put",
+        "commands 1",
+        "bookmark here",
+        "end",
+        "c",
+    ]
+    again = debug(bank, options=("-x", str(tmp_path / "saved"), "--batch"))
+    assert again.stdout.splitlines()[-1] == "bookmark here = @6.5"
 
 
 def test_output_can_go_to_a_file(bank: Path, tmp_path: Path) -> None:

@@ -169,6 +169,6 @@ def test_what_a_channel_waits_for(state: State) -> None:
     with stopped(program) as look:
         wait = look.waits(look.task_of(1))
         assert wait is not None
-        assert long_lines(state, asdict(wait), {})[0] == (
+        assert long_lines(state, {**asdict(wait), "waiters_count": 1}, {})[0] == (
             "channel receive, open, 2 ends open on the other side, 0 of 1"
         )

@@ -152,8 +152,8 @@ def test_a_condition_that_does_harm(session: Session) -> None:
     assert session.continue_([{**place, "condition": "found['raise'].nothing"}]).reason == "met"
 
 
-def processes() -> set[int]:
-    """Return our processes of debugged replays."""
+def processes(recording: Path) -> set[int]:
+    """Return the processes of debugged replays of a recording."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -162,29 +162,29 @@ def processes() -> set[int]:
             except OSError:
                 continue
             if any(b"replay.runtime.boot" in word for word in words) and any(
-                b'"debug"' in word for word in words
+                b'"debug"' in word and str(recording).encode() in word for word in words
             ):
                 found.add(int(entry.name))
     return found
 
 
-def gone(pids: set[int]) -> bool:
+def gone(recording: Path, pids: set[int]) -> bool:
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        if not pids & processes():
+        if not pids & processes(recording):
             return True
         time.sleep(0.02)
     return False
 
 
 def test_closing_leaves_no_process(recording: Path) -> None:
-    before = processes()
+    before = processes(recording)
     with Session(str(recording)) as session:
         at_print(session)
         session.motions.reverse_step()
-        ours = processes() - before
+        ours = processes(recording) - before
         assert len(ours) >= 2
-    assert gone(ours)
+    assert gone(recording, ours)
 
 
 CLIENT = """
@@ -200,18 +200,18 @@ time.sleep(60)
 
 
 def test_a_killed_client_leaves_no_process(recording: Path) -> None:
-    before = processes()
+    before = processes(recording)
     client = subprocess.Popen(
         [sys.executable, "-c", CLIENT, str(recording)], stdout=subprocess.PIPE, env=environment()
     )
     assert client.stdout is not None
     assert client.stdout.readline() == b"ready\n"
-    ours = processes() - before
+    ours = processes(recording) - before
     assert len(ours) >= 2
     client.kill()
     client.wait()
     client.stdout.close()
-    assert gone(ours)
+    assert gone(recording, ours)
 
 
 def test_a_question_can_be_interrupted(session: Session) -> None:
