@@ -228,7 +228,9 @@ def test_an_unknown_trio_ends_the_program_that_imports_it(tmp_path: Path) -> Non
     (tmp_path / "app.py").write_text("import trio\nprint('goes on')\n")
     done = run_replay("record", "app.py", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (ExitCode.PROGRAM_USAGE, "imported\n")
-    assert "replay: trio 0.7 is too old to be recorded\n\nhint: trio 0.19 is the oldest that is" in done.stderr
+    assert (
+        "replay: trio 0.7 is too old to be recorded\n\nhint: trio 0.19 is the oldest that is" in done.stderr
+    )
     played = run_replay("play", "run.rec", cwd=tmp_path)
     assert (played.returncode, played.stdout) == (ExitCode.PROGRAM_USAGE, "imported\n")
 
