@@ -21,4 +21,7 @@ async def main():
         print("main is over", flush=True)
 
 
-trio.run(main)
+try:
+    trio.run(main)
+except* KeyboardInterrupt as errors:
+    print(len(errors.exceptions), "interrupt")

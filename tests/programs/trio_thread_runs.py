@@ -6,10 +6,18 @@ import threading
 import trio
 
 
-async def run(n, ready, tokens):
-    tokens[n] = trio.lowlevel.current_trio_token()
+lock, tokens, results = threading.Lock(), {}, {}
+
+
+def known():
+    with lock:
+        return dict(tokens)
+
+
+async def run(n):
+    with lock:
+        tokens[n] = trio.lowlevel.current_trio_token()
     heard = []
-    ready.set()
     async with trio.open_nursery() as nursery:
         for i in range(4):
 
@@ -18,9 +26,9 @@ async def run(n, ready, tokens):
                 heard.append(i)
 
             nursery.start_soon(one)
-    while len(tokens) < 3:
+    while len(known()) < 3:
         await trio.sleep(0.001)
-    for other, token in sorted(tokens.items()):
+    for other, token in sorted(known().items()):
         if other != n:
             try:
                 token.run_sync_soon(heard.append, f"from {n}")
@@ -30,18 +38,13 @@ async def run(n, ready, tokens):
     return heard
 
 
-results, tokens = {}, {}
+def in_thread(n):
+    results[n] = trio.run(run, n)
 
 
-def in_thread(n, ready):
-    results[n] = trio.run(run, n, ready, tokens)
-
-
-threads = []
-for n in range(3):
-    ready = threading.Event()
-    threads.append(threading.Thread(target=in_thread, args=(n, ready)))
-    threads[-1].start()
+threads = [threading.Thread(target=in_thread, args=(n,)) for n in range(3)]
+for thread in threads:
+    thread.start()
 for thread in threads:
     thread.join()
 for n, heard in sorted(results.items()):
