@@ -599,11 +599,11 @@ CUT_SHORT = [
     ("way", "code", "said"),
     [
         ("exit", 3, FAILED),
-        ("raise", 1, FAILED),
-        ("terminate", -signal.SIGTERM, FAILED),
+        pytest.param(*("raise", 1, FAILED), marks=pytest.mark.slow),
+        pytest.param(*("terminate", -signal.SIGTERM, FAILED), marks=pytest.mark.slow),
         ("hang", 124, ["replay: stopped after 2 s, at {folder}/app.py:17 in <module>", *FAILED]),
-        ("usage", 92, FAILED),
-        ("kill", -signal.SIGKILL, CUT_SHORT),
+        pytest.param(*("usage", 92, FAILED), marks=pytest.mark.slow),
+        pytest.param(*("kill", -signal.SIGKILL, CUT_SHORT), marks=pytest.mark.slow),
         (
             "exec",
             1,

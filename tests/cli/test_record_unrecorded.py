@@ -214,7 +214,17 @@ match sys.argv[1]:
 """
 
 
-@pytest.mark.parametrize("way", ["install", "run", "new_event_loop", "policy", "runner", "class"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "install",
+        "run",
+        *(
+            pytest.param(way, marks=pytest.mark.slow)
+            for way in ("new_event_loop", "policy", "runner", "class")
+        ),
+    ],
+)
 def test_uvloop_is_replaced_by_our_loop(way: str) -> None:
     pytest.importorskip("uvloop")
     assert remarks(UVLOOP_APP, way) == [unrecorded.UVLOOP]

@@ -82,6 +82,7 @@ LISTED = (
     Program("exit_codes", "no-argument", exit_code=1),
     # Daemon threads that print while CPython ends: now and then it aborts, or crashes, all by itself.
     Program("threads_outliving", plain_exit_codes=(-signal.SIGABRT, -signal.SIGSEGV)),
+    Program("gc_without_loop", slow=True),
     # signals
     Program("interrupted", signals=(("READY", signal.SIGINT),), exit_code=-signal.SIGINT),
     Program(

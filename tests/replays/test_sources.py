@@ -54,7 +54,7 @@ import there_is_none
 }
 
 
-@pytest.mark.parametrize("cache", ["no caches", "caches"])
+@pytest.mark.parametrize("cache", ["no caches", pytest.param("caches", marks=pytest.mark.slow)])
 def test_a_project_is_replayed_when_it_is_gone(tmp_path: Path, cache: str) -> None:
     project = Project.of(tmp_path, PACKAGE)
     env = {} if cache == "caches" else {"PYTHONDONTWRITEBYTECODE": "1"}

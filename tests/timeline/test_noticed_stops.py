@@ -272,6 +272,7 @@ def test_a_value_in_a_recursion(session: Session, depth: int) -> None:
     assert [one.met[0][5:] for one in met] == expected
 
 
+@pytest.mark.slow
 def test_kinds_together(session: Session) -> None:
     """The first one of all is met, however late it is noticed."""
     at(session, "got = await")

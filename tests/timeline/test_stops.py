@@ -44,7 +44,7 @@ def place(line: int, **more: Any) -> dict[str, Any]:
         [{"kind": "raise", "name": "AssertionError"}],
         [place(WRITE, owner="T3")],
         [place(WRITE, condition="value == 150")],
-        [place(WRITE), {"kind": "raise", "name": None}],
+        pytest.param([place(WRITE), {"kind": "raise", "name": None}], marks=pytest.mark.slow),
     ],
 )
 def test_continue_and_back(session: Session, stops: list[dict[str, Any]]) -> None:

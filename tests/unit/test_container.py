@@ -778,7 +778,7 @@ while True:
 """For k from 1: a program that dies at its k-th line inside the writer, or within its k-th write."""
 
 
-@pytest.mark.parametrize("large_bytes", [1000, 262_000])
+@pytest.mark.parametrize("large_bytes", [1000, pytest.param(262_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("mode", "least_count"), [("line", 250), ("write", 7)])
 def test_a_death_at_any_point_leaves_what_was_put(
     tmp_path: Path, mode: str, least_count: int, large_bytes: int
