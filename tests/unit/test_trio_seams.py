@@ -161,13 +161,13 @@ def test_a_loop_that_goes_another_way_is_found_out(monkeypatch: pytest.MonkeyPat
 
 def test_a_loop_that_fails_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RUN, "setup_runner", lambda clock, something_new: None)
-    with pytest.raises(ReplayError, match="a run of it ends with .*something_new"):
+    with pytest.raises(ReplayError, match=r"a run of it ends with .*something_new"):
         replay.install_trio()
 
 
 def test_an_old_trio_is_refused_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trio, "__version__", "0.18.0")
-    with pytest.raises(ReplayError, match="trio 0.18.0 is too old"):
+    with pytest.raises(ReplayError, match=r"trio 0\.18\.0 is too old"):
         replay.install_trio()
     monkeypatch.setattr(trio, "__version__", "0.19.0+local")
     seams.check()
