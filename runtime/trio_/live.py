@@ -95,23 +95,25 @@ class LiveHooks(Hooks):
 
 def _batch_type(world: LiveWorld) -> Any:
     main = world.main
+    items = main.items
     now = real.monotonic_ns
     pop_last = list.pop
 
     class Batch(list[Any]):
         def pop(self) -> Any:  # type: ignore[override]
             task = pop_last(self)
-            append = hot.append
-            stream: Any = main
-            if append is None:
-                stream = current.stream
-                if stream is None:
-                    return task
-                append = stream.append
-            append(task._counter)
-            started = now()
-            append(started - stream.last_ns)
-            stream.last_ns = started
+            if hot.append is not None:
+                items.append(task._counter)  # faster than what is bound
+                started = now()
+                items.append(started - main.last_ns)
+                main.last_ns = started
+                return task
+            stream: Any = current.stream
+            if stream is not None:
+                stream.append(task._counter)
+                started = now()
+                stream.append(started - stream.last_ns)
+                stream.last_ns = started
             return task
 
     return Batch
