@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -64,11 +64,22 @@ class Stop:
         return self.reason in ("end", "diverged", "over")
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Debuggee:
     """A process that stands somewhere in the replayed run.
 
     Attributes:
-      stop: where it stands.
+      stop: where it stands, or stood last.
+      is_running: it was told to go on, and has not said yet where it stands; after an interruption only.
     """
 
     def __init__(self, sock: socket.socket, pid: int, on_output: Callable[[Message], None]) -> None:
@@ -78,6 +89,7 @@ class Debuggee:
         self._rights: list[int] = []
         self._data = bytearray()
         self.stop: Stop
+        self.is_running = False
 
     @classmethod
     def start(cls, path: str, source: str, on_output: Callable[[Message], None]) -> Debuggee:
@@ -114,8 +126,10 @@ class Debuggee:
 
     def run(self, goal: dict[str, Any]) -> Stop:
         """Go on until ``goal``; see ``replay.protocol``."""
+        self.is_running = True
         self._send({"do": "run", "goal": goal})
         self.stop = self._stopped()
+        self.is_running = False
         return self.stop
 
     def ask(self, name: str, **more: Any) -> Any:
@@ -137,8 +151,9 @@ class Debuggee:
         Raises:
           ReplayError: the system has no room for one.
         """
-        self._send({"do": "fork"})
-        message = self._answer("forked")
+        with _uninterrupted():  # or the copy would be nobody's
+            self._send({"do": "fork"})
+            message = self._answer("forked")
         if "problem" in message:
             raise ReplayError(f"the replay cannot be copied: {message['problem']}")
         copy = Debuggee(socket.socket(fileno=self._rights.pop()), message["pid"], self._on_output)
@@ -154,6 +169,7 @@ class Debuggee:
         self._send({"do": "pause"})
         self._socket.settimeout(timeout_s)
         self.stop = self._stopped()
+        self.is_running = False
         self._socket.settimeout(None)
         return self.stop
 

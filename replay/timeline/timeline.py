@@ -282,28 +282,30 @@ class Timeline:
         if self.stop.is_over:
             return self.stop
         reached = self.position
-        while True:
-            try:
+        try:
+            while True:
                 stop = self.here.run({**goal, "pause_ns": self._spacing_ns})
-            except KeyboardInterrupt:
-                return self._pause(reached)
-            if stop.is_over:
-                self.ending = stop
-            if stop.reason != "pause":
-                return stop
-            reached = stop.position
-            self._keep()
-            self.on_progress(reached)
+                if stop.is_over:
+                    self.ending = stop
+                if stop.reason != "pause":
+                    return stop
+                reached = stop.position
+                self._keep()
+                self.on_progress(reached)
+        except KeyboardInterrupt:
+            if self.here.is_running:
+                self._pause(reached)
+            self.here.stop = replace(self.stop, reason="called")
+            return self.stop
 
-    def _pause(self, reached: Position) -> Stop:
+    def _pause(self, reached: Position) -> None:
         """Stop after an interruption: where the program can be stopped, or at the last place it was seen."""
         try:
-            stop = self.here.pause(PATIENCE_S)
+            self.here.pause(PATIENCE_S)
         except DebuggeeLostError:
             self.here.kill()
             self.here = self._checkpoint_before(Position(reached.step, reached.line + 1)).fork()
-            stop = self.goto(reached)
-        return replace(stop, reason="called")
+            self.goto(reached)
 
     def _keep(self) -> None:
         """Make a checkpoint on the way, where there is none near."""
