@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
+from replay.runtime.boundary.readiness import LoopEpoll
+
 
 class Batch(list[Any]):
     """The tasks that can run now; trio takes them from the end."""
@@ -60,6 +62,36 @@ class Hooks:
     def is_cancelled(self, real_answer: Callable[[], bool]) -> bool:
         """Return whether the loop's thread has cancelled what another one does."""
         return real_answer()
+
+
+class WorldHooks(Hooks):
+    """What those of a world have in common.
+
+    Args:
+      world: the live or the recorded one.
+      doors: what threads and the loop ask of each other.
+    """
+
+    def __init__(self, world: Any, doors: Any) -> None:
+        super().__init__()
+        self._world = world
+        self._doors = doors
+
+    def epoll(self, epoll: Any) -> Any:
+        """Return it with nothing in the way."""
+        return LoopEpoll(epoll._made)
+
+    def count(self, real_count: Callable[[], int]) -> int:
+        """Return it; a hand-off where there are other threads."""
+        if self._world.threads_started:
+            count: int = self._doors.count(real_count)
+            return count
+        return real_count()
+
+    def is_cancelled(self, real_answer: Callable[[], bool]) -> bool:
+        """Return it; a hand-off."""
+        answer: bool = self._doors.is_cancelled(real_answer)
+        return answer
 
 
 def _wait(epoll: Any, timeout: float, most: int) -> Any:

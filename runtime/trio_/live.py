@@ -11,13 +11,12 @@ from typing import Any, Final
 
 from replay.recording.events import OF_TRIO, TAG_BITS, Kind
 from replay.runtime import real
-from replay.runtime.boundary.readiness import LoopEpoll
 from replay.runtime.garbage import YOUNG, garbage
 from replay.runtime.hot import hot
 from replay.runtime.signals import signals
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
-from replay.runtime.trio_.hooks import Hooks
+from replay.runtime.trio_.hooks import WorldHooks
 from replay.runtime.trio_.outcomes import outcome_of
 from replay.runtime.worlds.live import BATCH_ITEMS, LiveWorld
 
@@ -28,20 +27,19 @@ _RUN_KEY: Final = -Kind.LOOP
 _NAME_KEY: Final = -(Kind.NAME | OF_TRIO << TAG_BITS)
 
 
-class LiveHooks(Hooks):
+class LiveHooks(WorldHooks):
     """Write down."""
 
     def __init__(self, world: LiveWorld, doors: Any) -> None:
-        super().__init__()
-        self._world = world
-        self._doors = doors
+        super().__init__(world, doors)
         self.batch = _batch_type(world)
         self.clock = _clock(world)
         self.wait = _waiting(world)
 
     def spawned(self, task: Any, frame: FrameType) -> int:
         """Write down who was made, where, and its name."""
-        world, stream = self._world, current.stream
+        world: LiveWorld = self._world
+        stream = current.stream
         if stream is None:
             return world.next_task()
         if world.threads_started:
@@ -75,22 +73,6 @@ class LiveHooks(Hooks):
         if stream is not None:
             stream.append(_RUN_KEY)
             stream.append(int(is_running))
-
-    def epoll(self, epoll: Any) -> Any:
-        """Return it with nothing in the way."""
-        return LoopEpoll(epoll._made)
-
-    def count(self, real_count: Callable[[], int]) -> int:
-        """Return it; a hand-off where there are other threads."""
-        if self._world.threads_started:
-            count: int = self._doors.count(real_count)
-            return count
-        return real_count()
-
-    def is_cancelled(self, real_answer: Callable[[], bool]) -> bool:
-        """Return it; a hand-off."""
-        answer: bool = self._doors.is_cancelled(real_answer)
-        return answer
 
 
 def _batch_type(world: LiveWorld) -> Any:

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from replay.recording.events import Kind
 from replay.runtime import real
-from replay.runtime.boundary.readiness import LoopEpoll
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
-from replay.runtime.trio_.hooks import Hooks
+from replay.runtime.trio_.hooks import WorldHooks
 from replay.runtime.trio_.outcomes import outcome_of
 from replay.runtime.worlds.recorded import RecordedWorld, StepWatcher
 
@@ -21,15 +20,13 @@ _END_KEY: Final = -Kind.END
 _RUN_KEY: Final = -Kind.LOOP
 
 
-class RecordedHooks(Hooks):
+class RecordedHooks(WorldHooks):
     """Compare and answer."""
 
     is_replay = True
 
     def __init__(self, world: RecordedWorld, doors: Any) -> None:
-        super().__init__()
-        self._world = world
-        self._doors = doors
+        super().__init__(world, doors)
         self.batch = _batch_type(world) if world.watcher is None else _watched_batch_type(world)
         self.clock = _clock(world)
         self.wait = _waiting(world)
@@ -55,22 +52,6 @@ class RecordedHooks(Hooks):
         stream = current.stream
         if stream is not None:
             self._world.event(stream, _RUN_KEY, int(is_running))
-
-    def epoll(self, epoll: Any) -> Any:
-        """Return it with nothing in the way."""
-        return LoopEpoll(epoll._made)
-
-    def count(self, real_count: Callable[[], int]) -> int:
-        """Return how much there was."""
-        if self._world.threads_started:
-            count: int = self._doors.count(real_count)
-            return count
-        return real_count()
-
-    def is_cancelled(self, real_answer: Callable[[], bool]) -> bool:
-        """Return whether it was."""
-        answer: bool = self._doors.is_cancelled(real_answer)
-        return answer
 
 
 def _take_step(world: RecordedWorld, stream: Any, task: Any) -> None:
@@ -135,15 +116,7 @@ def _clock(world: RecordedWorld) -> Callable[[], float]:
         stream = current.stream
         if stream is None:
             return real.monotonic()
-        pos = stream.pos
-        items = stream.items
-        if pos < len(items) and items[pos] == _CLOCK_KEY:
-            stream.pos = pos + 2
-            stream.clock_ns += items[pos + 1]
-        else:
-            stream.clock_ns += stream.take(_CLOCK_KEY)
-        now: float = stream.clock_ns / 1e9
-        return now
+        return world.loop_time(stream)
 
     return perf_counter
 
