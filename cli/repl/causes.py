@@ -7,6 +7,7 @@ from typing import Any
 
 from replay.cli.reading import place_of
 from replay.cli.repl.command import Result
+from replay.cli.repl.scopes import cancelled_lines
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, place_text, what_text
@@ -62,6 +63,8 @@ def why_cancelled(state: State, task: Task) -> Result:
     if cause is None and here < state.end:
         cause = state.session.cause("cancelled", task, max(here, born), state.end)
     data: dict[str, Any] = {"task": f"T{task.id}", "pos": None, "later": is_later, "cause": None}
+    if cause is None and state.session.has_trio:
+        return _why_cancelled_by_scope(state, task, data)
     if cause is None:
         lines = [f"{name} is never asked to cancel in this recording"]
         if task.state == "cancelled":
@@ -85,6 +88,18 @@ def why_cancelled(state: State, task: Task) -> Result:
     else:
         lines.append(style("dim", "  it does not end in this recording"))
     return Result(lines, data)
+
+
+def _why_cancelled_by_scope(state: State, task: Task, data: dict[str, Any]) -> Result:
+    """Say which cancel scope cancels what a task does here: in trio nobody asks a task."""
+    data["cancelled_by"] = scope = state.session.inspect("cancelled_by", task=task.id)
+    name = state.style("name", label(state, task.id))
+    if scope is None:
+        lines = [f"{name}: no cancel scope cancels what it does here"]
+        if task.state == "cancelled":
+            lines.append(f"  it ends cancelled at {task.ended_at}: look there, `goto {task.ended_at}`")
+        return Result(lines, data)
+    return Result([f"{name} {line}" for line in cancelled_lines(state, scope)], data)
 
 
 def _runs(step: int | None, is_ready: bool) -> str:

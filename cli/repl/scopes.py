@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from replay.cli.repl.state import State
-from replay.cli.repl.waits import label, place_text
+from replay.cli.repl.waits import label, place_text, time_text
 from replay.cli.text import printable, shorten
 
 _MAX_DETAIL: Final = 100
@@ -90,7 +90,8 @@ def scope_text(state: State, scope: Scope) -> str:
     if scope["place"] is not None:
         parts.append(place_text(state, scope["place"]))
     if scope["deadline"] is not None:
-        parts.append(f"deadline {scope['deadline']:.3f}")
+        time = time_text(state, scope["deadline"])
+        parts.append(f"deadline {time or format(scope['deadline'], '.3f')}")
     if scope["shield"]:
         parts.append("shield")
     if scope["cancel_called"]:

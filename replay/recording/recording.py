@@ -137,7 +137,12 @@ class Task:
         """The library made it for itself: asyncio when it closed a loop, trio when it began a run."""
         if self.coroutine is None:
             return False
-        return self.coroutine.startswith("BaseEventLoop.shutdown_") or (self.coroutine, self.name) in _TRIOS
+        return self.coroutine.startswith("BaseEventLoop.shutdown_") or self.is_of_run
+
+    @property
+    def is_of_run(self) -> bool:
+        """It is one of those that each run of trio begins with."""
+        return (self.coroutine, self.name) in _TRIOS
 
 
 @dataclass(frozen=True, slots=True)

@@ -420,7 +420,7 @@ class TrioInspector(LibraryInspector):
         for status in statuses_of(task):
             scope = scope_of(status)
             entered = self._entered(scope)
-            when = deadline_of(scope)
+            when = deadline_of(scope, field(task, "_runner"))
             if when is not None and not (entered is not None and self._is_of_sleep(entered)):
                 state = "cancelled" if cancel_called(scope) else "active"
                 place = None if entered is None else entered.place
@@ -467,7 +467,7 @@ class TrioInspector(LibraryInspector):
             name=None if entered is None else entered.name,
             place=None if entered is None else entered.place,
             is_internal=entered is None or entered.is_internal,
-            deadline=deadline_of(scope),
+            deadline=deadline_of(scope, field(owner, "_runner")),
             cancel_called=cancel_called(scope),
             is_cancelled=field(status, "effectively_cancelled") is True,
             shield=is_shield(scope),

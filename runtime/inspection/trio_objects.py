@@ -165,9 +165,20 @@ def cancel_called(scope: Any) -> bool:
     return field(scope, "_cancel_called") is True
 
 
-def deadline_of(scope: Any) -> float | None:
-    """Return when a scope cancels by itself, ``None`` if it does not."""
-    return finite(field(scope, "_deadline"))
+def deadline_of(scope: Any, runner: Any) -> float | None:
+    """Return when a scope cancels by itself, by the clock of the loop; ``None`` if it does not."""
+    return by_loop(field(scope, "_deadline"), runner)
+
+
+def by_loop(time: Any, runner: Any) -> float | None:
+    """Return a time of a run by the clock of its loop; ``None`` if it never comes.
+
+    The clock of a run is that of the loop and so many seconds more, which trio draws by lot.
+    """
+    found, clock = finite(time), field(runner, "clock")
+    if found is None or not is_a(clock, class_of(_RUN, "SystemClock")):
+        return found
+    return found - (finite(field(clock, "offset")) or 0.0)
 
 
 def finite(value: Any) -> float | None:

@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 from replay.runtime.inspection.data import Wait, Waker
 from replay.runtime.inspection.frames import Codes
 from replay.runtime.inspection.trio_objects import (
+    by_loop,
     children_of,
     class_of,
-    finite,
     is_scheduled,
     plain_set,
 )
@@ -203,7 +203,7 @@ def _nursery_start(look: Look, wait: Wait, frame: FrameType, task: Any, inner: t
 
 def _sleep(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple[str, ...]) -> Any:
     wait.kind = "sleep"
-    when = finite(look.codes.variable(frame, "deadline"))
+    when = by_loop(look.codes.variable(frame, "deadline"), field(task, "_runner"))
     if when is not None:
         wait.wakers.append(Waker("timer", when=when))
 

@@ -7,6 +7,7 @@ import math
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from functools import partial
@@ -468,7 +469,7 @@ def test_sleep() -> None:
         wait = waits(look, 1)
         [waker] = wait.wakers
         assert (wait.kind, wait.call, waker.kind, wait.deadlines) == ("sleep", "sleep", "timer", [])
-        now = trio.current_time()
+        now = time.perf_counter()
         assert waker.when is not None
         assert now < waker.when <= now + LONG_S
         assert [waits(look, at).kind for at in (2, 3)] == ["sleep", "sleep"]
@@ -639,7 +640,7 @@ def test_the_tree_of_scopes() -> None:
             (2, True, []),
             (2, False, [2]),
         ]
-        now = trio.current_time()
+        now = time.perf_counter()
         assert outer.deadline is not None
         assert now < outer.deadline <= now + LONG_S
 
