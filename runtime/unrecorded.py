@@ -26,10 +26,11 @@ from typing import Any, Final
 from replay.runtime.boundary import snapshots
 from replay.runtime.boundary.databases import SCRIPTS, Databases
 from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import Door
 from replay.runtime.divergence import is_users
 from replay.runtime.report import tell, untold
 from replay.runtime.streams import current
-from replay.runtime.tracebacks import strip
+from replay.runtime.tracebacks import strip, unseen
 from replay.runtime.trio_.install import install as watch_trio
 
 _OWN_SOCKETS: Final = "its connections are made by C code, past the recorder, and are not recorded"
@@ -150,6 +151,7 @@ def install(boundary: Installer) -> None:
     snapshots.install(boundary, functools.partial(say, MMAP))
     databases = Databases(boundary, functools.partial(say, SQLITE), functools.partial(say, SQLITE_SCRIPT))
     actions: dict[str, Callable[[Any], None]] = {
+        "ctypes.util": _watch_libraries(boundary),
         "uvloop": _replace_uvloop,
         "_sqlite3": databases.install,
         "trio": watch_trio(boundary),
@@ -163,6 +165,18 @@ def install(boundary: Installer) -> None:
     for module, action in actions.items():
         if module in sys.modules:
             boundary.at_start(functools.partial(action, sys.modules[module]))
+
+
+def _watch_libraries(boundary: Installer) -> Callable[[Any], None]:
+    """Make finding a library one door: it starts children, which is nothing that the program did."""
+    found: list[Callable[[str], str | None]] = []
+    door = boundary.bind(Door("ctypes.find_library"), lambda name: found[0](name))
+
+    def imported(module: Any) -> None:
+        found.append(module.find_library)
+        boundary.replace(module, "find_library", unseen(door))
+
+    return imported
 
 
 def _watch_imports(actions: dict[str, Callable[[Any], None]]) -> None:

@@ -44,7 +44,7 @@ def install(boundary: Installer) -> Callable[[Any], None]:
         )
     doors = Doors(boundary)
     world = boundary.world
-    hooks: Hooks = RecordedHooks(world, doors) if world.is_replay else LiveHooks(world, doors)
+    hooks = _hooks(world, doors)
 
     def imported(module: Any) -> None:
         if not hasattr(module, "__path__"):
@@ -57,6 +57,16 @@ def install(boundary: Installer) -> Callable[[Any], None]:
         task_tellers.append(_task)
 
     return imported
+
+
+def _hooks(world: Any, doors: Doors) -> Hooks:
+    if world.is_replay:
+        return RecordedHooks(world, doors)
+    if world.has_system:
+        return LiveHooks(world, doors)
+    from replay.runtime.trio_.simulated import SimulatedHooks
+
+    return SimulatedHooks(world, doors)
 
 
 def _task() -> str | None:

@@ -222,6 +222,7 @@ class RecordedWorld:
     """Answers from a recording."""
 
     is_replay: Final = True
+    has_system: Final = False
 
     def __init__(
         self,
@@ -232,6 +233,7 @@ class RecordedWorld:
         carrier: Carrier = KERNEL_THREADS,
     ) -> None:
         self.carrier = carrier
+        self.follows_batches = False
         self.watcher: StepWatcher | None = None
         self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
@@ -312,6 +314,13 @@ class RecordedWorld:
 
     def flush(self, stream: RecordedStream) -> None:
         """Nothing to write."""
+
+    def performer(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what performs the calls of a door: it is there to be named, and never called."""
+        return function
+
+    def close_socket(self, fd: int) -> None:
+        """Nothing to close."""
 
     # -- what does not fit ----------------------------------------------------------------------
 

@@ -1,0 +1,91 @@
+"""The hooks of the simulated world: the order of a batch is decided, and so is how late trio's loop is."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from replay.runtime.trio_.live import LiveHooks
+from replay.runtime.worlds.simulated.agenda import Timer
+from replay.runtime.worlds.simulated.world import SimulatedWorld
+
+_DEADLINES_SEEN: Final = 7
+"""So many entries of trio's heap hold the three that are due first."""
+_DEADLINES_TOLD: Final = 2
+
+
+class SimulatedHooks(LiveHooks):
+    """Decide, and write down."""
+
+    def __init__(self, world: SimulatedWorld, doors: Any) -> None:
+        super().__init__(world, doors)
+        self._simulated = world
+        inner = self.batch
+        waits = self.wait
+
+        class Batch(inner):  # type: ignore[misc, valid-type]
+            """In the order that was decided; trio takes the last first, and would draw whether to turn it round."""
+
+            def __init__(self, tasks: Iterable[Any]) -> None:
+                super().__init__(reversed(_ordered(world, list(tasks))))
+
+            def reverse(self) -> None:
+                """Leave it."""
+
+        def wait(epoll: Any, timeout: float, most: int) -> Any:
+            thread = world.agenda.running
+            runner = sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT.runner
+            thread.is_loop = True
+            thread.timers = lambda: _timers(runner)
+            thread.next_step = lambda: next((_label(task) for task in runner.runq), None)
+            try:
+                return waits(epoll, timeout, most)
+            finally:
+                thread.forget_loop()
+
+        self.batch = Batch
+        self.wait = wait
+
+
+def _label(task: Any) -> str:
+    return str(task.name).rpartition(".")[2]
+
+
+def _ordered(world: SimulatedWorld, tasks: list[Any]) -> list[Any]:
+    """Return the tasks of a batch in the order of their steps."""
+    order = []
+    while len(tasks) > 1:
+        labels = [f"{_label(task)} (T{task._counter})" for task in tasks]
+        taken = world.decisions.choose("batch", labels[0], tuple(labels))
+        order.append(tasks.pop(labels.index(taken)))
+    return order + tasks
+
+
+def _timers(runner: Any) -> Iterator[Timer]:
+    offset = getattr(runner.clock, "offset", 0.0)
+    first = [
+        (deadline, scope)
+        for deadline, _, scope in islice(runner.deadlines._heap, _DEADLINES_SEEN)
+        if deadline == scope._registered_deadline
+    ]
+    first.sort(key=_deadline)
+    for deadline, scope in first[:_DEADLINES_TOLD]:
+        # Rounded up: trio compares numbers that are not as exact.
+        yield Timer(math.ceil((deadline - offset) * 1e9) + 1, f"the deadline of {_owner(scope)}")
+
+
+def _deadline(entry: tuple[float, Any]) -> float:
+    return entry[0]
+
+
+def _owner(scope: Any) -> str:
+    status = scope._cancel_status
+    tasks = sorted(status._tasks, key=_number) if status is not None else []
+    return _label(tasks[0]) if tasks else "nobody"
+
+
+def _number(task: Any) -> int:
+    return int(task._counter)

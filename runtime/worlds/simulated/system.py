@@ -1,0 +1,210 @@
+"""What the program asks of ``os`` and the like about descriptors that are simulated."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from replay.runtime.worlds.simulated.agenda import Agenda
+from replay.runtime.worlds.simulated.descriptors import Descriptors
+from replay.runtime.worlds.simulated.entropy import PID
+from replay.runtime.worlds.simulated.network import (
+    BUFFER_BYTES,
+    FAILED,
+    HUNG_UP,
+    READABLE,
+    WRITABLE,
+    Description,
+    Network,
+    Stream,
+    fail,
+)
+
+Real = Callable[..., Any]
+
+
+class _Pipe:
+    """What both ends of a pipe share."""
+
+    def __init__(self) -> None:
+        self.held: deque[bytes] = deque()
+        self.size = 0
+
+
+class PipeEnd(Description):
+    """One end of a pipe."""
+
+    def __init__(self, network: Network, pipe: _Pipe, *, writes: bool) -> None:
+        super().__init__(network)
+        self._pipe = pipe
+        self._writes = writes
+        self.other: PipeEnd | None = None
+        self.is_open = True
+        self.is_blocking = True
+
+    def events(self) -> int:
+        """Return what it is ready for."""
+        other_open = self.other is not None and self.other.is_open
+        if self._writes:
+            return (WRITABLE if self._pipe.size < BUFFER_BYTES else 0) | (0 if other_open else FAILED)
+        return (READABLE if self._pipe.size else 0) | (0 if other_open else HUNG_UP)
+
+    def write(self, data: bytes) -> int:
+        """Put bytes in; return how many."""
+        if not self._writes:
+            raise fail(errno.EBADF)
+        if self.other is None or not self.other.is_open:
+            raise fail(errno.EPIPE)
+        part = data[: BUFFER_BYTES - self._pipe.size]
+        if data and not part:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self._pipe.held.append(part)
+        self._pipe.size += len(part)
+        self.other.touch()
+        return len(part)
+
+    def read(self, size: int) -> bytes:
+        """Take bytes out; nothing at the end."""
+        if self._writes:
+            raise fail(errno.EBADF)
+        if not self._pipe.size:
+            if self.other is None or not self.other.is_open:
+                return b""
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        held = b"".join(self._pipe.held)
+        self._pipe.held.clear()
+        if held[size:]:
+            self._pipe.held.append(held[size:])
+        self._pipe.size = len(held[size:])
+        if self.other is not None:
+            self.other.touch()
+        return held[:size]
+
+    def close(self) -> None:
+        """Close it: the other end sees that."""
+        self.is_open = False
+        if self.other is not None:
+            self.other.touch()
+
+
+class System:
+    """The calls.
+
+    Args:
+      agenda: where blocking ones wait.
+      network: what descriptors of pipes belong to.
+      descriptors: who is who.
+    """
+
+    def __init__(self, agenda: Agenda, network: Network, descriptors: Descriptors) -> None:
+        self._agenda = agenda
+        self._network = network
+        self._descriptors = descriptors
+        self._wakeup_fd = -1
+
+    def table(self) -> dict[str, Callable[[Real], Real]]:
+        """Return, by door, what makes the answer out of the real function, which still does all else."""
+        return {
+            "os.pipe": lambda real: self.pipe,
+            "os.pipe2": lambda real: lambda flags: self.pipe(blocks=not flags & os.O_NONBLOCK),
+            "os.close": self._either(self._descriptors.close),
+            "os.dup": self._either(self._descriptors.doubled),
+            "os.dup2": self._either(self._double_to),
+            "os.read": self._either(self.read),
+            "os.write": self._either(self.write),
+            "os.writev": self._either(lambda fd, parts: self.write(fd, b"".join(map(bytes, parts)))),
+            "os.sendfile": self._sending,
+            "os.set_blocking": self._either(self._set_blocking),
+            "os.get_blocking": self._either(self._is_blocking),
+            "os.set_inheritable": self._either(lambda fd, inheritable: None),
+            "os.get_inheritable": self._either(lambda fd: False),
+            "os.isatty": self._either(lambda fd: False),
+            "os.kill": self._killing,
+            "signal.set_wakeup_fd": lambda real: self._set_wakeup,
+        }
+
+    def _either(self, simulated: Real) -> Callable[[Real], Real]:
+        def make(real: Real) -> Real:
+            find = self._descriptors.find
+
+            def call(fd: Any, *args: Any, **kwargs: Any) -> Any:
+                return (real if find(fd) is None else simulated)(fd, *args, **kwargs)
+
+            return call
+
+        return make
+
+    @staticmethod
+    def _killing(real: Real) -> Real:
+        own = os.getpid()
+
+        def kill(pid: int, number: int) -> None:
+            if pid not in (PID, 0):
+                raise fail(errno.ESRCH)
+            real(own, number)
+
+        return kill
+
+    def _set_wakeup(self, fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
+        """Keep it: signals come only from the program itself, while it runs, so there is no wait to be ended."""
+        before, self._wakeup_fd = self._wakeup_fd, fd
+        return before
+
+    def pipe(self, *, blocks: bool = True) -> tuple[int, int]:
+        """Open a pipe."""
+        pipe = _Pipe()
+        reader = PipeEnd(self._network, pipe, writes=False)
+        writer = PipeEnd(self._network, pipe, writes=True)
+        reader.other, writer.other = writer, reader
+        reader.is_blocking = writer.is_blocking = blocks
+        return self._descriptors.open(reader), self._descriptors.open(writer)
+
+    def _double_to(self, fd: int, other: int, inheritable: bool = True) -> int:
+        self._descriptors.doubled_to(fd, other)
+        return other
+
+    def _set_blocking(self, fd: int, blocking: bool) -> None:
+        found = self._descriptors.find(fd)
+        if isinstance(found, PipeEnd):
+            found.is_blocking = bool(blocking)
+
+    def _is_blocking(self, fd: int) -> bool:
+        found = self._descriptors.find(fd)
+        return isinstance(found, PipeEnd) and found.is_blocking
+
+    def read(self, fd: int, size: int) -> bytes:
+        """Read from a pipe or a socket."""
+        found = self._descriptors.find(fd)
+        if isinstance(found, PipeEnd):
+            if found.is_blocking:
+                self._agenda.wait(lambda: bool(found.events()))
+            return found.read(size)
+        if isinstance(found, Stream):
+            return found.receive(size)
+        raise fail(errno.EINVAL)
+
+    def write(self, fd: int, data: Any) -> int:
+        """Write to a pipe or a socket."""
+        found = self._descriptors.find(fd)
+        if isinstance(found, PipeEnd):
+            if found.is_blocking:
+                self._agenda.wait(lambda: bool(found.events()))
+            return found.write(bytes(data))
+        if isinstance(found, Stream):
+            return found.send(bytes(data))
+        raise fail(errno.EINVAL)
+
+    def _sending(self, real: Real) -> Real:
+        pread, read = os.pread, os.read
+
+        def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int) -> int:
+            if self._descriptors.find(out_fd) is None:
+                sent: int = real(out_fd, in_fd, offset, count)
+                return sent
+            data = read(in_fd, count) if offset is None else pread(in_fd, min(count, BUFFER_BYTES), offset)
+            return self.write(out_fd, data) if data else 0
+
+        return sendfile
