@@ -26,10 +26,12 @@ from replay.runtime.boundary import threads
 from replay.runtime.debuggee.copies import fork
 from replay.runtime.decisions.decision import Policy, Taken
 from replay.runtime.decisions.fifo import Fifo
+from replay.runtime.decisions.pct import Pct
 from replay.runtime.decisions.random_ import Random
 from replay.runtime.decisions.recorded import Recorded
 from replay.runtime.divergence import is_users, place_of
 from replay.runtime.streams import current
+from replay.runtime.worlds.simulated.agenda import START_NS
 from replay.runtime.worlds.simulated.world import SimulatedWorld
 
 MOST_OUTPUT_BYTES: Final = 100_000
@@ -57,6 +59,8 @@ def policy_of(asked: dict[str, Any]) -> Policy:
             return Fifo()
         case "random":
             return Random(asked["seed"])
+        case "pct":
+            return Pct(asked["seed"], asked["depth"], asked["length"])
         case "recorded":
             return Recorded(Taken((key, nth), option) for key, nth, option in asked["decisions"])
         case kind:
@@ -256,7 +260,7 @@ class _Run:
             "digest": zlib.crc32(world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest),
             "unmet": [[*key, option] for key, option in getattr(self._policy, "unmet", {}).items()],
             "output": bytes(world.shown_last).decode(errors="backslashreplace"),
-            "now_ns": world.agenda.now_ns,
+            "now_ns": world.agenda.now_ns - START_NS,
             "is_recorded": not world.is_abandoned,
         }
         if decisions.points is not None:

@@ -67,7 +67,7 @@ class Lock:
 
     def __init__(self) -> None:
         stream = current.stream
-        self._real = real.allocate_lock()
+        self._real = _Shared.world.new_lock()
         self._locked = False
         if stream is None:
             self._last = 0
@@ -199,7 +199,7 @@ class LiveLock(Lock):
         return found
 
     def _at_fork_reinit(self) -> None:
-        self._real = real.allocate_lock()
+        self._real = _Shared.world.new_lock()
 
     def _is_held(self) -> bool:
         return self._real.locked()
@@ -355,7 +355,7 @@ class SimpleQueue:
     """``queue.SimpleQueue``: which item a thread takes is a hand-off; putting one is not."""
 
     def __init__(self) -> None:
-        self._waiting: _queue.SimpleQueue[Any] = _RealQueue()
+        self._waiting: _queue.SimpleQueue[Any] = _Shared.world.new_queue()
         self._items: dict[tuple[int, int], Any] = {}
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
@@ -477,7 +477,6 @@ class SimpleQueue:
     __class_getitem__: ClassVar[Any] = classmethod(types.GenericAlias)
 
 
-_RealQueue = _queue.SimpleQueue
 
 
 class Handle:
@@ -573,7 +572,7 @@ _RealRLock = _thread.RLock
 
 def _identity(boundary: Installer) -> None:
     """Ids of threads are the outside's: recorded where a thread begins."""
-    if not boundary.is_replay:
+    if boundary.has_system:
         return
 
     def get_ident() -> int:
@@ -594,10 +593,12 @@ def _identity(boundary: Installer) -> None:
 def begin_main(world: Any) -> None:
     """Write down, or take over, the ids of the main thread."""
     stream = world.main
-    if not world.is_replay:
-        world.event(stream, -Kind.BEGIN, [real.get_ident(), real.get_native_id()])
-        return
-    stream.ident, stream.native_id = stream.take(-Kind.BEGIN)
+    if world.is_replay:
+        stream.ident, stream.native_id = stream.take(-Kind.BEGIN)
+    else:
+        world.event(stream, -Kind.BEGIN, world.idents(stream))
+        if world.has_system:
+            return
     main = threading.main_thread()
     active = threading._active  # type: ignore[attr-defined]
     active.pop(main.ident, None)
@@ -619,7 +620,7 @@ def _starter(world: Any) -> Callable[..., int]:
         def run() -> None:
             current.stream = child
             world.waited(child)
-            world.event(child, -Kind.BEGIN, [real.get_ident(), real.get_native_id()])
+            world.event(child, -Kind.BEGIN, world.idents(child))
             try:
                 function(*args, **(kwargs or {}))
             except SystemExit:
@@ -634,7 +635,7 @@ def _starter(world: Any) -> Callable[..., int]:
                 current.stream = None
 
         stream.append(-Kind.THREAD)
-        ident = real.start_new_thread(run, ())
+        ident = world.start_thread(child, getattr(function, "thread", function), run)
         stream.append([child.number, ident])
         return ident
 
@@ -705,6 +706,7 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
                 if lock is not None and lock._is_held():
                     lock.release()
 
+        run.thread = function  # type: ignore[attr-defined]
         return start(run, ())
 
     # The main thread's own lock is kept among those of others, in a set.
@@ -733,6 +735,7 @@ def _install_joinable(start: Callable[..., int]) -> None:
                 drop_locals(current)
                 done.release()
 
+        run.thread = function  # type: ignore[attr-defined]
         handle.started(start(run, ()), daemon)
         return handle
 

@@ -22,7 +22,7 @@ class Random:
       seed: of the generator: one seed, one run.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         self._random = random.Random(seed)
         self._rate = self._random.choice(RATES)
 

@@ -223,6 +223,8 @@ class RecordedWorld:
 
     is_replay: Final = True
     has_system: Final = False
+    new_lock = staticmethod(real.allocate_lock)
+    new_queue = staticmethod(real.SimpleQueue)
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ from replay.runtime.decisions.decision import Decisions
 NOW: Final = "now"
 LATER: Final = "later"
 GO_ON: Final = "go on"
+WAIT: Final = "let others go on"
 
 START_NS: Final = 1_000_000_000_000
 """What the clocks that count from some point show when the program begins."""
@@ -244,6 +245,14 @@ class Agenda:
         """Let others go on: the running thread ends."""
         other = self.running = self._next()
         self.carrier.leave(other.token)
+
+    def hand_over(self) -> None:
+        """Decide whether others go on now, which could: the running thread has just made something possible."""
+        if not self._waiting or not any(one.can_go(self.now_ns) for one in self._waiting if not one.is_loop):
+            return
+        taken = self.decisions.choose("hand-over", self.running.label, (GO_ON, WAIT))
+        if taken == WAIT:
+            self.wait(_always)
 
     def sleep(self, duration_ns: int) -> None:
         """Let the running thread wait for so long."""

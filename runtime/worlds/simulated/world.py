@@ -14,6 +14,7 @@ from replay.recording.writer import RecordingWriter
 from replay.runtime.decisions.decision import Decisions, Policy
 from replay.runtime.streams import current
 from replay.runtime.worlds.live import LiveStream, LiveWorld
+from replay.runtime.worlds.simulated import threads
 from replay.runtime.worlds.simulated.agenda import Agenda, Limits, Timer
 from replay.runtime.worlds.simulated.clocks import Clocks
 from replay.runtime.worlds.simulated.descriptors import Descriptors
@@ -169,6 +170,28 @@ class SimulatedWorld(LiveWorld):
         """Close the descriptor of a socket."""
         if self.descriptors.find(fd) is not None:
             self.descriptors.close(fd)
+
+    # -- threads --------------------------------------------------------------------------------
+
+    def new_lock(self) -> Any:  # type: ignore[override]
+        """Return what is behind a lock of the program."""
+        return threads.Lock(self.agenda)
+
+    def new_queue(self) -> Any:  # type: ignore[override]
+        """Return what is behind a queue of the program."""
+        return threads.Queue(self.agenda)
+
+    def start_thread(self, stream: LiveStream, function: Callable[..., Any], run: Callable[[], None]) -> int:
+        """Start the thread of a stream; it waits for its turn."""
+        name = getattr(getattr(function, "__self__", None), "name", None)
+        threads.start(self.agenda, str(name or f"thread {stream.number}"), run)
+        return threads.ident(stream.number)
+
+    def idents(self, stream: LiveStream) -> list[int]:
+        """Return both ids of the running thread, and let it have them."""
+        stream.ident = threads.ident(stream.number)
+        stream.native_id = threads.FIRST_NATIVE_ID + stream.number
+        return [stream.ident, stream.native_id]
 
     def _stuck(self) -> NoReturn:
         assert self.on_stuck is not None
