@@ -28,6 +28,11 @@ LATER: Final = "later"
 GO_ON: Final = "go on"
 WAIT: Final = "let others go on"
 
+LATE_NS: Final = {"50 ms late": 50_000_000, "400 ms late": 400_000_000}
+"""By so much may something be late, whatever deadlines there are."""
+
+_SECOND_NS: Final = 1_000_000_000
+
 START_NS: Final = 1_000_000_000_000
 """What the clocks that count from some point show when the program begins."""
 
@@ -37,13 +42,15 @@ class Limits:
     """How late things may be, in nanoseconds of virtual time.
 
     Attributes:
-      each_ns: one arrival, one thread, one stalled step.
+      each_ns: one arrival, or one thread.
       all_ns: all together in one run: a program that guards itself with a long deadline must not come to it only
         because many things were a little late.
+      stall_ns: for so long may a loop be busy, in each second.
     """
 
     each_ns: int = 500_000_000
     all_ns: int = 2_000_000_000
+    stall_ns: int = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +193,8 @@ class Agenda:
         self.carrier = KERNEL_THREADS
         self._limits = limits
         self._left_ns = limits.all_ns
+        self._stall_left_ns = limits.stall_ns
+        self._stalled_ns = 0
         self._on_stuck = on_stuck
         self._coming: SortedList[Coming] = SortedList(key=_by_time)
         self._waiting: list[Thread] = []
@@ -317,16 +326,23 @@ class Agenda:
         if timer is not None:
             options += (f"with {timer.label}", f"after {timer.label}")
         if len(options) == 1:
-            return
+            return  # there is nothing that it could be late for
+        most_ns = min(self._limits.each_ns, self._left_ns)
+        options += (option for option, late_ns in LATE_NS.items() if late_ns <= most_ns)
         taken = self.decisions.choose(kind, item.label, tuple(options))
+        if taken == NOW:
+            return
         if taken == LATER:
             item.after_turn = self.turns
             item.is_considered = False
-        elif taken != NOW:
+            return
+        if taken in LATE_NS:
+            item.until_ns = self.now_ns + LATE_NS[taken]
+        else:
             assert timer is not None
-            self._left_ns -= timer.when_ns - self.now_ns
             item.until_ns = timer.when_ns
             item.is_behind = taken.startswith("after")
+        self._left_ns -= item.until_ns - self.now_ns
 
     def _has_others(self, item: _Item) -> bool:
         """Whether anything else could go first now."""
@@ -381,11 +397,11 @@ class Agenda:
 
     def _stall(self, thread: Thread) -> None:
         """Decide whether the loop of a thread goes on only when its next timer is due."""
+        if self.now_ns - self._stalled_ns > _SECOND_NS:
+            self._stall_left_ns = self._limits.stall_ns
         step = thread.next_step()
         upcoming = [
-            timer
-            for timer in thread.timers()
-            if 0 < timer.when_ns - self.now_ns <= min(self._limits.each_ns, self._left_ns)
+            timer for timer in thread.timers() if 0 < timer.when_ns - self.now_ns <= self._stall_left_ns
         ]
         if not upcoming:
             return
@@ -394,8 +410,8 @@ class Agenda:
         if taken == GO_ON:
             return
         when_ns = next(timer.when_ns for timer in upcoming if taken == f"until {timer.label}")
-        self._left_ns -= when_ns - self.now_ns
-        self.now_ns = when_ns
+        self._stall_left_ns -= when_ns - self.now_ns
+        self._stalled_ns = self.now_ns = when_ns
         while self._arrive():
             pass
 
