@@ -72,6 +72,13 @@ COMMANDS: Final = (
     Command("tasks", "read", "the tasks: who started them, how long they ran, how they ended"),
     Command("timeline", "read", "who ran when, one lane for each task"),
     Command("analyze", "read", "who waits for whom in a circle, where a run hung", runs_program=True),
+    Command(
+        "explore",
+        "search",
+        "look for the schedule that breaks a program, in a simulated world",
+        runs_program=True,
+        takes_program=True,
+    ),
     Command("events", "read", "everything in the recording, one line for each event"),
 )
 _BY_NAME: Final = {command.name: command for command in COMMANDS}

@@ -287,7 +287,7 @@ def _simulate(job: dict[str, Any]) -> NoReturn:
     before = set(sys.modules)
     from replay.runtime import program, simulation
     from replay.runtime.trio_ import simulated as _
-    from replay.runtime.worlds.simulated.world import Setting, SimulatedWorld
+    from replay.runtime.worlds.simulated.world import SimulatedWorld, setting_of
 
     # No replay has them: programs look through `sys.modules`.
     for name in set(sys.modules) - before:
@@ -297,7 +297,7 @@ def _simulate(job: dict[str, Any]) -> NoReturn:
     header["redaction"] = redaction.describe([], [])
     header["warm"] = job["warm"]
     header["simulated"] = job["setting"]
-    setting = Setting(**job["setting"])
+    setting = setting_of(job["setting"])
     header["started"] = setting.start_s
     world = SimulatedWorld(setting, Fifo())
     boundary = install(world, None, header)

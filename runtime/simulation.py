@@ -169,7 +169,9 @@ class _Run:
     were), ``unmet`` (decisions that were asked for, and did not come up), ``output``, ``now_ns``.
     """
 
-    def __init__(self, world: SimulatedWorld, header: dict[str, Any], fd: int, request: dict[str, Any]) -> None:
+    def __init__(
+        self, world: SimulatedWorld, header: dict[str, Any], fd: int, request: dict[str, Any]
+    ) -> None:
         self._world = world
         self._header = header
         self._fd = fd
@@ -205,7 +207,9 @@ class _Run:
                 where = f"{code.co_filename}:{trace.tb_lineno} in {code.co_qualname}"
             trace = trace.tb_next
         kind = type(error)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        name = (
+            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        )
         self._error = {"type": name, "message": _text(error), "where": where}
 
     def _stuck(self) -> NoReturn:
@@ -257,7 +261,9 @@ class _Run:
             "decisions": [[*one.key, one.option] for one in decisions.deviations],
             "decisions_count": decisions.count,
             "steps": world.steps_digest,
-            "digest": zlib.crc32(world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest),
+            "digest": zlib.crc32(
+                world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest
+            ),
             "unmet": [[*key, option] for key, option in getattr(self._policy, "unmet", {}).items()],
             "output": bytes(world.shown_last).decode(errors="backslashreplace"),
             "now_ns": world.agenda.now_ns - START_NS,

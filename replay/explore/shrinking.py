@@ -73,7 +73,9 @@ class _Search:
         key = tuple(decisions)
         if key not in self._known:
             self.runs += 1
-            outcome = self._simulation.run({"kind": "recorded", "decisions": [list(one) for one in decisions]})
+            outcome = self._simulation.run(
+                {"kind": "recorded", "decisions": [list(one) for one in decisions]}
+            )
             found = outcome.failure
             same = found is not None and found.kind == self._failure.kind and _alike(found, self._failure)
             self._known[key] = outcome if same else None

@@ -86,10 +86,14 @@ class Outcome:
         """How the run failed; None if it did not."""
         error = self.error
         if error is not None and self.how in ("exit", "signal"):
-            return Failure("exception", f"{error['type']}: {error['message']}", error["where"], error.get("task"))
+            return Failure(
+                "exception", f"{error['type']}: {error['message']}", error["where"], error.get("task")
+            )
         match self.how:
             case "exit":
-                return None if self.detail == 0 else Failure("exit code", f"the program ends with {self.detail}")
+                return (
+                    None if self.detail == 0 else Failure("exit code", f"the program ends with {self.detail}")
+                )
             case "signal":
                 return Failure("signal", f"signal {self.detail} ends the program")
             case "deadlock":

@@ -477,8 +477,6 @@ class SimpleQueue:
     __class_getitem__: ClassVar[Any] = classmethod(types.GenericAlias)
 
 
-
-
 class Handle:
     """What joins a thread (3.13); made of a lock, so that joining is a hand-off like any other."""
 

@@ -28,9 +28,7 @@ class RecordedHooks(WorldHooks):
     def __init__(self, world: RecordedWorld, doors: Any) -> None:
         super().__init__(world, doors)
         take = _following if world.follows_batches else _last
-        self.batch = (
-            _batch_type(world, take) if world.watcher is None else _watched_batch_type(world, take)
-        )
+        self.batch = _batch_type(world, take) if world.watcher is None else _watched_batch_type(world, take)
         self.clock = _clock(world)
         self.wait = _waiting(world)
 

@@ -114,7 +114,9 @@ class Coming(_Item):
 
     __slots__ = ("channel", "due_ns", "happen")
 
-    def __init__(self, channel: Channel, label: str, seq: int, due_ns: int, happen: Callable[[], None]) -> None:
+    def __init__(
+        self, channel: Channel, label: str, seq: int, due_ns: int, happen: Callable[[], None]
+    ) -> None:
         super().__init__(label, seq)
         self.channel = channel
         self.due_ns = due_ns
@@ -157,7 +159,11 @@ class Thread(_Item):
 
     def can_go(self, now_ns: int) -> bool:
         """Whether it need not wait any more."""
-        return self.is_ready() or self.is_woken() or (self.deadline_ns is not None and self.deadline_ns <= now_ns)
+        return (
+            self.is_ready()
+            or self.is_woken()
+            or (self.deadline_ns is not None and self.deadline_ns <= now_ns)
+        )
 
 
 def _always() -> bool:

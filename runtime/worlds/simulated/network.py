@@ -463,7 +463,9 @@ class Network:
         target = self.resolved(one, address)
         key = self._key(one, target)
         listener = self._bound.get(key)
-        label = self._labels.get(key) or (target if one.family == socket.AF_UNIX else f"{target[0]}:{target[1]}")
+        label = self._labels.get(key) or (
+            target if one.family == socket.AF_UNIX else f"{target[0]}:{target[1]}"
+        )
         self._connections[label] += 1
         name = f"{label}#{self._connections[label]}"
         if one.address is None and one.family != socket.AF_UNIX:

@@ -54,8 +54,10 @@ class Setting:
     limits: Limits = Limits()
 
 
-class Refused(BaseException):
-    """The program asked for something that this world does not have; nothing of the program may catch it."""
+def setting_of(told: dict[str, Any]) -> Setting:
+    """Return the setting that a client asks for, as plain data."""
+    limits = Limits(**told.get("limits", {}))
+    return Setting(**{**told, "hosts": tuple(told.get("hosts", ())), "limits": limits})
 
 
 class SimulatedWorld(LiveWorld):
@@ -272,4 +274,3 @@ class SimulatedWorld(LiveWorld):
 
 def _when(handle: Any) -> float:
     return float(handle._when)
-

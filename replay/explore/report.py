@@ -1,0 +1,187 @@
+"""Exploring a program from its baseline to the files that keep what was found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from replay.errors import ReplayError
+from replay.explore import search as searching
+from replay.explore.explaining import explain
+from replay.explore.search import Found, Limits, Progress
+from replay.explore.shrinking import Shrunk, cost, shrink
+from replay.explore.simulation import RUN_LIMIT_S, Failure, Outcome, Simulation, Taken
+from replay.options import Target
+
+DEFAULT_SCHEDULES: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is to be explored, and how.
+
+    Attributes:
+      target: how ``argv[0]`` names the program.
+      argv: the program, and its arguments.
+      policy: which schedules are tried: one of ``search.POLICIES``.
+      seed: what the schedules, and the entropy of the world, follow from.
+      limits: when to stop.
+      jobs: how many runs at a time.
+      setting: of the simulated world, beside the seed.
+      folder: where the files of a failure go.
+      run_limit_s: real time after which a run is one that never ends.
+    """
+
+    target: Target
+    argv: tuple[str, ...]
+    policy: str = "mixed"
+    seed: int = 0
+    limits: Limits = Limits(schedules=DEFAULT_SCHEDULES)
+    jobs: int = 1
+    setting: dict[str, Any] | None = None
+    folder: str = "."
+    run_limit_s: float = RUN_LIMIT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """One failure, with all that is kept of it.
+
+    Attributes:
+      schedule: after how many schedules it came.
+      decisions: the shrunk ones; those of the run as it was if it did not come again.
+      moved: how many things are late in them, or loops stall.
+      explanation: a sentence.
+      recording: the path of the file; None if none was kept.
+      scenario: likewise.
+      is_confirmed: whether it came again when it was run once more.
+      seed: of the world.
+    """
+
+    failure: Failure
+    schedule: int
+    decisions: tuple[Taken, ...]
+    moved: int
+    explanation: str
+    recording: str | None
+    scenario: str | None
+    is_confirmed: bool
+    outcome: Outcome
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of exploring.
+
+    Attributes:
+      failures: each once; with its files.
+      schedules: how many runs there were, without those of shrinking.
+      distinct: how many of them did different things.
+      seconds: how long it took.
+      default: of the run with all defaults.
+    """
+
+    failures: tuple[Explored, ...]
+    schedules: int
+    distinct: int
+    seconds: float
+    default: Outcome
+
+    @property
+    def found(self) -> bool:
+        """Whether the program can fail."""
+        return bool(self.failures)
+
+
+class FailsByDefaultError(ReplayError):
+    """The program fails already when nothing is late."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        failure = outcome.failure
+        assert failure is not None
+        where = f" at {failure.where}" if failure.where else ""
+        super().__init__(
+            f"the program fails already when nothing is late{where}: {failure.message}",
+            hint=_hint(failure),
+        )
+        self.outcome = outcome
+
+
+def _hint(failure: Failure) -> str:
+    if failure.kind == "refused":
+        return "the simulated world is in memory; what leaves it is refused, see docs/exploring.md"
+    return "mend that first, or record it: `replay record` and `replay debug`"
+
+
+def explore(options: Options, on_progress: Callable[[Progress], None] = lambda progress: None) -> Report:
+    """Look for schedules that break a program.
+
+    Raises:
+      ReplayError: it cannot be run, fails already by default (``FailsByDefaultError``), or does not do the same
+        for the same decisions.
+    """
+
+    def start() -> Simulation:
+        return Simulation.start(
+            options.target, options.argv, {"seed": options.seed, **(options.setting or {})}
+        )
+
+    with start() as simulation:
+        default = searching.baseline(simulation)
+        if default.failure is not None:
+            raise FailsByDefaultError(default)
+        policies = searching.schedules(options.policy, options.seed, default)
+        progress = searching.search(
+            start, policies, options.limits, options.jobs, on_progress, options.run_limit_s
+        )
+        names = _Names(options)
+        failures = tuple(_keep(simulation, one, default, options, names) for one in progress.found)
+    return Report(failures, progress.schedules, len(progress.distinct), progress.seconds, default)
+
+
+def _keep(
+    simulation: Simulation, found: Found, default: Outcome, options: Options, names: _Names
+) -> Explored:
+    shrunk: Shrunk | None = shrink(simulation, found.failure, found.outcome, default)
+    decisions = found.outcome.decisions if shrunk is None else shrunk.decisions
+    path = names.next()
+    recording = f"{path}.rec"
+    if os.path.exists(recording):
+        os.unlink(recording)
+    policy = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
+    outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s)
+    failure = outcome.failure
+    is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind
+    kept = failure if is_confirmed and failure is not None else found.failure
+    return Explored(
+        failure=kept,
+        schedule=found.schedule,
+        decisions=tuple(decisions),
+        moved=cost(decisions),
+        explanation=explain(decisions, kept),
+        recording=recording,
+        scenario=None,
+        is_confirmed=is_confirmed,
+        outcome=outcome,
+        seed=options.seed,
+    )
+
+
+class _Names:
+    """Names of the files of failures: after the program, numbered if there are several."""
+
+    def __init__(self, options: Options) -> None:
+        name = (
+            options.argv[0].rpartition(".")[2] if options.target == "module" else Path(options.argv[0]).stem
+        )
+        self._base = os.path.join(options.folder, name)
+        self._count = 0
+
+    def next(self) -> str:
+        """Return the path of the next failure's files, without their endings."""
+        self._count += 1
+        return self._base if self._count == 1 else f"{self._base}-{self._count}"
