@@ -29,6 +29,7 @@ from replay.runtime.decisions.fifo import Fifo
 from replay.runtime.decisions.pct import Pct
 from replay.runtime.decisions.random_ import Random
 from replay.runtime.decisions.recorded import Recorded
+from replay.runtime.decisions.rules import Rules
 from replay.runtime.divergence import is_users, place_of
 from replay.runtime.streams import current
 from replay.runtime.worlds.simulated.agenda import START_NS
@@ -63,6 +64,8 @@ def policy_of(asked: dict[str, Any]) -> Policy:
             return Pct(asked["seed"], asked["depth"], asked["length"])
         case "recorded":
             return Recorded(Taken((key, nth), option) for key, nth, option in asked["decisions"])
+        case "rules":
+            return Rules(asked["rules"], policy_of(asked.get("otherwise", {"kind": "fifo"})))
         case kind:
             raise ValueError(f"no such policy: {kind}")
 
@@ -184,9 +187,15 @@ class _Run:
         """Run the program, say what came of it, end the process."""
         world = self._world
         real.gc_collect()
-        world.decisions.policy = self._policy
+        world.decisions.use(self._policy)
+        if isinstance(self._policy, Rules):
+            self._policy.surroundings = world.surroundings
         if self._request.get("is_watched"):
             world.decisions.points = []
+            world.decisions.history = []
+            world.decisions.places = lambda: [
+                [one.task, one.function, one.text, one.state] for one in world.surroundings.places()
+            ]
         world.on_stuck = self._stuck
         world.on_refused = self._refused
         program.on_uncaught.append(self._uncaught)
@@ -250,6 +259,15 @@ class _Run:
         self._world.stop(how, where)
         self._tell(how, None, where=where)
 
+    def _unmet(self) -> list[Any]:
+        match self._policy:
+            case Recorded() as policy:
+                return [[*key, option] for key, option in policy.unmet.items()]
+            case Rules() as policy:
+                return policy.unmet
+            case _:
+                return []
+
     def _tell(self, how: str, detail: object, where: str | None = None) -> NoReturn:
         world = self._world
         decisions = world.decisions
@@ -264,12 +282,13 @@ class _Run:
             "digest": zlib.crc32(
                 world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest
             ),
-            "unmet": [[*key, option] for key, option in getattr(self._policy, "unmet", {}).items()],
+            "unmet": self._unmet(),
             "output": bytes(world.shown_last).decode(errors="backslashreplace"),
             "now_ns": world.agenda.now_ns - START_NS,
             "is_recorded": not world.is_abandoned,
         }
         if decisions.points is not None:
+            told["history"] = decisions.history
             told["points"] = [[*point.key, list(point.options)] for point in decisions.points]
         left = memoryview(json.dumps(told).encode())
         while left:

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from replay.errors import ReplayError
 from replay.explore import search as searching
+from replay.explore.anchoring import Rule, rules_for
 from replay.explore.explaining import explain
 from replay.explore.search import Found, Limits, Progress
-from replay.explore.shrinking import Shrunk, cost, shrink
+from replay.explore.shrinking import Shrunk, cost, is_same, shrink
 from replay.explore.simulation import RUN_LIMIT_S, Failure, Outcome, Simulation, Taken
 from replay.options import Target
 
@@ -57,6 +58,7 @@ class Explored:
       explanation: a sentence.
       recording: the path of the file; None if none was kept.
       scenario: likewise.
+      rules: that lead to it too, and survive edits of the program; None if none were found.
       is_confirmed: whether it came again when it was run once more.
       seed: of the world.
     """
@@ -68,6 +70,7 @@ class Explored:
     explanation: str
     recording: str | None
     scenario: str | None
+    rules: tuple[Rule, ...] | None
     is_confirmed: bool
     outcome: Outcome
     seed: int
@@ -155,6 +158,7 @@ def _keep(
     policy = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
     outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s)
     failure = outcome.failure
+    rules = _rules(simulation, found.failure, tuple(decisions), options)
     is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind
     kept = failure if is_confirmed and failure is not None else found.failure
     return Explored(
@@ -165,10 +169,26 @@ def _keep(
         explanation=explain(decisions, kept),
         recording=recording,
         scenario=None,
+        rules=None if rules is None else tuple(rules),
         is_confirmed=is_confirmed,
         outcome=outcome,
         seed=options.seed,
     )
+
+
+def _rules(
+    simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options
+) -> list[Rule] | None:
+    """Return rules that lead to the same failure; None if none were found."""
+    recorded = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
+    watched = simulation.run(recorded, is_watched=True, limit_s=options.run_limit_s)
+
+    def reproduces(rules: list[Rule]) -> bool:
+        outcome = simulation.run({"kind": "rules", "rules": rules}, limit_s=options.run_limit_s)
+        found = outcome.failure
+        return found is not None and is_same(found, failure) and not outcome.unmet
+
+    return rules_for(decisions, watched, reproduces)
 
 
 class _Names:

@@ -9,7 +9,7 @@ same thing does not count again.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from replay.explore.simulation import Failure, Outcome, Simulation, Taken
@@ -77,7 +77,7 @@ class _Search:
                 {"kind": "recorded", "decisions": [list(one) for one in decisions]}
             )
             found = outcome.failure
-            same = found is not None and found.kind == self._failure.kind and _alike(found, self._failure)
+            same = found is not None and is_same(found, self._failure)
             self._known[key] = outcome if same else None
             if same:
                 self.last = outcome
@@ -124,7 +124,10 @@ class _Search:
         return decisions
 
 
-def _alike(one: Failure, other: Failure) -> bool:
+def is_same(one: Failure, other: Failure) -> bool:
     """Whether two failures are the same but for what varies in their messages."""
-    first: Callable[[Failure], str] = lambda failure: failure.message.partition(":")[0]  # noqa: E731
-    return first(one) == first(other) and one.where == other.where
+    return (one.kind, one.message.partition(":")[0], one.where) == (
+        other.kind,
+        other.message.partition(":")[0],
+        other.where,
+    )

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
@@ -64,6 +64,7 @@ class Outcome:
       digest: one of these, of all decisions, and of what was printed.
       unmet: decisions or rules that were asked for and did not come up.
       now_s: how much virtual time passed.
+      history: what happened, and what was decided other than the default, with where the tasks stood; if asked for.
       blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes them.
     """
 
@@ -79,7 +80,8 @@ class Outcome:
     output: str
     now_s: float
     points: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
-    blocked: tuple[dict[str, Any], ...] = field(default=())
+    blocked: tuple[dict[str, Any], ...] = ()
+    history: tuple[dict[str, Any], ...] = ()
 
     @property
     def failure(self) -> Failure | None:
@@ -236,4 +238,5 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         now_s=told.get("now_ns", 0) / 1e9,
         points=tuple((key, nth, tuple(options)) for key, nth, options in told.get("points", ())),
         blocked=tuple(told.get("blocked", ())),
+        history=tuple(told.get("history") or ()),
     )

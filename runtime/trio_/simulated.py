@@ -82,9 +82,16 @@ def _deadline(entry: tuple[float, Any]) -> float:
 
 
 def _owner(scope: Any) -> str:
-    status = scope._cancel_status
-    tasks = sorted(status._tasks, key=_number) if status is not None else []
+    tasks = sorted(_within(scope._cancel_status), key=_number)
     return _label(tasks[0]) if tasks else "nobody"
+
+
+def _within(status: Any) -> Iterator[Any]:
+    """Yield the tasks in a scope, and in those within it."""
+    if status is not None:
+        yield from status._tasks
+        for child in status._children:
+            yield from _within(child)
 
 
 def _number(task: Any) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -76,9 +76,20 @@ class _Item:
       after_turn: it is held until a thread has run after this number of turns; -1 if it is not.
       is_behind: when it is due, it still lets what is due then go first.
       is_considered: whether it was decided when it comes.
+      is_asked: whether it was asked for a rule that is about it.
+      may_come: of such a rule: whether it may come now.
     """
 
-    __slots__ = ("after_turn", "is_behind", "is_considered", "label", "seq", "until_ns")
+    __slots__ = (
+        "after_turn",
+        "is_asked",
+        "is_behind",
+        "is_considered",
+        "label",
+        "may_come",
+        "seq",
+        "until_ns",
+    )
 
     def __init__(self, label: str, seq: int) -> None:
         self.label = label
@@ -91,6 +102,8 @@ class _Item:
         self.after_turn = -1
         self.is_behind = False
         self.is_considered = False
+        self.is_asked = False
+        self.may_come: Callable[[], bool] | None = None
 
 
 class Channel:
@@ -232,6 +245,7 @@ class Agenda:
         queue.popleft()
         if queue:
             self._coming.add(queue[0])
+        self.decisions.happened(coming.label)
         coming.happen()
 
     # -- threads --------------------------------------------------------------------------------
@@ -279,15 +293,18 @@ class Agenda:
     def _next(self) -> Thread:
         """Let time go on until a thread can; return it."""
         while True:
+            self.decisions.watch()
             if self._arrive():
                 continue
             thread = self._runnable()
             if thread is None:
-                if not (self._let_go() or self._advance()):
+                if not (self._let_go() or self._advance() or self._give_up_rules()):
                     self._on_stuck()
                 continue
             self._waiting.remove(thread)
             self.turns += 1
+            if not thread.is_loop:
+                self.decisions.happened(thread.label)
             if thread.is_loop:
                 self._stall(thread)
             return thread
@@ -313,6 +330,14 @@ class Agenda:
 
     def _is_held(self, kind: str, item: _Item) -> bool:
         """Whether it is to come later; decided when it could come for the first time."""
+        if not item.is_asked:
+            item.is_asked = True
+            item.may_come = self.decisions.rule(kind, item.label)
+        if item.may_come is not None:
+            if not item.may_come():
+                return True
+            item.may_come = None
+            item.is_considered = True
         if not item.is_considered and item.after_turn < self.turns:
             self._consider(kind, item)
         if item.until_ns > self.now_ns:
@@ -387,6 +412,21 @@ class Agenda:
         first.after_turn = -1
         first.is_considered = True
         return True
+
+    def _give_up_rules(self) -> bool:
+        """Let what rules hold go on, for nothing else can happen; whether there was any."""
+        held: list[tuple[str, _Item]] = [("arrival", one) for one in self._coming if one.may_come is not None]
+        held += [("thread", one) for one in self._waiting if one.may_come is not None]
+        for kind, one in held:
+            one.may_come = None
+            one.is_considered = True
+            self.decisions.let_go(kind, one.label)
+        return bool(held)
+
+    def all_timers(self) -> Iterator[Timer]:
+        """Yield the next deadlines of all threads that wait."""
+        for thread in self._waiting:
+            yield from thread.timers()
 
     def _advance(self) -> bool:
         """Let the clock jump to what is due next; whether anything is."""

@@ -15,12 +15,13 @@ from replay.runtime.decisions.decision import Decisions, Policy
 from replay.runtime.streams import current
 from replay.runtime.worlds.live import LiveStream, LiveWorld
 from replay.runtime.worlds.simulated import threads
-from replay.runtime.worlds.simulated.agenda import Agenda, Limits, Timer
+from replay.runtime.worlds.simulated.agenda import START_NS, Agenda, Limits, Timer
 from replay.runtime.worlds.simulated.clocks import Clocks
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.entropy import Entropy
 from replay.runtime.worlds.simulated.names import Names
 from replay.runtime.worlds.simulated.network import Network
+from replay.runtime.worlds.simulated.places import Place, Places
 from replay.runtime.worlds.simulated.polling import Polling
 from replay.runtime.worlds.simulated.sockets import Sockets
 from replay.runtime.worlds.simulated.system import System
@@ -79,6 +80,7 @@ class SimulatedWorld(LiveWorld):
         self.descriptors = Descriptors()
         self.network = Network(self.agenda, lambda label: 0)
         self.labels: dict[int, str] = {}
+        self.surroundings = _Surroundings(self)
         self._names_count: Counter[str] = Counter()
         polling = Polling(self.agenda, self.descriptors)
         self._answers: dict[str, Callable[..., Any]] = {
@@ -244,7 +246,7 @@ class SimulatedWorld(LiveWorld):
         return task_hash
 
     def _label(self, coro: Any) -> str:
-        name = getattr(coro, "__qualname__", type(coro).__name__)
+        name = str(getattr(coro, "__qualname__", type(coro).__name__)).rpartition("<locals>.")[2]
         self._names_count[name] += 1
         return f"{name}#{self._names_count[name]}"
 
@@ -270,6 +272,31 @@ class SimulatedWorld(LiveWorld):
                 for waiting, _ in getattr(one, "_callbacks", None) or ():
                     return self._owner(waiting, ())
         return getattr(callback, "__qualname__", None) or type(callback).__qualname__
+
+
+class _Surroundings:
+    """What the rules of a scenario look at."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self._agenda = world.agenda
+        self._places = Places(world.task_label)
+
+    def places(self) -> Iterator[Place]:
+        """Where the tasks stand."""
+        return self._places.all()
+
+    def timers(self) -> Iterator[tuple[int, str]]:
+        """The next deadlines, in time since the start."""
+        for timer in self._agenda.all_timers():
+            yield timer.when_ns - START_NS, timer.label
+
+    def now_ns(self) -> int:
+        """The virtual time since the start."""
+        return self._agenda.now_ns - START_NS
+
+    def turns(self) -> int:
+        """How often a thread has gone on."""
+        return self._agenda.turns
 
 
 def _when(handle: Any) -> float:
