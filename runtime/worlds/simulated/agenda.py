@@ -78,6 +78,7 @@ class _Item:
       is_considered: whether it was decided when it comes.
       is_asked: whether it was asked for a rule that is about it.
       may_come: of such a rule: whether it may come now.
+      was_late: whether it was decided that it comes later than it could.
     """
 
     __slots__ = (
@@ -89,11 +90,13 @@ class _Item:
         "may_come",
         "seq",
         "until_ns",
+        "was_late",
     )
 
     def __init__(self, label: str, seq: int) -> None:
         self.label = label
         self.seq = seq
+        self.was_late = False
         self.let_go()
 
     def let_go(self) -> None:
@@ -203,6 +206,7 @@ class Agenda:
       now_ns: the time, in nanoseconds from some point.
       running: the thread that runs.
       turns: how often a thread went on.
+      is_late: whether what happens just now was late.
     """
 
     def __init__(self, decisions: Decisions, limits: Limits, on_stuck: Callable[[], NoReturn]) -> None:
@@ -219,6 +223,7 @@ class Agenda:
         self._waiting: list[Thread] = []
         self._seq = itertools.count(1)
         self.turns = 0
+        self.is_late = False
 
     # -- what is on its way ---------------------------------------------------------------------
 
@@ -246,7 +251,9 @@ class Agenda:
         if queue:
             self._coming.add(queue[0])
         self.decisions.happened(coming.label)
+        self.is_late = coming.was_late
         coming.happen()
+        self.is_late = False
 
     # -- threads --------------------------------------------------------------------------------
 
@@ -335,6 +342,7 @@ class Agenda:
             item.may_come = self.decisions.rule(kind, item.label)
         if item.may_come is not None:
             if not item.may_come():
+                item.was_late = True
                 return True
             item.may_come = None
             item.is_considered = True
@@ -363,6 +371,7 @@ class Agenda:
         taken = self.decisions.choose(kind, item.label, tuple(options))
         if taken == NOW:
             return
+        item.was_late = True
         if taken == LATER:
             item.after_turn = self.turns
             item.is_considered = False

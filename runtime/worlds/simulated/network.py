@@ -100,6 +100,8 @@ class Stream(Socket):
       is_ended: the other end sends no more.
       is_reset: the connection is gone.
       in_flight: how many bytes are on their way from here.
+      has_late: whether something came late. That alone breaks no connection off, though it would in a network:
+        else most programs fail where one end closes while the other still sends. Resets are faults to ask for.
     """
 
     def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
@@ -114,6 +116,7 @@ class Stream(Socket):
         self.is_read_shut = False
         self.is_closed = False
         self.in_flight = 0
+        self.has_late = False
         self.outgoing: Channel | None = None
         self.backlog: deque[Stream] = deque()
         self.backlog_size = 0
@@ -195,8 +198,10 @@ class Stream(Socket):
         peer = self.peer
         assert peer is not None
         if peer.is_closed or peer.is_read_shut:
-            self._reset_by_peer()
+            if not self.network.is_late():
+                self._reset_by_peer()
             return
+        peer.has_late = peer.has_late or self.network.is_late()
         peer.received += data
         peer.touch()
 
@@ -278,7 +283,7 @@ class Stream(Socket):
                 waiting.reset()
             self.backlog.clear()
         elif self.state == "connected":
-            if self.received and self.family != socket.AF_UNIX:
+            if self.received and self.family != socket.AF_UNIX and not self.has_late:
                 self.reset()  # as TCP does: what nobody will read was sent in vain
             else:
                 self._end()
@@ -364,6 +369,10 @@ class Network:
         self._servers_count = 0
         self._names_count = 0
         self._channels: dict[str, Channel] = {}
+
+    def is_late(self) -> bool:
+        """Whether what arrives just now was made to come late."""
+        return self._agenda.is_late
 
     # -- addresses ------------------------------------------------------------------------------
 
