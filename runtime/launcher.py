@@ -381,7 +381,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     names: list[str] = header["doors"]
     frames = first_items(chunks, ending.items_count)
     world = _world(job, frames, names, ending, reporter)
-    world.follows_batches = "simulated" in header
+    world.is_simulated = world.reorders = "simulated" in header
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     unrecorded.install(boundary)

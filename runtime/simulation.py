@@ -24,6 +24,7 @@ from replay.recording.writer import RecordingWriter
 from replay.runtime import program, real
 from replay.runtime.boundary import threads
 from replay.runtime.debuggee.copies import fork
+from replay.runtime.decisions.cancelling import Cancel
 from replay.runtime.decisions.decision import Policy, Taken
 from replay.runtime.decisions.fifo import Fifo
 from replay.runtime.decisions.pct import Pct
@@ -62,6 +63,8 @@ def policy_of(asked: dict[str, Any]) -> Policy:
             return Random(asked["seed"])
         case "pct":
             return Pct(asked["seed"], asked["depth"], asked["length"])
+        case "cancel":
+            return Cancel(asked["first"], asked["then"])
         case "recorded":
             return Recorded(Taken((key, nth), option) for key, nth, option in asked["decisions"])
         case "rules":
@@ -180,6 +183,7 @@ class _Run:
         self._fd = fd
         self._request = request
         self._error: dict[str, Any] | None = None
+        self._leaks: list[str] = []
         self._policy = policy_of(request["policy"])
         self._main = real.get_ident()
 
@@ -203,7 +207,9 @@ class _Run:
         world.open(Nowhere() if path is None else RecordingWriter(path, self._header))  # type: ignore[arg-type]
         real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._watch()
+        world.watch_exceptions()
         how, detail = run()
+        self._leaks = world.leaks()
         world.close(how, detail)
         self._tell(how, detail)
 
@@ -282,6 +288,8 @@ class _Run:
             "digest": zlib.crc32(
                 world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest
             ),
+            "unhandled": world.unhandled,
+            "leaks": self._leaks,
             "unmet": self._unmet(),
             "output": bytes(world.shown_last).decode(errors="backslashreplace"),
             "now_ns": world.agenda.now_ns - START_NS,

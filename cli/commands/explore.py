@@ -68,6 +68,24 @@ def configure(parser: Parser) -> None:
         "--jobs", metavar="J", type=int, help="so many runs at a time (default: one for each processor)"
     )
     parser.add_argument("--all", action="store_true", help="go on after the first failure, collect others")
+    parser.add_argument(
+        "--cancel",
+        metavar="TASK",
+        action="append",
+        default=[],
+        help="cancel this task at each of its awaits, once and twice: its name, or `function#1`; with wildcards; "
+        "may be repeated",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="an exception that nobody sees to is a failure, and a socket or thread left open at the end",
+    )
+    parser.add_argument(
+        "--any-order",
+        action="store_true",
+        help="let what is ready run in any order; asyncio never does this",
+    )
     parser.add_argument("-o", "--output", metavar="DIR", default=".", help="where the files of a failure go")
     parser.add_argument("--json", action="store_true", help="print one object with all that was found")
 
@@ -120,6 +138,9 @@ def options_of(args: argparse.Namespace) -> Options:
         seed=args.seed,
         limits=Limits(schedules=args.schedules, seconds=args.time, all=args.all),
         jobs=jobs,
+        is_strict=args.strict,
+        cancel=tuple(args.cancel),
+        any_order=args.any_order,
         folder=folder,
     )
 
@@ -174,6 +195,8 @@ def _write_report(report: Report, options: Options) -> None:
             write(line)
     write()
     write(run)
+    if options.any_order:
+        write("--any-order: asyncio itself never runs what is ready in another order")
     if options.limits.all:
         write(counted(len(report.failures), "distinct failure"))
 

@@ -39,10 +39,11 @@ def _part(key: str, options: list[str]) -> str | None:
             return f"the loop is busy {_before(step)}{option.removeprefix('until ')} is due".replace(
                 "  ", " "
             )
-        case "batch":
-            return f"{option} runs before {label}"
+        case "batch" | "order":
+            return f"{option.rpartition(' (')[0] or option} runs before {label}"
         case "cancel":
-            return f"{label} is cancelled {option}"
+            task, _, text = label.partition(" at ")
+            return f"{task} is cancelled while it waits at `{text}`"
         case _:
             return f"{key}: {option}"
 

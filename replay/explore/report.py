@@ -12,9 +12,17 @@ from replay.errors import ReplayError
 from replay.explore import search as searching
 from replay.explore.anchoring import Rule, rules_for
 from replay.explore.explaining import explain
-from replay.explore.search import Found, Limits, Progress
+from replay.explore.search import Found, Judge, Limits, Progress
 from replay.explore.shrinking import Shrunk, cost, is_same, shrink
-from replay.explore.simulation import RUN_LIMIT_S, Failure, Outcome, Simulation, Taken
+from replay.explore.simulation import (
+    RUN_LIMIT_S,
+    Failure,
+    Outcome,
+    Simulation,
+    Taken,
+    plain_failure,
+    strict_failure,
+)
 from replay.options import Target
 
 DEFAULT_SCHEDULES: Final = 1000
@@ -32,6 +40,9 @@ class Options:
       limits: when to stop.
       jobs: how many runs at a time.
       setting: of the simulated world, beside the seed.
+      is_strict: an exception that nobody sees to, and a socket or thread left open, are failures too.
+      cancel: tasks that may be cancelled at each of their awaits: labels, with wildcards.
+      any_order: what is ready may run in any order, which asyncio never does.
       folder: where the files of a failure go.
       run_limit_s: real time after which a run is one that never ends.
     """
@@ -43,6 +54,9 @@ class Options:
     limits: Limits = Limits(schedules=DEFAULT_SCHEDULES)
     jobs: int = 1
     setting: dict[str, Any] | None = None
+    is_strict: bool = False
+    cancel: tuple[str, ...] = ()
+    any_order: bool = False
     folder: str = "."
     run_limit_s: float = RUN_LIMIT_S
 
@@ -103,9 +117,7 @@ class Report:
 class FailsByDefaultError(ReplayError):
     """The program fails already when nothing is late."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        failure = outcome.failure
-        assert failure is not None
+    def __init__(self, failure: Failure, outcome: Outcome) -> None:
         where = f" at {failure.where}" if failure.where else ""
         super().__init__(
             f"the program fails already when nothing is late{where}: {failure.message}",
@@ -128,28 +140,42 @@ def explore(options: Options, on_progress: Callable[[Progress], None] = lambda p
         for the same decisions.
     """
 
+    setting = {
+        "seed": options.seed,
+        "cancel": options.cancel,
+        "any_order": options.any_order,
+        **(options.setting or {}),
+    }
+    judge = strict_failure if options.is_strict else plain_failure
+
     def start() -> Simulation:
-        return Simulation.start(
-            options.target, options.argv, {"seed": options.seed, **(options.setting or {})}
-        )
+        return Simulation.start(options.target, options.argv, setting)
 
     with start() as simulation:
         default = searching.baseline(simulation)
-        if default.failure is not None:
-            raise FailsByDefaultError(default)
+        failure = judge(default)
+        if failure is not None:
+            raise FailsByDefaultError(failure, default)
+        if not default.decisions_count:
+            return Report((), 1, 1, 0.0, default)
         policies = searching.schedules(options.policy, options.seed, default)
         progress = searching.search(
-            start, policies, options.limits, options.jobs, on_progress, options.run_limit_s
+            start, policies, options.limits, options.jobs, on_progress, options.run_limit_s, judge
         )
         names = _Names(options)
-        failures = tuple(_keep(simulation, one, default, options, names) for one in progress.found)
+        failures = tuple(_keep(simulation, one, default, options, names, judge) for one in progress.found)
     return Report(failures, progress.schedules, len(progress.distinct), progress.seconds, default)
 
 
 def _keep(
-    simulation: Simulation, found: Found, default: Outcome, options: Options, names: _Names
+    simulation: Simulation,
+    found: Found,
+    default: Outcome,
+    options: Options,
+    names: _Names,
+    judge: Judge,
 ) -> Explored:
-    shrunk: Shrunk | None = shrink(simulation, found.failure, found.outcome, default)
+    shrunk: Shrunk | None = shrink(simulation, found.failure, found.outcome, default, judge)
     decisions = found.outcome.decisions if shrunk is None else shrunk.decisions
     path = names.next()
     recording = f"{path}.rec"
@@ -157,8 +183,8 @@ def _keep(
         os.unlink(recording)
     policy = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
     outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s)
-    failure = outcome.failure
-    rules = _rules(simulation, found.failure, tuple(decisions), options)
+    failure = judge(outcome)
+    rules = _rules(simulation, found.failure, tuple(decisions), options, judge)
     is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind
     kept = failure if is_confirmed and failure is not None else found.failure
     return Explored(
@@ -177,7 +203,7 @@ def _keep(
 
 
 def _rules(
-    simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options
+    simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options, judge: Judge
 ) -> list[Rule] | None:
     """Return rules that lead to the same failure; None if none were found."""
     recorded = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
@@ -185,7 +211,7 @@ def _rules(
 
     def reproduces(rules: list[Rule]) -> bool:
         outcome = simulation.run({"kind": "rules", "rules": rules}, limit_s=options.run_limit_s)
-        found = outcome.failure
+        found = judge(outcome)
         return found is not None and is_same(found, failure) and not outcome.unmet
 
     return rules_for(decisions, watched, reproduces)

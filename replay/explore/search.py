@@ -21,6 +21,9 @@ POLICIES: Final = ("mixed", "random", "pct", "dfs", "fifo")
 MAX_DEPTH: Final = 4
 """As many deviations of a schedule by ``pct``, and of one by ``dfs``."""
 
+_CANCELLED_AGAIN: Final = 3
+"""A task that was cancelled once is cancelled again at one of its next so many awaits."""
+
 Policy = dict[str, Any]
 
 
@@ -54,6 +57,9 @@ class Progress:
     seconds: float = 0.0
 
 
+Judge = Callable[[Outcome], Failure | None]
+
+
 def baseline(simulation: Simulation) -> Outcome:
     """Run the program with all defaults, twice, and return what came of it.
 
@@ -84,7 +90,21 @@ def difference(one: Outcome, other: Outcome) -> str:
 
 
 def schedules(kind: str, seed: int, default: Outcome) -> Iterator[Policy]:
-    """Yield the schedules to try, one after another, without end unless the kind has one."""
+    """Yield the schedules to try, one after another, without end unless the kind has one.
+
+    Where tasks may be cancelled, they are first: at each of their awaits in turn, once, and then twice.
+    """
+    return itertools.chain(_cancelling(default), _schedules(kind, seed, default))
+
+
+def _cancelling(default: Outcome) -> Iterator[Policy]:
+    count = sum(key.startswith("cancel ") for key, _, _ in default.points)
+    for then in (None, *range(1, _CANCELLED_AGAIN + 1)):
+        for first in range(count):
+            yield {"kind": "cancel", "first": first, "then": then}
+
+
+def _schedules(kind: str, seed: int, default: Outcome) -> Iterator[Policy]:
     length = max(1, default.decisions_count)
     match kind:
         case "random":
@@ -154,6 +174,7 @@ def search(
     jobs: int,
     on_progress: Callable[[Progress], None],
     run_limit_s: float,
+    judge: Judge,
 ) -> Progress:
     """Run schedules until one fails, or the limits are reached.
 
@@ -163,6 +184,7 @@ def search(
       jobs: how many run at a time.
       on_progress: is told after each run.
       run_limit_s: real time after which a run is one that never ends.
+      judge: says how a run failed, if it did.
 
     Raises:
       ReplayError: a process ended.
@@ -191,7 +213,7 @@ def search(
                     number, policy = taken
                     outcome = simulation.run(policy, limit_s=run_limit_s)
                     with lock:
-                        _note(progress, outcome, number, seen)
+                        _note(progress, outcome, number, seen, judge(outcome))
                         progress.seconds = time.monotonic() - started
                         if progress.found and not limits.all:
                             is_over.set()
@@ -214,10 +236,11 @@ def search(
     return progress
 
 
-def _note(progress: Progress, outcome: Outcome, number: int, seen: set[tuple[Any, ...]]) -> None:
+def _note(
+    progress: Progress, outcome: Outcome, number: int, seen: set[tuple[Any, ...]], failure: Failure | None
+) -> None:
     progress.schedules += 1
     progress.distinct.add(outcome.digest)
-    failure = outcome.failure
     if failure is not None and failure.identity not in seen:
         seen.add(failure.identity)
         progress.found.append(Found(failure, outcome, number))

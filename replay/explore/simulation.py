@@ -65,6 +65,8 @@ class Outcome:
       unmet: decisions or rules that were asked for and did not come up.
       now_s: how much virtual time passed.
       history: what happened, and what was decided other than the default, with where the tasks stood; if asked for.
+      unhandled: what the loop reported that nobody has seen to.
+      leaks: what was open at the end: sockets, threads.
       blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes them.
     """
 
@@ -80,6 +82,8 @@ class Outcome:
     output: str
     now_s: float
     points: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
+    unhandled: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
     blocked: tuple[dict[str, Any], ...] = ()
     history: tuple[dict[str, Any], ...] = ()
 
@@ -108,6 +112,22 @@ class Outcome:
                 return Failure("refused", f"{self.detail} is not there in the simulated world", self.where)
             case _:
                 return Failure("lost", f"the process of the run ended ({self.how}, {self.detail})")
+
+
+def plain_failure(outcome: Outcome) -> Failure | None:
+    """Return how a run failed, if it did."""
+    return outcome.failure
+
+
+def strict_failure(outcome: Outcome) -> Failure | None:
+    """Return the same, or what a run has left undone: exceptions that nobody saw to, sockets and threads."""
+    if outcome.failure is not None:
+        return outcome.failure
+    if outcome.unhandled:
+        return Failure("unhandled exception", outcome.unhandled[0])
+    if outcome.leaks:
+        return Failure("leak", f"open at the end: {', '.join(outcome.leaks)}")
+    return None
 
 
 class Simulation:
@@ -237,6 +257,8 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         output=told.get("output", ""),
         now_s=told.get("now_ns", 0) / 1e9,
         points=tuple((key, nth, tuple(options)) for key, nth, options in told.get("points", ())),
+        unhandled=tuple(told.get("unhandled", ())),
+        leaks=tuple(told.get("leaks", ())),
         blocked=tuple(told.get("blocked", ())),
         history=tuple(told.get("history") or ()),
     )

@@ -63,6 +63,7 @@ class Decisions:
       history: what happened and what was taken other than the default, each with where the tasks stood, if
         somebody wants to know.
       places: tells where they stand.
+      on_taken: is told of each option other than the default, in words.
       deviations: what was taken, other than the default, in order.
       count: how many decisions there were.
       digest: a checksum of all of them.
@@ -73,6 +74,7 @@ class Decisions:
         self._seen: Counter[str] = Counter()
         self.deviations: list[Taken] = []
         self.points: list[Point] | None = None
+        self.on_taken: Callable[[str], None] | None = None
         self.history: list[dict[str, Any]] | None = None
         self.places: Callable[[], list[list[str]]] = list
         self.count = 0
@@ -117,6 +119,8 @@ class Decisions:
             self.points.append(point)
         if at != DEFAULT:
             self.deviations.append(Taken(point.key, option))
+            if self.on_taken is not None:
+                self.on_taken(f"{name}{f' ({point.nth})' if point.nth > 1 else ''}: {option}")
             if self.history is not None:
                 taken = [*point.key, option]
                 self.history.append({"taken": taken, "places": self.places()})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
+from replay.runtime.streams import current
 from replay.runtime.trio_.live import LiveHooks
 from replay.runtime.worlds.simulated.agenda import Timer
 from replay.runtime.worlds.simulated.world import SimulatedWorld
@@ -42,9 +43,13 @@ class SimulatedHooks(LiveHooks):
             thread.timers = lambda: _timers(runner)
             thread.next_step = lambda: next((_label(task) for task in runner.runq), None)
             try:
-                return waits(epoll, timeout, most)
+                batch = waits(epoll, timeout, most)
             finally:
                 thread.forget_loop()
+            stream = current.stream
+            if stream is not None:
+                world.cancel_some(stream)
+            return batch
 
         self.batch = Batch
         self.wait = wait

@@ -118,6 +118,7 @@ class LiveWorld:
 
     is_replay: Final = False
     has_system = True
+    reorders = False
     now_ns = staticmethod(real.monotonic_ns)
     new_lock = staticmethod(real.allocate_lock)
     new_queue = staticmethod(real.SimpleQueue)
@@ -739,6 +740,9 @@ class LiveWorld:
             ticket = [stream.number, stream.puts]
         loop._own.inbox.append((ticket, handle))
         loop._write_to_self()
+
+    def reorder(self, stream: LiveStream, loop: Any) -> None:
+        """Change the order of what is ready; only where that is asked for, for no real loop does it."""
 
     # -- tasks ----------------------------------------------------------------------------------
 

@@ -155,12 +155,14 @@ class Thread(_Item):
       is_woken: whether somebody has ended its wait.
       timers: the next deadlines of its loop.
       next_step: what is ready to run in its loop, if anything.
+      stream: where what it does is written down.
     """
 
-    __slots__ = ("deadline_ns", "is_loop", "is_ready", "is_woken", "next_step", "timers", "token")
+    __slots__ = ("deadline_ns", "is_loop", "is_ready", "is_woken", "next_step", "stream", "timers", "token")
 
     def __init__(self, label: str) -> None:
         super().__init__(label, 0)
+        self.stream: Any = None
         self.token: Token = None
         self.is_ready: Callable[[], bool] = _always
         self.deadline_ns: int | None = None
@@ -281,6 +283,10 @@ class Agenda:
         """Let others go on: the running thread ends."""
         other = self.running = self._next()
         self.carrier.leave(other.token)
+
+    def waiting_threads(self) -> list[str]:
+        """Return the labels of the threads that wait."""
+        return [thread.label for thread in self._waiting]
 
     def hand_over(self) -> None:
         """Decide whether others go on now, which could: the running thread has just made something possible."""

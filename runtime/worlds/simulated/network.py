@@ -76,6 +76,7 @@ class Socket(Description):
         self.address: Address = None
         self.options: dict[tuple[int, int], Any] = {}
         self.error = 0
+        self.label = ""
 
     @property
     def name(self) -> Address:
@@ -120,7 +121,6 @@ class Stream(Socket):
         self.outgoing: Channel | None = None
         self.backlog: deque[Stream] = deque()
         self.backlog_size = 0
-        self.label = ""
 
     # -- readiness ------------------------------------------------------------------------------
 

@@ -68,6 +68,14 @@ class Places:
                 name = str(task.name).rpartition(".")[2]
                 yield from self._of(name, task.coro, READY if id(task) in ready else WAITING)
 
+    def innermost(self, task: Any) -> str:
+        """Return the text of the innermost expression of the program's own that a task is suspended in."""
+        coro = task.get_coro() if isinstance(task, asyncio.Task) else task.coro
+        text = ""
+        for place in self._of("", coro, WAITING):
+            text = place.text
+        return text
+
     def _of(self, label: str, coro: Any, state: str) -> Iterator[Place]:
         while coro is not None:
             frame = next(

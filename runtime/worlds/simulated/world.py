@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from replay.recording.events import TAG_BITS, Kind
+from replay.recording.events import CANCELLED, ORDERED, TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
+from replay.runtime import cancelling
+from replay.runtime.aio.loop import leave_all_but
 from replay.runtime.decisions.decision import Decisions, Policy
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import unseen
 from replay.runtime.worlds.live import LiveStream, LiveWorld
 from replay.runtime.worlds.simulated import threads
-from replay.runtime.worlds.simulated.agenda import START_NS, Agenda, Limits, Timer
+from replay.runtime.worlds.simulated.agenda import GO_ON, START_NS, Agenda, Limits, Timer
 from replay.runtime.worlds.simulated.clocks import Clocks
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.entropy import Entropy
 from replay.runtime.worlds.simulated.names import Names
-from replay.runtime.worlds.simulated.network import Network
+from replay.runtime.worlds.simulated.network import Network, Socket
 from replay.runtime.worlds.simulated.places import Place, Places
 from replay.runtime.worlds.simulated.polling import Polling
 from replay.runtime.worlds.simulated.sockets import Sockets
 from replay.runtime.worlds.simulated.system import System
 from replay.runtime.worlds.simulated.table import REAL, is_passed
+
+CANCEL: Final = "cancel it"
+
+_CANCELLED_KEY: Final = -(Kind.DECIDED | CANCELLED << TAG_BITS)
+_ORDERED_KEY: Final = -(Kind.DECIDED | ORDERED << TAG_BITS)
 
 START_S: Final = 1_704_067_200
 """2024-01-01, when every simulated day begins."""
@@ -47,18 +56,23 @@ class Setting:
       start_s: the time of day at which the program begins, in seconds since 1970 (UTC).
       hosts: names of hosts that can be looked up.
       limits: how late things may be.
+      cancel: labels of tasks that may be cancelled, at each of their awaits.
+      any_order: what is ready in a loop of asyncio may run in any order, which no real loop does.
     """
 
     seed: int = 0
     start_s: float = START_S
     hosts: tuple[str, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
+    cancel: tuple[str, ...] = ()
+    any_order: bool = False
 
 
 def setting_of(told: dict[str, Any]) -> Setting:
     """Return the setting that a client asks for, as plain data."""
     limits = Limits(**told.get("limits", {}))
-    return Setting(**{**told, "hosts": tuple(told.get("hosts", ())), "limits": limits})
+    lists = {name: tuple(told.get(name, ())) for name in ("hosts", "cancel")}
+    return Setting(**{**told, **lists, "limits": limits})
 
 
 class SimulatedWorld(LiveWorld):
@@ -75,11 +89,17 @@ class SimulatedWorld(LiveWorld):
         self.decisions = Decisions(policy)
         self.agenda = Agenda(self.decisions, setting.limits, self._stuck)
         super().__init__()
+        self.agenda.running.stream = self.main
+        self.decisions.on_taken = self._note_taken
         self.on_stuck: Callable[[], NoReturn] | None = None
         self.on_refused: Callable[[str], NoReturn] | None = None
         self.descriptors = Descriptors()
         self.network = Network(self.agenda, lambda label: 0)
         self.labels: dict[int, str] = {}
+        self.unhandled: list[str] = []
+        self.reorders = setting.any_order
+        self._cancel = setting.cancel
+        self._awaited: dict[int, Any] = {}
         self.surroundings = _Surroundings(self)
         self._names_count: Counter[str] = Counter()
         polling = Polling(self.agenda, self.descriptors)
@@ -188,7 +208,7 @@ class SimulatedWorld(LiveWorld):
     def start_thread(self, stream: LiveStream, function: Callable[..., Any], run: Callable[[], None]) -> int:
         """Start the thread of a stream; it waits for its turn."""
         name = getattr(getattr(function, "__self__", None), "name", None)
-        threads.start(self.agenda, str(name or f"thread {stream.number}"), run)
+        threads.start(self.agenda, str(name or f"thread {stream.number}"), stream, run)
         return threads.ident(stream.number)
 
     def idents(self, stream: LiveStream) -> list[int]:
@@ -196,6 +216,11 @@ class SimulatedWorld(LiveWorld):
         stream.ident = threads.ident(stream.number)
         stream.native_id = threads.FIRST_NATIVE_ID + stream.number
         return [stream.ident, stream.native_id]
+
+    def _note_taken(self, text: str) -> None:
+        stream = self.agenda.running.stream
+        stream.append(-Kind.DECIDED)
+        stream.append(text)
 
     def _stuck(self) -> NoReturn:
         assert self.on_stuck is not None
@@ -212,9 +237,42 @@ class SimulatedWorld(LiveWorld):
         inbox = loop._own.inbox
         thread.is_woken = lambda: bool(inbox)
         try:
-            return super().poll(stream, loop, timeout)
+            batch = super().poll(stream, loop, timeout)
         finally:
             thread.forget_loop()
+        self.cancel_some(stream)
+        return batch
+
+    def reorder(self, stream: LiveStream, loop: Any) -> None:
+        """Decide which one of those that are ready runs; the others are left for the next turn."""
+        handles = list(loop._ready)
+        waiting = [at for at, handle in enumerate(handles) if not handle._cancelled]
+        if len(waiting) < 2:
+            return
+        labels = tuple(f"{self.owner(handles[at])} ({at})" for at in waiting)
+        taken = self.decisions.choose("order", self.owner(handles[waiting[0]]), labels)
+        at = waiting[labels.index(taken)]
+        stream.append(_ORDERED_KEY)
+        stream.append(at)
+        leave_all_but(loop, at)
+
+    def cancel_some(self, stream: LiveStream) -> None:
+        """Decide of each task that may be, and has come to a new await, whether it is cancelled there."""
+        if not self._cancel:
+            return
+        for number, task in list(cancelling.tasks()):
+            label = self.label_of(task)
+            if not any(fnmatch.fnmatchcase(label, pattern) for pattern in self._cancel):
+                continue
+            awaited = cancelling.awaited(task)
+            if awaited is None or self._awaited.get(number) is awaited:
+                continue
+            self._awaited[number] = awaited
+            text = self.surroundings.text_of(task)
+            if self.decisions.choose("cancel", f"{label} at {text}", (GO_ON, CANCEL)) == CANCEL:
+                stream.append(_CANCELLED_KEY)
+                stream.append(number)
+                cancelling.cancel(task)
 
     def _timers(self, loop: Any) -> Iterator[Timer]:
         first = [one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled]
@@ -227,6 +285,29 @@ class SimulatedWorld(LiveWorld):
             if not handle._cancelled:
                 return self.owner(handle)
         return None
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def watch_exceptions(self) -> None:
+        """Note what the loops of asyncio report that nobody has seen to."""
+        report = asyncio.BaseEventLoop.call_exception_handler
+        unhandled = self.unhandled
+
+        @unseen
+        def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
+            unhandled.append(_exception_text(context))
+            report(loop, context)
+
+        asyncio.BaseEventLoop.call_exception_handler = call_exception_handler  # type: ignore[method-assign]
+
+    def leaks(self) -> list[str]:
+        """Return what the program has left open: tasks, sockets, threads."""
+        found = [
+            f"socket {found.label or found.name}"
+            for found in self.descriptors.all()
+            if isinstance(found, Socket)
+        ]
+        return found + [f"thread {name}" for name in self.agenda.waiting_threads()]
 
     # -- names ----------------------------------------------------------------------------------
 
@@ -256,6 +337,12 @@ class SimulatedWorld(LiveWorld):
         if name.startswith("Task-") and name[5:].isdigit():
             return self.labels.get(task._replay_id, name)
         return str(name)
+
+    def label_of(self, task: Any) -> str:
+        """Return what a task of either library is called in decisions."""
+        if isinstance(task, asyncio.Task):
+            return self.task_label(task)
+        return str(task.name).rpartition(".")[2]
 
     def owner(self, handle: Any) -> str:
         """Return whose a handle of a loop is: a task's, or that of what it calls."""
@@ -290,6 +377,10 @@ class _Surroundings:
         for timer in self._agenda.all_timers():
             yield timer.when_ns - START_NS, timer.label
 
+    def text_of(self, task: Any) -> str:
+        """Return the innermost expression of the program's own that a task awaits."""
+        return self._places.innermost(task)
+
     def now_ns(self) -> int:
         """The virtual time since the start."""
         return self._agenda.now_ns - START_NS
@@ -297,6 +388,12 @@ class _Surroundings:
     def turns(self) -> int:
         """How often a thread has gone on."""
         return self._agenda.turns
+
+
+def _exception_text(context: dict[str, Any]) -> str:
+    error = context.get("exception")
+    message = str(context.get("message", ""))
+    return message if error is None else f"{message}: {type(error).__name__}: {error}"
 
 
 def _when(handle: Any) -> float:
