@@ -35,7 +35,7 @@ def cancel(task: Any) -> None:
 def awaited(task: Any) -> Any:
     """Return what stands for the await that a task is suspended in; None if it is not."""
     if isinstance(task, asyncio.Task):
-        waits_for = task._fut_waiter
+        waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
         return None if waits_for is None or waits_for.done() else waits_for
     return task._abort_func
 

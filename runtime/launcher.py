@@ -286,13 +286,13 @@ def _simulate(job: dict[str, Any]) -> NoReturn:
 
     before = set(sys.modules)
     from replay.runtime import program, simulation
-    from replay.runtime.trio_ import simulated as _
     from replay.runtime.worlds.simulated.world import SimulatedWorld, setting_of
 
     # No replay has them: programs look through `sys.modules`.
     for name in set(sys.modules) - before:
         _hidden.append(sys.modules.pop(name))
     kept = environment.kept([], frozenset())
+    secrets_ = redaction.Redaction([], environment.secrets_in(job["argv"]))
     header = _header(job, kept)
     header["redaction"] = redaction.describe([], [])
     header["warm"] = job["warm"]
@@ -303,8 +303,9 @@ def _simulate(job: dict[str, Any]) -> NoReturn:
     boundary = install(world, None, header)
     read_script = sources.record(boundary)
     unrecorded.install(boundary)
-    environment.record(boundary, kept, frozenset(), lambda *_: None)
+    environment.record(boundary, kept, frozenset(), secrets_.learn)
     header["doors"] = list(boundary.names.tags)
+    secrets_.install(boundary)
     program.prepare(header["target"], list(header["argv"]), header["first_path"])
     _hide_files()
     if header["own_replay"] is not None:

@@ -1,11 +1,12 @@
 """Simulated runs: a process in which a program is about to begin, and a copy of it for each run.
 
-The process has the boundary in place and the program's libraries loaded. A client asks for runs, one line of JSON
-each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says what came
-of it in one line. Nothing of one run is seen by the next.
+The process has the boundary in place and the program's libraries loaded. A client asks for runs, one line of
+JSON each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says
+what came of it in one line. Nothing of one run is seen by the next.
 
-A request has ``policy`` (``kind``, and what that kind wants), and may have ``recording`` (the path to write one
-to) and ``is_watched`` (whether all decisions are to be told). The answer is an ``outcome``: see ``_Run``.
+A request has ``policy`` (``kind``, and what that kind wants) and ``limit_s`` (real time), and may have
+``recording`` (the path to write one to) and ``is_watched`` (whether all decisions are to be told). The answer
+is an outcome: see ``_Run``.
 """
 
 from __future__ import annotations
@@ -172,7 +173,8 @@ class _Run:
     The outcome has ``how`` and ``detail`` (as the last event of a recording), ``error`` (what came out of the
     main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it was
     about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose they
-    were), ``unmet`` (decisions that were asked for, and did not come up), ``output``, ``now_ns``.
+    were), ``unmet`` (decisions and rules that were asked for, and did not come up), ``output``, ``now_ns``, and
+    what ``replay.explore.simulation.Outcome`` has beside these.
     """
 
     def __init__(

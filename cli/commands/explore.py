@@ -4,18 +4,19 @@
     replay explore -m MODULE ARGS       a module
     replay explore --all app.py         go on after the first failure, and collect others
 
-In the simulated world there is no network, no clock and no luck: time is virtual, connections are in memory, and
-what arrives when is decided anew in each run. Only what a real loop could do is tried: something arrives late, a
-thread goes on late, a loop is busy while a timer becomes due. A failure is shrunk to the decisions that matter,
-and kept as a recording to debug.
+In the simulated world there is no network, no clock and no luck: time is virtual, connections are in memory,
+and what arrives when is decided anew in each run. Only what a real loop could do is tried: something arrives
+late, a thread goes on late, a loop is busy while a timer becomes due. A failure is shrunk to the decisions
+that matter, and kept as a recording to debug and a scenario to run again.
 
-A failure is an exception out of the program, an exit code other than 0, a deadlock, a step or a run that never
-ends. The program must not fail when nothing is late; that is tried first.
+A failure is an exception out of the program, an exit code other than 0, a deadlock, a step or a run that
+never ends. The program must not fail when nothing is late; that is tried first.
 
 Policies: `mixed` (the default: at random, and each decision in turn), `random`, `pct` (few deviations in each
 run), `dfs` (all schedules with one deviation, then with two, ...), `fifo` (none).
 
-Exit codes: 0 none was found, 1 one was found, 2 the command was called wrongly, or the program cannot be explored.
+Exit codes: 0 none was found, 1 one was found, 2 the command was called wrongly, or the program cannot be
+explored.
 """
 
 from __future__ import annotations
@@ -46,8 +47,7 @@ _OUTPUT_LINES: Final = 12
 
 def configure(parser: Parser) -> None:
     """Add the arguments of `replay explore`."""
-    from replay.explore.report import DEFAULT_SCHEDULES
-    from replay.explore.search import POLICIES
+    from replay.explore.search import DEFAULT_SCHEDULES, POLICIES
 
     parser.usage = "replay explore [OPTIONS] (app.py | -m MODULE | -- COMMAND) ARGS"
     parser.add_argument(
@@ -73,8 +73,8 @@ def configure(parser: Parser) -> None:
         metavar="TASK",
         action="append",
         default=[],
-        help="cancel this task at each of its awaits, once and twice: its name, or `function#1`; with wildcards; "
-        "may be repeated",
+        help="cancel this task at each of its awaits, once and twice: its name, or `function#1`; may have "
+        "wildcards, and be repeated",
     )
     parser.add_argument(
         "--strict",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from replay.errors import ReplayError
 from replay.explore import search as searching
@@ -25,8 +25,6 @@ from replay.explore.simulation import (
 )
 from replay.options import Target
 
-DEFAULT_SCHEDULES: Final = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -44,6 +42,7 @@ class Options:
       cancel: tasks that may be cancelled at each of their awaits: labels, with wildcards.
       any_order: what is ready may run in any order, which asyncio never does.
       folder: where the files of a failure go.
+      runs_in: the folder in which the program runs; None for the one of this process.
       run_limit_s: real time after which a run is one that never ends.
     """
 
@@ -51,13 +50,14 @@ class Options:
     argv: tuple[str, ...]
     policy: str = "mixed"
     seed: int = 0
-    limits: Limits = Limits(schedules=DEFAULT_SCHEDULES)
+    limits: Limits = field(default_factory=Limits)
     jobs: int = 1
     setting: dict[str, Any] | None = None
     is_strict: bool = False
     cancel: tuple[str, ...] = ()
     any_order: bool = False
     folder: str = "."
+    runs_in: str | None = None
     run_limit_s: float = RUN_LIMIT_S
 
 
@@ -132,11 +132,12 @@ def _hint(failure: Failure) -> str:
     return "mend that first, or record it: `replay record` and `replay debug`"
 
 
-def explore(options: Options, on_progress: Callable[[Progress], None] = lambda progress: None) -> Report:
+def explore(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Report:
     """Look for schedules that break a program.
 
     Raises:
-      ReplayError: it cannot be run, fails already by default (``FailsByDefaultError``), or does not do the same
+      ReplayError: it cannot be run, fails already by default (``FailsByDefaultError``), or does not do the
+        same
         for the same decisions.
     """
 
@@ -149,7 +150,7 @@ def explore(options: Options, on_progress: Callable[[Progress], None] = lambda p
     judge = strict_failure if options.is_strict else plain_failure
 
     def start() -> Simulation:
-        return Simulation.start(options.target, options.argv, setting)
+        return Simulation.start(options.target, options.argv, setting, folder=options.runs_in)
 
     with start() as simulation:
         default = searching.baseline(simulation)
@@ -160,11 +161,15 @@ def explore(options: Options, on_progress: Callable[[Progress], None] = lambda p
             return Report((), 1, 1, 0.0, default)
         policies = searching.schedules(options.policy, options.seed, default)
         progress = searching.search(
-            start, policies, options.limits, options.jobs, on_progress, options.run_limit_s, judge
+            start, policies, options.limits, options.jobs, on_progress or _nothing, options.run_limit_s, judge
         )
         names = _Names(options)
         failures = tuple(_keep(simulation, one, default, options, names, judge) for one in progress.found)
     return Report(failures, progress.schedules, len(progress.distinct), progress.seconds, default)
+
+
+def _nothing(progress: Progress) -> None:
+    pass
 
 
 def _keep(

@@ -1,7 +1,7 @@
 """Which schedules are tried, and running them: several at a time, each in a process of its own.
 
-The default is a mixture. Races that need one thing to be late are found by trying each in turn; those that need
-several by chance, with few deviations in some runs and many in others.
+The default is a mixture. Races that need one thing to be late are found by trying each in turn; those that
+need several by chance, with few deviations in some runs and many in others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from replay.errors import ReplayError
 from replay.explore.simulation import Failure, Outcome, Simulation, Taken
 
 POLICIES: Final = ("mixed", "random", "pct", "dfs", "fifo")
+DEFAULT_SCHEDULES: Final = 1000
 MAX_DEPTH: Final = 4
 """As many deviations of a schedule by ``pct``, and of one by ``dfs``."""
 
@@ -130,7 +131,7 @@ def _singles(default: Outcome) -> Iterator[Taken]:
 
 
 def _by_depth(default: Outcome) -> Iterator[Policy]:
-    """Yield all schedules with one deviation, then with two, and so on, of the decisions of the default one."""
+    """Yield all schedules with one deviation of the default one, then with two, and so on."""
     singles = list(_singles(default))
     for depth in range(1, MAX_DEPTH + 1):
         for taken in itertools.combinations(singles, depth):
@@ -162,7 +163,7 @@ class Limits:
       all: go on after the first failure, and collect others.
     """
 
-    schedules: int = 1000
+    schedules: int = DEFAULT_SCHEDULES
     seconds: float | None = None
     all: bool = False
 

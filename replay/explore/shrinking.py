@@ -1,9 +1,9 @@
 """The fewest decisions that still break a program.
 
-First by delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE TSE 2002),
-which takes away what is not needed; then by trying one or two decisions alone, which finds what no part of the first
-set is. All is measured in things that are late and loops that stall: a decision that is taken once more about the
-same thing does not count again.
+First by delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE
+TSE 2002), which takes away what is not needed; then by trying one or two decisions alone, which finds what
+no part of the first set is. All is measured in things that are late and loops that stall: a decision that
+is taken once more about the same thing does not count again.
 """
 
 from __future__ import annotations

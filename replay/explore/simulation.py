@@ -1,4 +1,4 @@
-"""A process that runs a program in the simulated world, as its client sees it: started, asked for runs, ended."""
+"""A process that runs a program in the simulated world, as its client sees it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Failure:
     """How a run failed.
 
     Attributes:
-      kind: ``exception``, ``exit code``, ``signal``, ``deadlock``, ``endless step``, ``endless run``, ``refused``,
+      kind: ``exception``, ``exit code``, ``signal``, ``deadlock``, ``endless step``, ``endless run``,
+        ``refused``,
         ``lost``; or what a scenario expected.
       message: in a line.
       where: a place in the program's source, if there is one.
@@ -64,10 +65,12 @@ class Outcome:
       digest: one of these, of all decisions, and of what was printed.
       unmet: decisions or rules that were asked for and did not come up.
       now_s: how much virtual time passed.
-      history: what happened, and what was decided other than the default, with where the tasks stood; if asked for.
+      history: what happened, and what was decided other than the default, with where the tasks stood; if
+        asked for.
       unhandled: what the loop reported that nobody has seen to.
       leaks: what was open at the end: sockets, threads.
-      blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes them.
+      blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes
+        them.
     """
 
     how: str
@@ -136,7 +139,7 @@ class Simulation:
     Use it as a context manager: it ends the process.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], stream: IO[bytes], errors: IO[bytes]) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], stream: Any, errors: IO[bytes]) -> None:
         self._child = child
         self._stream = stream
         self._errors = errors
@@ -156,7 +159,8 @@ class Simulation:
         Args:
           target: how ``argv[0]`` names the program.
           argv: the program, and its arguments.
-          setting: of the world: ``seed``, ``start_s``, ``hosts``, ...; see ``replay.runtime.worlds.simulated``.
+          setting: of the world: ``seed``, ``start_s``, ``hosts``, ...; see
+            ``replay.runtime.worlds.simulated``.
           folder: where the program runs; where this process does if left out.
         """
         ours, theirs = socket.socketpair()

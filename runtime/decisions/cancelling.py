@@ -1,4 +1,4 @@
-"""The policy ``cancel``: cancels a task at one await, and perhaps once more at a later one; else what ``fifo`` does."""
+"""The policy ``cancel``: cancels a task at one await, and perhaps again at a later one; else as ``fifo``."""
 
 from __future__ import annotations
 

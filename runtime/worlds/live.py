@@ -120,8 +120,8 @@ class LiveWorld:
     has_system = True
     reorders = False
     now_ns = staticmethod(real.monotonic_ns)
-    new_lock = staticmethod(real.allocate_lock)
-    new_queue = staticmethod(real.SimpleQueue)
+    new_lock: Callable[[], Any] = staticmethod(real.allocate_lock)
+    new_queue: Callable[[], Any] = staticmethod(real.SimpleQueue)
 
     def __init__(self) -> None:
         self._lock = real.allocate_lock()

@@ -241,8 +241,8 @@ class RecordedWorld:
 
     is_replay: Final = True
     has_system: Final = False
-    new_lock = staticmethod(real.allocate_lock)
-    new_queue = staticmethod(real.SimpleQueue)
+    new_lock: Callable[[], Any] = staticmethod(real.allocate_lock)
+    new_queue: Callable[[], Any] = staticmethod(real.SimpleQueue)
 
     def __init__(
         self,

@@ -1,13 +1,13 @@
 """Virtual time: what is on its way, which thread runs, and what comes next.
 
 Nothing in a simulated run waits for real. A thread that waits calls ``wait``, and there it is decided what
-happens: something arrives, another thread goes on, or, if nothing of that can be, the clock jumps to what is due
-next. Only one thread runs at a time.
+happens: something arrives, another thread goes on, or, if nothing of that can be, the clock jumps to what
+is due next. Only one thread runs at a time.
 
-By default everything comes as soon as it can, in the order in which it was sent. What may come otherwise is only
-what could with a real loop: an arrival or a thread may be late, by as much as a packet or a processor may be; a
-busy loop may find that a timer has become due meanwhile. It is never decided which of two ready callbacks runs
-first: the loop does not ask.
+By default everything comes as soon as it can, in the order in which it was sent. What may come otherwise is
+only what could with a real loop: an arrival or a thread may be late, by as much as a packet or a processor
+may be; a busy loop may find that a timer has become due meanwhile. It is never decided which of two ready
+callbacks runs first: the loop does not ask.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Limits:
 
     Attributes:
       each_ns: one arrival, or one thread.
-      all_ns: all together in one run: a program that guards itself with a long deadline must not come to it only
+      all_ns: all together in one run: a program that guards itself with a long deadline must not come to it
+        only
         because many things were a little late.
       stall_ns: for so long may a loop be busy, in each second.
     """
@@ -151,7 +152,8 @@ class Thread(_Item):
       token: what its carrier knows it by, while it waits.
       is_ready: whether what it waits for is there.
       deadline_ns: until when it waits; None for ever.
-      is_loop: whether it waits as an event loop does: what is ready in it is not late by itself, the loop may be.
+      is_loop: whether it waits as an event loop does: what is ready in it is not late by itself, the loop
+        may be.
       is_woken: whether somebody has ended its wait.
       timers: the next deadlines of its loop.
       next_step: what is ready to run in its loop, if anything.
@@ -221,7 +223,7 @@ class Agenda:
         self._stall_left_ns = limits.stall_ns
         self._stalled_ns = 0
         self._on_stuck = on_stuck
-        self._coming: SortedList[Coming] = SortedList(key=_by_time)
+        self._coming: Any = SortedList(key=_by_time)
         self._waiting: list[Thread] = []
         self._seq = itertools.count(1)
         self.turns = 0
@@ -230,7 +232,7 @@ class Agenda:
     # -- what is on its way ---------------------------------------------------------------------
 
     def send(self, channel: Channel, delay_ns: int, happen: Callable[[], None]) -> Coming:
-        """Let ``happen`` be called after so many nanoseconds, and after all that was sent before on the channel."""
+        """Let ``happen`` be called so many nanoseconds later, and after all that was sent on the channel."""
         channel.sent_count += 1
         due_ns = max(self.now_ns + delay_ns, channel.last_due_ns)
         channel.last_due_ns = due_ns
@@ -289,7 +291,7 @@ class Agenda:
         return [thread.label for thread in self._waiting]
 
     def hand_over(self) -> None:
-        """Decide whether others go on now, which could: the running thread has just made something possible."""
+        """Decide whether others go on now: the running thread has just made something possible."""
         if not self._waiting or not any(one.can_go(self.now_ns) for one in self._waiting if not one.is_loop):
             return
         taken = self.decisions.choose("hand-over", self.running.label, (GO_ON, WAIT))

@@ -1,7 +1,7 @@
 """Where the tasks of a simulated run stand: what rules are anchored to.
 
-A place is a function and the text of the expression in it that is awaited, not a line: so it is found again in a
-program that was edited elsewhere.
+A place is a function and the text of the expression in it that is awaited, not a line: so it is found again
+in a program that was edited elsewhere.
 """
 
 from __future__ import annotations
@@ -79,13 +79,23 @@ class Places:
     def _of(self, label: str, coro: Any, state: str) -> Iterator[Place]:
         while coro is not None:
             frame = next(
-                (one for one in (getattr(coro, name, None) for name in ("cr_frame", "gi_frame", "ag_frame")) if one),
+                (
+                    one
+                    for one in (getattr(coro, name, None) for name in ("cr_frame", "gi_frame", "ag_frame"))
+                    if one
+                ),
                 None,
             )
             if frame is not None and is_users(frame):
                 yield Place(label, frame.f_code.co_qualname, self._text(frame), state)
             coro = next(
-                (one for one in (getattr(coro, name, None) for name in ("cr_await", "gi_yieldfrom", "ag_await")) if one),
+                (
+                    one
+                    for one in (
+                        getattr(coro, name, None) for name in ("cr_await", "gi_yieldfrom", "ag_await")
+                    )
+                    if one
+                ),
                 None,
             )
 

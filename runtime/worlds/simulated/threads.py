@@ -1,7 +1,7 @@
 """Threads of the simulated world: one runs at a time, and goes on until it has to wait.
 
-They are real threads of the system, so that each has a stack and locals of its own; which of them runs is decided
-by the agenda. Locks and queues are plain flags and lists, for nobody else runs meanwhile.
+They are real threads of the system, so that each has a stack and locals of its own; which of them runs is
+decided by the agenda. Locks and queues are plain flags and lists, for nobody else runs meanwhile.
 """
 
 from __future__ import annotations

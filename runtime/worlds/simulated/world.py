@@ -148,7 +148,7 @@ class SimulatedWorld(LiveWorld):
 
     # -- doors ----------------------------------------------------------------------------------
 
-    def now_ns(self) -> int:  # type: ignore[override]
+    def now_ns(self) -> int:
         """Return the virtual time."""
         return self.agenda.now_ns
 
@@ -197,11 +197,11 @@ class SimulatedWorld(LiveWorld):
 
     # -- threads --------------------------------------------------------------------------------
 
-    def new_lock(self) -> Any:  # type: ignore[override]
+    def new_lock(self) -> Any:
         """Return what is behind a lock of the program."""
         return threads.Lock(self.agenda)
 
-    def new_queue(self) -> Any:  # type: ignore[override]
+    def new_queue(self) -> Any:
         """Return what is behind a queue of the program."""
         return threads.Queue(self.agenda)
 
@@ -298,7 +298,8 @@ class SimulatedWorld(LiveWorld):
             unhandled.append(_exception_text(context))
             report(loop, context)
 
-        asyncio.BaseEventLoop.call_exception_handler = call_exception_handler  # type: ignore[method-assign]
+        loop_type: Any = asyncio.BaseEventLoop
+        loop_type.call_exception_handler = call_exception_handler
 
     def leaks(self) -> list[str]:
         """Return what the program has left open: tasks, sockets, threads."""
@@ -332,10 +333,10 @@ class SimulatedWorld(LiveWorld):
         return f"{name}#{self._names_count[name]}"
 
     def task_label(self, task: Any) -> str:
-        """Return what a task is called in decisions: the name it was given, or what it runs, and which one."""
+        """Return what a task is called in decisions: its given name, or what it runs, and which one."""
         name = task.get_name()
         if name.startswith("Task-") and name[5:].isdigit():
-            return self.labels.get(task._replay_id, name)
+            return self.labels.get(task._replay_id) or str(name)
         return str(name)
 
     def label_of(self, task: Any) -> str:
@@ -352,8 +353,10 @@ class SimulatedWorld(LiveWorld):
         of = getattr(callback, "__self__", None)
         if isinstance(of, asyncio.Task):
             return self.task_label(of)
-        if isinstance(of, asyncio.Timeout) and of._task is not None:
-            return f"the timeout of {self.task_label(of._task)}"
+        if isinstance(of, asyncio.Timeout):
+            task = of._task  # type: ignore[attr-defined]
+            if task is not None:
+                return f"the timeout of {self.task_label(task)}"
         for one in args:
             if isinstance(one, asyncio.Future):
                 for waiting, _ in getattr(one, "_callbacks", None) or ():
