@@ -20,8 +20,8 @@ starts the second in a process of its own; ``cli`` imports all; ``tests/test_tid
 
 TYPE_CHECKING = False  # typing has one, but importing it would load it
 if TYPE_CHECKING:
-    from replay.explore.calls import explore as explore
-    from replay.explore.calls import simulate as simulate
+    from replay.exploration.calls import explore as explore
+    from replay.exploration.calls import simulate as simulate
     from replay.recording.recording import Recording
     from replay.runtime.aio.loop import EventLoop as EventLoop
     from replay.runtime.trio_.seams import install_trio as install_trio
@@ -34,10 +34,10 @@ __all__ = ["EventLoop", "explore", "install_trio", "open", "simulate"]
 
 _PLACES = {
     "EventLoop": ("replay.runtime.aio.loop", "EventLoop"),
-    "explore": ("replay.explore.calls", "explore"),
+    "explore": ("replay.exploration.calls", "explore"),
     "install_trio": ("replay.runtime.trio_.seams", "install_trio"),
     "open": ("replay.recording.recording", "Recording.open"),
-    "simulate": ("replay.explore.calls", "simulate"),
+    "simulate": ("replay.exploration.calls", "simulate"),
 }
 
 

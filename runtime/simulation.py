@@ -174,7 +174,7 @@ class _Run:
     main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it was
     about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose they
     were), ``unmet`` (decisions and rules that were asked for, and did not come up), ``output``, ``now_ns``, and
-    what ``replay.explore.simulation.Outcome`` has beside these.
+    what ``replay.exploration.simulation.Outcome`` has beside these.
     """
 
     def __init__(

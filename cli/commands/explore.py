@@ -36,8 +36,8 @@ from replay.errors import UsageError
 from replay.options import ExitCode
 
 if TYPE_CHECKING:
-    from replay.explore.report import Explored, Options, Report
-    from replay.explore.search import Progress
+    from replay.exploration.report import Explored, Options, Report
+    from replay.exploration.search import Progress
 
 MAX_SCHEDULES: Final = 10_000_000
 MAX_JOBS: Final = 64
@@ -47,7 +47,7 @@ _OUTPUT_LINES: Final = 12
 
 def configure(parser: Parser) -> None:
     """Add the arguments of `replay explore`."""
-    from replay.explore.search import DEFAULT_SCHEDULES, POLICIES
+    from replay.exploration.search import DEFAULT_SCHEDULES, POLICIES
 
     parser.usage = "replay explore [OPTIONS] (app.py | -m MODULE | -- COMMAND) ARGS"
     parser.add_argument(
@@ -93,7 +93,7 @@ def configure(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explore, and say what was found."""
     options = options_of(args)
-    from replay.explore.report import explore
+    from replay.exploration.report import explore
 
     shown = _Shown(args.json)
     try:
@@ -113,8 +113,8 @@ def options_of(args: argparse.Namespace) -> Options:
     Raises:
       UsageError: something about it cannot work; nothing was done.
     """
-    from replay.explore.report import Options
-    from replay.explore.search import Limits
+    from replay.exploration.report import Options
+    from replay.exploration.search import Limits
 
     if not args.program:
         raise UsageError("no program to explore", hint="`replay explore app.py`, `-m MODULE` or `-- COMMAND`")

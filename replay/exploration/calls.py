@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from replay.errors import UsageError
-from replay.explore.report import Options, Report
-from replay.explore.report import explore as explore_program
-from replay.explore.search import DEFAULT_SCHEDULES, POLICIES, Limits
-from replay.explore.simulation import RUN_LIMIT_S, Outcome, Simulation
+from replay.exploration.report import Options, Report
+from replay.exploration.report import explore as explore_program
+from replay.exploration.search import DEFAULT_SCHEDULES, POLICIES, Limits
+from replay.exploration.simulation import RUN_LIMIT_S, Outcome, Simulation
 from replay.options import Target
 
 Library = Literal["asyncio", "trio"]
@@ -109,7 +109,7 @@ def explore(
       setting: of the world.
 
     Raises:
-      ReplayError: it cannot be explored: see ``replay.explore.report``.
+      ReplayError: it cannot be explored: see ``replay.exploration.report``.
 
     Example:
       >>> report = replay.explore("app.py", schedules=500)

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from replay.explore.simulation import Outcome, Taken
+from replay.exploration.simulation import Outcome, Taken
 
 MAX_RUNS: Final = 60
 _MOST_EACH: Final = 8

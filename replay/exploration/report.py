@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from replay.errors import ReplayError
-from replay.explore import search as searching
-from replay.explore.anchoring import Rule, rules_for
-from replay.explore.explaining import explain
-from replay.explore.search import Found, Judge, Limits, Progress
-from replay.explore.shrinking import Shrunk, cost, is_same, shrink
-from replay.explore.simulation import (
+from replay.exploration import search as searching
+from replay.exploration.anchoring import Rule, rules_for
+from replay.exploration.explaining import explain
+from replay.exploration.search import Found, Judge, Limits, Progress
+from replay.exploration.shrinking import Shrunk, cost, is_same, shrink
+from replay.exploration.simulation import (
     RUN_LIMIT_S,
     Failure,
     Outcome,
