@@ -218,12 +218,30 @@ def _failure_lines(one: Explored, style: Style) -> list[str]:
         lines.append("  output     the last of it:")
         last = printable_lines(one.outcome.output.rstrip("\n")).split("\n")[-_OUTPUT_LINES:]
         lines += [f"    {line}" for line in last]
+    if failure.kind == "deadlock" and one.recording is not None:
+        lines += [f"    {line}" for line in _deadlock_lines(one.recording, style)]
     for name, path in (("recording", one.recording), ("scenario", one.scenario)):
         if path is not None:
             lines.append(f"  {name:9}  {printable(os.path.relpath(path))}")
     if one.recording is not None:
         lines.append(f"  next       replay debug {printable(os.path.relpath(one.recording))}")
     return lines
+
+
+def _deadlock_lines(recording: str, style: Style) -> list[str]:
+    """Return who waits for what that who holds, out of the recording."""
+    from replay.analysis.hangs import DivergedError, find_hang
+    from replay.cli.repl.deadlocks import hang_lines
+    from replay.cli.repl.state import Settings, State
+    from replay.errors import ReplayError
+    from replay.timeline.session import Session
+
+    try:
+        with Session(recording, "check") as session:
+            state = State(session, Settings(color=style.is_coloured))
+            return list(hang_lines(state, find_hang(session.timeline)))
+    except (DivergedError, ReplayError) as problem:
+        return [f"who waits for whom cannot be told: {problem}"]
 
 
 def report_json(report: Report, options: Options) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def _part(key: str, options: list[str]) -> str | None:
                 "goes on only goes on", "goes on"
             )
         case "hand-over":
-            return f"others go on while thread {label} is about to"
+            late = "" if option.startswith("let") else f" {option.removesuffix(' late')}"
+            return f"thread {label} is held up{late} in the middle of what it does"
         case "stall":
             step = label.partition(" before ")[2]
             return f"the loop is busy {_before(step)}{option.removeprefix('until ')} is due".replace(

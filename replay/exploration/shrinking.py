@@ -126,11 +126,12 @@ class _Search:
             if self.fails((one,)) is not None:
                 return (one,)
         if cost(decisions) > 2:
-            for pair in itertools.combinations(tried[:24], 2):
+            near = [one for one in tried if one[0] in labels]
+            for one, other in itertools.product(decisions, near):
                 if self.runs >= MAX_RUNS:
                     break
-                if pair[0][:2] != pair[1][:2] and self.fails(pair) is not None:
-                    return pair
+                if one[:2] != other[:2] and self.fails((one, other)) is not None:
+                    return one, other
         return decisions
 
 

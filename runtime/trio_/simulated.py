@@ -39,7 +39,7 @@ class SimulatedHooks(LiveHooks):
         def wait(epoll: Any, timeout: float, most: int) -> Any:
             thread = world.agenda.running
             runner = sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT.runner
-            thread.is_loop = True
+            thread.is_loop = thread.has_loop = True
             thread.timers = lambda: _timers(runner)
             thread.next_step = lambda: next((_label(task) for task in runner.runq), None)
             try:

@@ -158,13 +158,25 @@ class Thread(_Item):
       timers: the next deadlines of its loop.
       next_step: what is ready to run in its loop, if anything.
       stream: where what it does is written down.
+      has_loop: whether it has ever waited as a loop does.
     """
 
-    __slots__ = ("deadline_ns", "is_loop", "is_ready", "is_woken", "next_step", "stream", "timers", "token")
+    __slots__ = (
+        "deadline_ns",
+        "has_loop",
+        "is_loop",
+        "is_ready",
+        "is_woken",
+        "next_step",
+        "stream",
+        "timers",
+        "token",
+    )
 
     def __init__(self, label: str) -> None:
         super().__init__(label, 0)
         self.stream: Any = None
+        self.has_loop = False
         self.token: Token = None
         self.is_ready: Callable[[], bool] = _always
         self.deadline_ns: int | None = None
@@ -266,13 +278,22 @@ class Agenda:
         thread.seq = next(self._seq)
         self._waiting.append(thread)
 
-    def wait(self, is_ready: Callable[[], bool], deadline_ns: int | None = None) -> None:
-        """Let others go on until ``is_ready()``, or until the deadline; for the running thread."""
+    def wait(self, is_ready: Callable[[], bool], deadline_ns: int | None = None, *, late_ns: int = 0) -> None:
+        """Let others go on until ``is_ready()``, or until the deadline; for the running thread.
+
+        Args:
+          is_ready: whether what it waits for is there.
+          deadline_ns: until when it waits; None for ever.
+          late_ns: so much later it goes on, as was decided already.
+        """
         me = self.running
         me.is_ready = is_ready
         me.deadline_ns = deadline_ns
         me.seq = next(self._seq)
         me.let_go()
+        if late_ns:
+            me.until_ns = self.now_ns + late_ns
+            me.is_considered = True
         self._waiting.append(me)
         other = self._next()
         if other is not me:
@@ -294,9 +315,15 @@ class Agenda:
         """Decide whether others go on now: the running thread has just made something possible."""
         if not self._waiting or not any(one.can_go(self.now_ns) for one in self._waiting if not one.is_loop):
             return
-        taken = self.decisions.choose("hand-over", self.running.label, (GO_ON, WAIT))
-        if taken == WAIT:
-            self.wait(_always)
+        most_ns = min(self._limits.each_ns, self._left_ns)
+        options = [GO_ON, WAIT]
+        if not self.running.has_loop:
+            options += (option for option, late_ns in LATE_NS.items() if late_ns <= most_ns)
+        taken = self.decisions.choose("hand-over", self.running.label, tuple(options))
+        if taken != GO_ON:
+            late_ns = LATE_NS.get(taken, 0)
+            self._left_ns -= late_ns
+            self.wait(_always, late_ns=late_ns)
 
     def sleep(self, duration_ns: int) -> None:
         """Let the running thread wait for so long."""

@@ -107,7 +107,10 @@ class Faults:
         for at, fault in self._of("reset"):
             if matches(fault["connection"], label):
                 self._counts[at, label] += size
-                if self._counts[at, label] > fault.get("after_bytes", -1) and (at, label, "done") not in self._counts:
+                if (
+                    self._counts[at, label] > fault.get("after_bytes", -1)
+                    and (at, label, "done") not in self._counts
+                ):
                     self._counts[at, label, "done"] = 1
                     return True
         return False
@@ -142,7 +145,9 @@ class Faults:
 
     def late_thread_ns(self, name: str) -> int:
         """Return how much later than it could a thread begins."""
-        return sum(_ns(fault["for_s"]) for _, fault in self._of("late_thread") if matches(fault["thread"], name))
+        return sum(
+            _ns(fault["for_s"]) for _, fault in self._of("late_thread") if matches(fault["thread"], name)
+        )
 
     def begin(self, jump: Callable[[int], None], crash: Callable[[str], None]) -> None:
         """Put what happens at a certain time on the agenda.

@@ -231,7 +231,7 @@ class SimulatedWorld(LiveWorld):
     def poll(self, stream: Any, loop: Any, timeout: float | None) -> Any:
         """Wait for readiness; say first what the loop could be late for."""
         thread = self.agenda.running
-        thread.is_loop = True
+        thread.is_loop = thread.has_loop = True
         thread.timers = lambda: self._timers(loop)
         thread.next_step = lambda: self._next_step(loop)
         inbox = loop._own.inbox
