@@ -141,7 +141,7 @@ def options_of(args: argparse.Namespace) -> Options:
         is_strict=args.strict,
         cancel=tuple(args.cancel),
         any_order=args.any_order,
-        folder=folder,
+        folder=os.path.abspath(folder),
     )
 
 
