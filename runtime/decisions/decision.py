@@ -59,6 +59,7 @@ class Decisions:
 
     Attributes:
       policy: is asked.
+      is_ruled: whether the policy wants to know what happens.
       points: all that was asked, if somebody wants to know.
       history: what happened and what was taken other than the default, each with where the tasks stood, if
         somebody wants to know.
@@ -88,14 +89,14 @@ class Decisions:
 
     def watch(self) -> None:
         """Something is about to happen: rules look where tasks stand."""
-        if self._is_ruled:
+        if self.is_ruled:
             self.policy.watch()  # type: ignore[attr-defined]
 
     def happened(self, label: str) -> None:
         """Something has arrived, or a thread has gone on."""
         if self.history is not None:
             self.history.append({"happened": label, "places": self.places()})
-        if self._is_ruled:
+        if self.is_ruled:
             self.policy.happened(label)  # type: ignore[attr-defined]
 
     def let_go(self, kind: str, label: str) -> None:
@@ -105,7 +106,7 @@ class Decisions:
     def use(self, policy: Policy) -> None:
         """Ask this policy from now on."""
         self.policy = policy
-        self._is_ruled = hasattr(policy, "watch")
+        self.is_ruled = hasattr(policy, "watch")
 
     def choose(self, kind: str, label: str, options: tuple[str, ...]) -> str:
         """Return the option that is taken."""

@@ -47,7 +47,7 @@ class SimulatedHooks(LiveHooks):
             finally:
                 thread.forget_loop()
             stream = current.stream
-            if stream is not None:
+            if stream is not None and world.cancels:
                 world.cancel_some(stream)
             return batch
 

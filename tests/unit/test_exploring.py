@@ -117,7 +117,11 @@ def test_what_is_held_comes_when_a_task_stands_there() -> None:
 
 
 def test_what_is_held_comes_with_a_timer_or_after_it() -> None:
-    for condition, turn, expected in (("timer", 0, True), ("after_timer", 0, False), ("after_timer", 1, True)):
+    for condition, turn, expected in (
+        ("timer", 0, True),
+        ("after_timer", 0, False),
+        ("after_timer", 1, True),
+    ):
         rules, around = ruled({"hold": WHAT, "until": {condition: "main"}})
         around.due = [(50, "the timer of main")]
         may_come = rules.hold("arrival", "server#1 to client 2")
@@ -209,7 +213,10 @@ def test_cancelling_is_tried_first_once_and_then_twice() -> None:
             "then AssertionError: user 2 sees the page of user 1",
         ),
         (
-            (("stall main before job#1", 1, "until the timer of main#1"), ("thread worker", 1, "400 ms late")),
+            (
+                ("stall main before job#1", 1, "until the timer of main#1"),
+                ("thread worker", 1, "400 ms late"),
+            ),
             "the loop is busy before job#1 runs, until the timer of main#1 is due, and thread worker goes on 400 "
             "ms late: then AssertionError: user 2 sees the page of user 1",
         ),

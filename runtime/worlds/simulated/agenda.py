@@ -159,6 +159,7 @@ class Thread(_Item):
       next_step: what is ready to run in its loop, if anything.
       stream: where what it does is written down.
       has_loop: whether it has ever waited as a loop does.
+      loop: the loop that it waited for last, and ``loop_says``: its timers, its next step, whether it is woken.
     """
 
     __slots__ = (
@@ -171,12 +172,16 @@ class Thread(_Item):
         "stream",
         "timers",
         "token",
+        "loop",
+        "loop_says",
     )
 
     def __init__(self, label: str) -> None:
         super().__init__(label, 0)
         self.stream: Any = None
         self.has_loop = False
+        self.loop: Any = None
+        self.loop_says: Any = None
         self.token: Token = None
         self.is_ready: Callable[[], bool] = _always
         self.deadline_ns: int | None = None
@@ -287,6 +292,11 @@ class Agenda:
           late_ns: so much later it goes on, as was decided already.
         """
         me = self.running
+        if not (self._waiting or self._coming or late_ns or self.decisions.is_ruled) and is_ready():
+            self.turns += 1
+            if me.is_loop:
+                self._stall(me)
+            return
         me.is_ready = is_ready
         me.deadline_ns = deadline_ns
         me.seq = next(self._seq)

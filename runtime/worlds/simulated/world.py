@@ -6,7 +6,7 @@ import asyncio
 import fnmatch
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
@@ -99,6 +99,7 @@ class SimulatedWorld(LiveWorld):
         self.unhandled: list[str] = []
         self.reorders = setting.any_order
         self._cancel = setting.cancel
+        self.cancels = bool(setting.cancel)
         self._awaited: dict[int, Any] = {}
         self.surroundings = _Surroundings(self)
         self._names_count: Counter[str] = Counter()
@@ -232,15 +233,21 @@ class SimulatedWorld(LiveWorld):
         """Wait for readiness; say first what the loop could be late for."""
         thread = self.agenda.running
         thread.is_loop = thread.has_loop = True
-        thread.timers = lambda: self._timers(loop)
-        thread.next_step = lambda: self._next_step(loop)
-        inbox = loop._own.inbox
-        thread.is_woken = lambda: bool(inbox)
+        if thread.loop is not loop:
+            inbox = loop._own.inbox
+            thread.loop = loop
+            thread.loop_says = (
+                lambda: self._timers(loop),
+                lambda: self._next_step(loop),
+                lambda: bool(inbox),
+            )
+        thread.timers, thread.next_step, thread.is_woken = thread.loop_says
         try:
             batch = super().poll(stream, loop, timeout)
         finally:
             thread.forget_loop()
-        self.cancel_some(stream)
+        if self.cancels:
+            self.cancel_some(stream)
         return batch
 
     def reorder(self, stream: LiveStream, loop: Any) -> None:
@@ -258,8 +265,6 @@ class SimulatedWorld(LiveWorld):
 
     def cancel_some(self, stream: LiveStream) -> None:
         """Decide of each task that may be, and has come to a new await, whether it is cancelled there."""
-        if not self._cancel:
-            return
         for number, task in list(cancelling.tasks()):
             label = self.label_of(task)
             if not any(fnmatch.fnmatchcase(label, pattern) for pattern in self._cancel):
@@ -274,7 +279,10 @@ class SimulatedWorld(LiveWorld):
                 stream.append(number)
                 cancelling.cancel(task)
 
-    def _timers(self, loop: Any) -> Iterator[Timer]:
+    def _timers(self, loop: Any) -> Iterable[Timer]:
+        return self._first_timers(loop) if loop._scheduled else ()
+
+    def _first_timers(self, loop: Any) -> Iterator[Timer]:
         first = [one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled]
         first.sort(key=_when)
         for handle in first[:_TIMERS_TOLD]:
