@@ -218,6 +218,12 @@ class Simulation:
         self.runs_count += 1
         return _outcome(json.loads(line))
 
+    def children_cpu_s(self) -> float:
+        """Return the time of the processor that all runs have taken so far, in seconds."""
+        with open(f"/proc/{self._child.pid}/stat", encoding="utf-8") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
     def _lost(self) -> ReplayError:
         self.close()
         self._errors.seek(0)
