@@ -3,15 +3,12 @@
     python benchmarks/simulation.py                    all of it, a table on stdout
     python benchmarks/simulation.py --seeds 5 --check  fewer seeds; exit 1 if a limit is exceeded
 
-- *cost*: CPU time of a simulated run of 10 tasks of ``sleep(0)`` against plain asyncio, interleaved,
-median; the
-  cost of a run that does nothing is taken off both.
+- *cost*: CPU time of a simulated run of 10 tasks of ``sleep(0)`` against plain asyncio, interleaved, median;
+  the cost of a run that does nothing is taken off both.
 - *rate*: whole-program runs a second of one process that is copied for each run, for toys of five tasks and
-for
-  programs with a library.
+  for programs with a library.
 - *search*: for each of the programs that teach, the median number of schedules to the first failure, over
-seeds, and
-  the most decisions that were left after shrinking.
+  seeds, and the most decisions that were left after shrinking.
 """
 
 from __future__ import annotations
