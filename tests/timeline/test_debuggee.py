@@ -125,7 +125,6 @@ def test_what_is_evaluated_is_not_seen_by_the_program(session: Session) -> None:
         "text": "2",
         "type": "int",
         "error": None,
-        "truth": True,
         "output": "said\n",
     }
     assert session.evaluate("1 +")["error"].startswith('  File "<debugger>", line 1')
