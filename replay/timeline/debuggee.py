@@ -168,12 +168,18 @@ class Debuggee:
         Raises:
           ReplayError: the system has no room for one.
         """
-        with _uninterrupted():  # or the copy would be nobody's
-            self._send({"do": "fork"})
-            message = self._answer("forked")
-            if "problem" in message:
-                raise ReplayError(f"the replay cannot be copied: {message['problem']}")
-            copy = Debuggee(socket.socket(fileno=self._rights.pop()), message["pid"], self._on_output)
+        copy: Debuggee | None = None
+        try:
+            with _uninterrupted():  # or the copy would be nobody's
+                self._send({"do": "fork"})
+                message = self._answer("forked")
+                if "problem" in message:
+                    raise ReplayError(f"the replay cannot be copied: {message['problem']}")
+                copy = Debuggee(socket.socket(fileno=self._rights.pop()), message["pid"], self._on_output)
+        except KeyboardInterrupt:  # which has waited
+            if copy is not None:
+                copy.kill()
+            raise
         copy.stop = self.stop
         return copy
 
