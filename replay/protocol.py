@@ -66,12 +66,13 @@ Answers, by ``kind``:
 
 * ``stopped``: where the program stands, and why. ``reason``: ``at`` the position, ``met`` (a condition),
   ``full``, ``pause`` (it has run for ``pause_ns``), ``called`` (by ``pause``), ``end``; or the replay cannot
-  go on: ``diverged``, ``over`` (the recording ends). ``position``, ``owner``, and ``event``: ``step`` (before
-  one), ``line``, ``return``, ``raise``, ``end``, ``signal``; of what is noticed late, the kind of the
-  condition. ``path``, ``lineno``, ``function``, ``depth`` (of the stack) and ``is_own`` (the program's own
-  code) are of the frame, if it stands in one. ``outputs_count``: so much has been written so far. ``met``:
-  what was met of the goal; ``id``: of the condition that it stops for. Where it is over: ``message``, if
-  there is something to say, or ``how`` and ``detail`` of the end.
+  go on: ``diverged``, ``over`` (the recording ends), ``deep`` (the program comes so near to its recursion
+  limit that its lines cannot be counted). ``position``, ``owner``, and ``event``: ``step`` (before one),
+  ``line``, ``return``, ``raise``, ``end``, ``signal``; of what is noticed late, the kind of the condition.
+  ``path``, ``lineno``, ``function``, ``depth`` (of the stack) and ``is_own`` (the program's own code) are of
+  the frame, if it stands in one. ``outputs_count``: so much has been written so far. ``met``: what was met of
+  the goal; ``id``: of the condition that it stops for. Where it is over: ``message``, if there is something
+  to say, or ``how`` and ``detail`` of the end.
 * ``forked``: the ``pid`` of the copy; or why there is none, as ``problem``.
 * ``answer``: the ``number`` of the question, and its ``value``; or a mistake of ours, as ``problem``.
 * ``output``: answers nothing: the program has written ``data`` to its stdout (``target`` 1) or stderr (2), at

@@ -33,14 +33,18 @@ class DebuggeeLostError(ReplayError):
     """The process of a replay ended, or does not answer."""
 
 
+class TooDeepError(ReplayError):
+    """The program comes near to its recursion limit, where lines are to be counted: that takes stack, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Where a replay stands, and why.
 
     Attributes:
-      reason: ``at`` where it was to go; ``met`` a condition; ``full``: so many; ``pause``, or ``called`` to
-        pause; ``end``: the program has ended; ``diverged``, ``over``: the replay cannot go on, see
-        ``message``.
+      reason: ``at`` where it was to go; ``met`` a condition; ``full``: so many; ``deep``: see `TooDeepError`;
+        ``pause``, or ``called`` to pause; ``end``: the program has ended; ``diverged``, ``over``: the replay
+        cannot go on, see ``message``.
       owner: whose code it is, see ``replay.protocol``.
       event: ``step`` (before one), ``line``, ``return``, ``raise``, ``end``, ``signal``.
       id: of the condition that was met.
@@ -131,12 +135,22 @@ class Debuggee:
     _child: subprocess.Popen[bytes] | None = None
 
     def run(self, goal: dict[str, Any]) -> Stop:
-        """Go on until ``goal``; see ``replay.protocol``."""
+        """Go on until ``goal``; see ``replay.protocol``.
+
+        Raises:
+          TooDeepError: the process cannot go on.
+        """
         self.is_running = True
         self._send({"do": "run", "goal": goal})
-        self.stop = self._stopped()
+        self.stop = stop = self._stopped()
         self.is_running = False
-        return self.stop
+        if stop.reason == "deep":
+            raise TooDeepError(
+                f"the lines of step @{stop.position.step} cannot be counted: the program comes near to its "
+                f"recursion limit ({stop.function}, {stop.path}:{stop.lineno})",
+                hint=f"go past it without lines: `goto @{stop.position.step + 1}`, `+` or `tcont`",
+            )
+        return stop
 
     def ask(self, name: str, **more: Any) -> Any:
         """Return the answer to a question."""

@@ -6,6 +6,7 @@ why and there is no timeline.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -13,7 +14,7 @@ from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.positions import Position
 from replay.recording.events import Kind
 from replay.recording.recording import Recording, Step, Task
-from replay.timeline.debuggee import Stop
+from replay.timeline.debuggee import Stop, TooDeepError
 from replay.timeline.motions import Motions
 from replay.timeline.timeline import START, Timeline
 
@@ -310,7 +311,9 @@ class Session:
             goal = {
                 "stops": [{"kind": "raise", "name": task.error[0].rpartition(".")[2], "owner": f"T{task.id}"}]
             }
-            met = self._timeline.all_between(position, Position(step + 1), goal)
+            met: list[list[Any]] = []
+            with suppress(TooDeepError):  # then the step has to do
+                met = self._timeline.all_between(position, Position(step + 1), goal)
             if met:
                 position = Position(met[0][0], met[0][1])
         return Failure(position, task.id, task.error_text)

@@ -15,7 +15,7 @@ from sortedcontainers import SortedDict
 
 from replay.positions import Position
 from replay.protocol import Message
-from replay.timeline.debuggee import Debuggee, DebuggeeLostError, Stop
+from replay.timeline.debuggee import Debuggee, DebuggeeLostError, Stop, TooDeepError
 
 SPACING_NS: Final = 20_000_000
 """CPU time between two checkpoints, at first."""
@@ -100,11 +100,12 @@ class Timeline:
 
     def goto(self, position: Position) -> Stop:
         """Go to a place, or to the end of the replay if that is before it."""
-        if self.position != position or self.stop.event == "end":
+        start = self.position
+        if start != position or self.stop.event == "end":
             self._come_before(position)
         if self.position == position and self.stop.event != "end":
             return self.stop
-        return self._run({"at": [position.step, position.line]})
+        return self._run({"at": [position.step, position.line]}, start)
 
     def forward(self, goal: dict[str, Any]) -> Stop:
         """Run on until ``goal`` is met; see ``replay.protocol``."""
@@ -286,10 +287,13 @@ class Timeline:
         if self.stop.is_over or self.position > position or nearest.stop.position > self.position:
             self._replace(nearest.fork())
 
-    def _run(self, goal: dict[str, Any]) -> Stop:
+    def _run(self, goal: dict[str, Any], start: Position | None = None) -> Stop:
+        """Run on; if that is refused, we are at ``start`` again (None: where we are)."""
         if self.stop.is_over:
             return self.stop
         reached = self.position
+        if start is None:
+            start = reached
         try:
             while True:
                 stop = self.here.run({**goal, "pause_ns": self._spacing_ns})
@@ -300,19 +304,26 @@ class Timeline:
                 reached = stop.position
                 self._keep()
                 self.on_progress(reached)
+        except TooDeepError:
+            self._return_to(start)
+            raise
         except KeyboardInterrupt:
             if self.here.is_running:
                 self._pause(reached)
             self.here.stop = replace(self.stop, reason="called")
             return self.stop
 
+    def _return_to(self, position: Position) -> None:
+        """Go where we have been already, in another process: this one cannot go on."""
+        self._replace(self._checkpoint_before(Position(position.step, position.line + 1)).fork())
+        self.goto(position)
+
     def _pause(self, reached: Position) -> None:
         """Stop after an interruption: where the program can be stopped, or at the last place it was seen."""
         try:
             self.here.pause(PATIENCE_S)
         except DebuggeeLostError:
-            self._replace(self._checkpoint_before(Position(reached.step, reached.line + 1)).fork())
-            self.goto(reached)
+            self._return_to(reached)
 
     def _replace(self, process: Debuggee) -> None:
         """Take another process as the one that is here."""

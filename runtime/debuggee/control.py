@@ -156,6 +156,9 @@ class Control:
         """A line is about to run, a frame returns, or an exception is raised in one; or it suspends."""
         if self._is_looking:
             return
+        if event == "deep":
+            while True:
+                self._stopped(Stop("deep", frame, "line"))
         if event == "yield":
             self._suspends(frame)
             return

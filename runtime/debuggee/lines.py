@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from replay.runtime import real
 from replay.runtime.divergence import at_new_loop, is_installed, loop_folders
 from replay.runtime.streams import current
+from replay.runtime.thread_state import stack_room
 from replay.runtime.tracebacks import OUR_FOLDER
 
 
@@ -44,6 +45,9 @@ _RESUME: Final = dis.opmap["RESUME"]
 _CODE_UNIT: Final = 2
 _AFTER_AWAIT: Final = 3
 
+LEAST_ROOM: Final = 80
+"""What sees a line, and answers there, is on the stack of the program, and must not meet its limit."""
+
 _TOOLS: Final = 6
 """So many tools there can be at once."""
 
@@ -54,7 +58,7 @@ OWN: Final = 2
 
 
 class Lines(Protocol):
-    """Calls back for each event while it is on."""
+    """Calls back for each event while it is on; for ``deep`` where the stack has no room for that."""
 
     is_on: bool
 
@@ -99,6 +103,7 @@ class _Monitoring:
         self._set_local_events = monitoring.set_local_events
         self._restart_events = monitoring.restart_events
         self._wanted: Wanted | None = None
+        self._room = stack_room()
         self._tool = next(tool for tool in (4, 3, 5, 0) if monitoring.get_tool(tool) is None)
         monitoring.use_tool_id(self._tool, "replay")
         events = monitoring.events
@@ -170,6 +175,8 @@ class _Monitoring:
         self._enter(code)  # this event cannot be switched off for one code alone
 
     def _line(self, code: CodeType, line: int) -> object:
+        if self._room[0] < LEAST_ROOM and self.is_on and current.stream is not None:
+            self._on_event(real.getframe(1), "deep", None)
         if not kinds[code.co_filename]:
             return self._disable
         if self._wanted is not None and not self._wanted.wants_line(code, line):
@@ -212,6 +219,7 @@ class _Tracing:
         self._on_event = on_event
         self._parked = parked
         self._wanted: Wanted | None = None
+        self._room = stack_room()
         self._yields = False
         self._raised_in: FrameType | None = None
         self._theirs: Any = None
@@ -246,6 +254,8 @@ class _Tracing:
             self._real[0](self._theirs)
 
     def _call(self, frame: FrameType, event: str, value: Any) -> Any:
+        if self._room[0] < LEAST_ROOM and self.is_on and current.stream is not None:
+            self._on_event(frame, "deep", None)
         code = frame.f_code
         if code in self._hidden:
             return None
