@@ -97,7 +97,7 @@ class Session:
         except ReplayError as problem:
             self.refusal = problem
         else:
-            self._motions = Motions(self._timeline, owners)
+            self._motions = Motions(self._timeline, owners, _ends(self.steps))
 
     def __enter__(self) -> Self:
         return self
@@ -317,3 +317,13 @@ class Session:
             if met:
                 position = Position(met[0][0], met[0][1])
         return Failure(position, task.id, task.error_text)
+
+
+def _ends(steps: list[Step]) -> list[int]:
+    """Return the number of the step, for each, that begins when it is over: the next one of its thread."""
+    next_of_stream: dict[int, int] = {}
+    found: list[int] = []
+    for step in reversed(steps):
+        found.append(next_of_stream.get(step.stream, len(steps) + 1))
+        next_of_stream[step.stream] = step.number
+    return found[::-1]

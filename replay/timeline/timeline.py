@@ -351,9 +351,14 @@ class Timeline:
 
 
 def _can_be_rough(goal: dict[str, Any]) -> bool:
-    """Whether the step in which something is met can be found without counting lines."""
-    kinds = _kinds(goal)
-    return bool(kinds - {"step"}) and kinds <= _ROUGH
+    """Whether the step in which something is met can be found without counting lines.
+
+    Those of the main thread outside of a step can: no others have to be seen for that.
+    """
+    stops = [one for one in goal.get("stops", ()) if one["kind"] != "step"]
+    return bool(stops) and all(
+        one["kind"] in _ROUGH or (one["kind"] == "line" and one.get("owner") == "main") for one in stops
+    )
 
 
 def _is_late(goal: dict[str, Any]) -> bool:

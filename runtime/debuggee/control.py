@@ -33,6 +33,9 @@ from replay.runtime.streams import current
 _LOOK_AT_CLOCK: Final = 32
 """Steps or lines between two looks at how much time was used."""
 
+_MAIN: Final = 0
+"""The number of the main thread's stream."""
+
 # Held before the boundary replaces them.
 _send_message = _socket.socket.sendmsg
 _dup2 = os.dup2
@@ -131,14 +134,17 @@ class Control:
             self._stopped(Stop("called", None, "step"))
         elif self._is_tired():
             self._stopped(Stop("pause", None, "step"))
-        self._see(owner)
+        self._see()
 
-    def _see(self, owner: str) -> None:
+    def _see(self) -> None:
         """Switch on what is to be seen of the step that begins."""
         goal = self._goal
-        if goal.has_places and goal.is_rough:
+        self._lines.is_blind = goal.is_between_steps and _MAIN in self._running
+        if goal.is_between_steps:
+            self._lines.on()
+        elif goal.has_places and goal.is_rough:
             self._lines.on(goal, yields=goal.awaits is not None)
-        elif goal.wants_lines(self.step, owner) and not goal.is_rough:
+        elif goal.wants_lines(self.step, self._running.values()) and not goal.is_rough:
             self._lines.on(yields=goal.awaits is not None)
         elif self._lines.is_on:
             self._lines.off()
@@ -146,6 +152,8 @@ class Control:
     def after_step(self, stream: Any) -> None:
         """A step has ended."""
         self._running.pop(stream.number, None)
+        if self._goal.is_between_steps:
+            self._see()
 
     def on_signal(self) -> None:
         """The program is about to be told of a signal."""
@@ -355,7 +363,7 @@ class Control:
         current.stream = stream
         self.stop = None
         if frame is not None:  # in a step, whose other lines may not be wanted any more, or in another way
-            self._see(self.here)
+            self._see()
 
     def _serve(self) -> None:
         """Answer requests, until one says to go on."""
@@ -383,6 +391,7 @@ class Control:
         finally:
             self._is_looking = False
         self._causes = Causes(goal.causes, self, is_rough=goal.is_rough) if goal.causes else None
+        self._lines.is_blind = False
         self._cancelling.is_on = bool(goal.cancels or (self._causes and self._causes.cancelled))
         self._is_called = False
 
@@ -417,7 +426,7 @@ class Control:
         """The program is about to begin."""
         self.world = world
         self._stopped(Stop("at", None, "step"))
-        self._see("main")
+        self._see()
 
     # -- copies ----------------------------------------------------------------------------------
 

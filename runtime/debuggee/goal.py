@@ -5,7 +5,7 @@ See ``replay.protocol`` for the form in which a client says it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -72,6 +72,7 @@ class Goal:
             or any(not str(one).startswith(("T", "callback")) for one in owners)
         )
         self.owners = owners
+        self.is_between_steps = self.is_rough and any(one["kind"] == "line" for one in self.for_lines)
 
     def of_step(self, owner: str) -> Mapping[str, Any] | None:
         """Return the condition that a step of ``owner`` meets, or None."""
@@ -94,9 +95,9 @@ class Goal:
         """Whether a line is one where somebody wants to stop."""
         return any(is_place(one, code, line) for one in self._places)
 
-    def wants_lines(self, step: int, owner: str) -> bool:
-        """Whether the lines of this step must be seen."""
-        return (step == self.step and self.line > 0) or self.any_lines or owner in self.owners
+    def wants_lines(self, step: int, running: Iterable[str]) -> bool:
+        """Whether lines must be seen in a step, with those ``running``: in it, or in one of a thread."""
+        return (step == self.step and self.line > 0) or self.any_lines or not self.owners.isdisjoint(running)
 
     @property
     def is_full(self) -> bool:

@@ -58,9 +58,15 @@ OWN: Final = 2
 
 
 class Lines(Protocol):
-    """Calls back for each event while it is on; for ``deep`` where the stack has no room for that."""
+    """Calls back for each event while it is on; for ``deep`` where the stack has no room for that.
+
+    Attributes:
+      is_on: whether it is.
+      is_blind: nobody wants to know for a moment; this is quicker than to be off and on again.
+    """
 
     is_on: bool
+    is_blind: bool
 
     def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
         """See the lines of all code that begins, or goes on, from now; only those ``wanted``, if given.
@@ -94,7 +100,7 @@ class _Monitoring:
     """``sys.monitoring``, with a tool of our own."""
 
     def __init__(self, on_event: OnEvent, parked: Parked) -> None:
-        self.is_on = False
+        self.is_on = self.is_blind = False
         self._on_event = on_event
         self._parked = parked
         monitoring = sys.monitoring  # type: ignore[attr-defined]
@@ -179,6 +185,8 @@ class _Monitoring:
             self._on_event(real.getframe(1), "deep", None)
         if not kinds[code.co_filename]:
             return self._disable
+        if self.is_blind:
+            return None
         if self._wanted is not None and not self._wanted.wants_line(code, line):
             return None
         if self.is_on and current.stream is not None:
@@ -188,6 +196,8 @@ class _Monitoring:
     def _return(self, code: CodeType, offset: int, value: object) -> object:
         if not kinds[code.co_filename]:
             return self._disable
+        if self.is_blind:
+            return None
         if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "return", value)
         return None
@@ -195,12 +205,14 @@ class _Monitoring:
     def _yield(self, code: CodeType, offset: int, value: object) -> object:
         if not kinds[code.co_filename]:
             return self._disable
+        if self.is_blind:
+            return None
         if self.is_on and current.stream is not None and awaits(code, offset):
             self._on_event(real.getframe(1), "yield", None)
         return None
 
     def _raise(self, code: CodeType, offset: int, error: BaseException) -> object:
-        if not kinds[code.co_filename] or isinstance(error, _QUIET):
+        if self.is_blind or not kinds[code.co_filename] or isinstance(error, _QUIET):
             return None
         if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "raise", error)
@@ -215,7 +227,7 @@ class _Tracing:
     """
 
     def __init__(self, on_event: OnEvent, parked: Parked) -> None:
-        self.is_on = False
+        self.is_on = self.is_blind = False
         self._on_event = on_event
         self._parked = parked
         self._wanted: Wanted | None = None
@@ -282,7 +294,7 @@ class _Tracing:
     def _local(self, frame: FrameType, event: str, value: Any) -> Any:
         if not self.is_on:
             return None
-        if current.stream is None:
+        if self.is_blind or current.stream is None:
             return self._local
         wanted = self._wanted
         if event == "line":
