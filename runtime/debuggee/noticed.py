@@ -120,5 +120,6 @@ class Cancelling:
             finally:
                 through.pop()
 
-        del cancel.__wrapped__
-        replace(Task, "cancel", unseen(cancel))
+        replacement: Any = unseen(cancel)
+        del replacement.__wrapped__  # by which asyncio would show, in the `repr` of a handle, where that is
+        replace(Task, "cancel", replacement)

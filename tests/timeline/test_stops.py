@@ -207,6 +207,7 @@ async def other():
 
 
 async def main():
+    print(asyncio.get_running_loop().call_later(99, asyncio.current_task().cancel))
     await asyncio.sleep(0)
     thread = threading.Thread(target=asyncio.run, args=(other(),))
     thread.start()
@@ -239,3 +240,6 @@ def test_a_step_in_which_those_of_another_loop_begin(tmp_path: Path) -> None:
             assert stop.position == expected[-2]
             expected.pop()
         assert len(expected) == 1
+        # What is replaced for a debugger says of itself what it said.
+        assert session.continue_([]).reason == "end"
+        assert b" Task.cancel()>" in session.timeline.written()[0][2]
