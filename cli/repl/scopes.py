@@ -103,10 +103,13 @@ def scope_text(state: State, scope: Scope) -> str:
 
 def cancelled_lines(state: State, scope: Scope | None) -> list[str]:
     """Return which scope cancels what a task does, and why; nothing if none does."""
-    if scope is None:
-        return []
-    owner = f" of {label(state, scope['task'])}" if scope["task"] else ""
-    return [f"cancelled by {scope_text(state, scope)}{owner}"]
+    return [] if scope is None else [f"cancelled by {canceller_text(state, scope)}"]
+
+
+def canceller_text(state: State, scope: Scope) -> str:
+    """Return which scope cancels, why, and who is in it."""
+    owner = f", of {label(state, scope['task'])}" if scope["task"] else ""
+    return f"{scope_text(state, scope)}{owner}"
 
 
 def _reason(state: State, scope: Scope) -> str:

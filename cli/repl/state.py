@@ -124,17 +124,19 @@ class State:
     def steps_of(self, task: int) -> list[Step]:
         """Return the steps of a task, in order."""
         if self._steps_of is None:
-            self._steps_of = {}
+            found: dict[int, list[Step]] = {}
             for step in self.session.steps:
-                self._steps_of.setdefault(step.task, []).append(step)
+                found.setdefault(step.task, []).append(step)
+            self._steps_of = found
         return self._steps_of.get(task, [])
 
     def wakes(self) -> dict[int, list[int]]:
         """Return the steps in which each task was woken, in the whole run; found once."""
         if self._wakes is None:
-            self._wakes = {}
+            found: dict[int, list[int]] = {}
             for step, task in self.session.wakes(Position(0), self.end):
-                self._wakes.setdefault(task, []).append(step)
+                found.setdefault(task, []).append(step)
+            self._wakes = found  # all of them, or none: this may be interrupted
         return self._wakes
 
     def failure(self) -> Failure | None:

@@ -57,7 +57,7 @@ _ROLES: Final[dict[str, Role]] = {
     "cancelled": "position",
     "returned": "dim",
 }
-_ENDS: Final = ("returned", "cancelled", "failed")
+ENDS: Final = ("returned", "cancelled", "failed")
 
 
 # -- the table -----------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ def rows(state: State) -> list[dict[str, Any]]:
     waits = state.session.inspect("all_waits")
     for row in found:
         info, wait = infos.get(row["id"]), waits.get(str(row["id"]))
-        if info is None or row["state"] in _ENDS:
+        if info is None or row["state"] in ENDS:
             continue
         row["state"] = "returned" if info["state"] == "done" else info["state"]
         row["where"] = place_text(state, info["where"]) or row["where"]
@@ -184,7 +184,7 @@ def _add_times(state: State, row: dict[str, Any]) -> None:
             ready_at_ns = _woken_ns(state, wakes, since.number, step.number, since_ns, step.start_ns)
         ready_ns += max(0, step.start_ns - ready_at_ns)
         wait_ns += max(0, ready_at_ns - since_ns)
-    if row["state"] not in (*_ENDS, "running") and now_ns is not None:
+    if row["state"] not in (*ENDS, "running") and now_ns is not None:
         if own:
             since_ns = own[-1].start_ns + (own[-1].run_ns or 0)
             ready_at_ns = _woken_ns(state, wakes, own[-1].number, here.step, since_ns, now_ns)
@@ -285,7 +285,7 @@ def _why(state: State, text: str) -> Result:
     if row is None:
         return Result([f"{name} is not made yet: it will be at {task.spawned_at}"], data)
     now = row["state"]
-    if now in _ENDS:
+    if now in ENDS:
         how = f"{now.upper() if now == 'failed' else now}"
         error = f": {printable(task.error_text)}" if now == "failed" else ""
         return Result([f"{name} has ended: {how} at {task.ended_at}{error}"], data)
@@ -431,7 +431,7 @@ def _tree(state: State, text: str) -> Result:
     found = {row["id"]: row for row in rows(state) if args.all or not row["internal"]}
     scopes = [] if args.by == "spawn" or state.session.stop.is_over else state.session.inspect("scopes")
     if scopes:
-        live_rows = {number: row for number, row in found.items() if row["state"] not in _ENDS}
+        live_rows = {number: row for number, row in found.items() if row["state"] not in ENDS}
         return Result(scope_tree(state, live_rows, scopes, show_all=args.all), scopes)
     children: dict[int, list[int]] = {number: [] for number in found}
     for number, row in found.items():
@@ -442,7 +442,7 @@ def _tree(state: State, text: str) -> Result:
         elif row["wait"] is not None:
             children[number] = [one for one in row["wait"]["children"] if one in found and one != number]
     below = {child for some in children.values() for child in some}
-    live = [number for number in found if args.by == "spawn" or found[number]["state"] not in _ENDS]
+    live = [number for number in found if args.by == "spawn" or found[number]["state"] not in ENDS]
     roots = [number for number in live if number not in below] or live[:1]
     lines: list[str] = []
     seen: set[int] = set()
@@ -495,7 +495,7 @@ def _select(state: State, text: str) -> Result:
     elif text:
         number = task_named(state, text).id
     else:
-        live = [row["id"] for row in rows(state) if row["state"] not in _ENDS and not row["internal"]]
+        live = [row["id"] for row in rows(state) if row["state"] not in ENDS and not row["internal"]]
         if not live:
             raise ReplayError("there are no tasks to look at here")
         now = state.task if state.task is not None else here

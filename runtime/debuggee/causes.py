@@ -10,17 +10,22 @@ from __future__ import annotations
 import sys
 import weakref
 from asyncio import base_events, tasks
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from replay.runtime import real
 from replay.runtime.inspection.aio import AsyncioInspector, number_of
 from replay.runtime.inspection.aio_causes import cause_of_cancel, cause_of_wake
 from replay.runtime.inspection.aio_objects import cancel_requests, every_task, is_future, task_stepped_by
 from replay.runtime.inspection.frames import is_ours
+from replay.runtime.inspection.library import LibraryInspector
+from replay.runtime.inspection.trio_ import TrioInspector
+from replay.runtime.inspection.trio_causes import cause_of_wake as cause_in_trio
+from replay.runtime.inspection.trio_objects import number_of as number_in_trio
 from replay.runtime.streams import current
+from replay.runtime.trio_.wakes import wakes
 from replay.runtime.worlds.recorded import RecordedWorld
 
 if TYPE_CHECKING:
@@ -35,6 +40,9 @@ _LOOP: Final[Any] = base_events.BaseEventLoop
 _call_soon: Final = _LOOP.call_soon
 RUNS: Final = RecordedWorld.run_ready.__code__
 """The frame below which a step of the loop runs; it knows the handle."""
+
+
+_Inspector = TypeVar("_Inspector", bound=LibraryInspector)
 
 
 class Causes:
@@ -60,6 +68,7 @@ class Causes:
         self._control = control
         self._is_rough = is_rough
         _LOOP.call_soon = self._replaced()
+        wakes.notice(self._in_trio)
         if self._cancelled:
             self._new = [weakref.ref(task) for task in every_task()]
             for number, task in self._found():
@@ -89,18 +98,38 @@ class Causes:
         number = number_of(task)
         if not number:
             self._new.append(weakref.ref(task))  # it is just being made
-        condition = self._woken.get(number)
-        if condition is None and number and None in self._woken:
-            condition = {**self._woken[None], "id": number}
+        condition = self._wake_of(number)
         if condition is None:
             return
         if self._is_rough:
             self._met(condition, None)
             return
-        with _Looking() as look:
+        with _Looking(AsyncioInspector) as look:
             stack, handle = _stack(look, real.getframe(2))
             cause = asdict(cause_of_wake(look, task, future, stack, handle))
         self._met(condition, cause)
+
+    def _wake_of(self, number: int) -> Mapping[str, Any] | None:
+        """Return the condition that is met where a task is woken, if there is one."""
+        condition = self._woken.get(number)
+        if condition is None and number and None in self._woken:
+            return {**self._woken[None], "id": number}
+        return condition
+
+    def _in_trio(self, task: Any, sent: Any) -> None:
+        """A task of trio is made ready: for that it is woken, and so it is when it is cancelled."""
+        number = number_in_trio(task)
+        woken, cancelled = self._wake_of(number), self._cancelled.get(number)
+        if cancelled is None and (woken is None or self._is_rough):
+            if woken is not None:
+                self._met(woken, None)
+            return
+        with _Looking(TrioInspector) as look:
+            cause = asdict(cause_in_trio(look, task, sent, real.getframe(1)))
+        if cancelled is not None and cause["because"] == "cancelled":
+            self._met(cancelled, cause)
+        if woken is not None:
+            self._met(woken, cause)
 
     # -- cancels ----------------------------------------------------------------------------------
 
@@ -125,7 +154,7 @@ class Causes:
                 self._met(self._cancelled[number], None)
                 continue
             through = [one for one in self._calls if is_future(one)]
-            with _Looking() as look:
+            with _Looking(AsyncioInspector) as look:
                 stack, handle = _stack(look, frame)
                 cause = asdict(cause_of_cancel(look, task, through, stack, handle))
             self._met(self._cancelled[number], cause)
@@ -160,12 +189,15 @@ class Causes:
         )
 
 
-class _Looking:
+class _Looking(Generic[_Inspector]):
     """Looks around; the lines that this takes are none of the program's."""
 
-    def __enter__(self) -> AsyncioInspector:
+    def __init__(self, kind: Callable[[], _Inspector]) -> None:
+        self._kind = kind
+
+    def __enter__(self) -> _Inspector:
         self._stream, current.stream = current.stream, None
-        self._look = AsyncioInspector()
+        self._look = self._kind()
         return self._look
 
     def __exit__(self, *_: object) -> None:

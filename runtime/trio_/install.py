@@ -17,6 +17,7 @@ from replay.runtime.trio_ import seams
 from replay.runtime.trio_.hooks import Hooks
 from replay.runtime.trio_.live import LiveHooks
 from replay.runtime.trio_.recorded import RecordedHooks
+from replay.runtime.trio_.wakes import wakes
 
 
 class Doors:
@@ -55,6 +56,7 @@ def install(boundary: Installer) -> Callable[[Any], None]:
             _refuse(world, error)
         loop_folders.append(f"{module.__path__[0]}/")
         task_tellers.append(_task)
+        wakes.imported()
 
     return imported
 

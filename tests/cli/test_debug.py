@@ -6,7 +6,9 @@ import dataclasses
 import json
 import re
 import shutil
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -535,6 +537,75 @@ def test_commands_of_a_stop_are_saved(bank: Path, tmp_path: Path) -> None:
     ]
     again = debug(bank, options=("-x", str(tmp_path / "saved"), "--batch"))
     assert again.stdout.splitlines()[-1] == "bookmark here = @6.5"
+
+
+@pytest.mark.parametrize("command", ["condition 1,2 x > 3", "commands 1,2 where", "ignore , 3", "commands ,"])
+def test_one_stop_is_asked_for(bank: Path, command: str) -> None:
+    done = debug(bank, "b put", "b get", command, options=(*GOING_ON, "--json"))
+    refused = objects(done)[-1]
+    name, given = command.split()[:2]
+    assert refused["error"] == f"`{name}` takes one breakpoint: {given!r}"
+    assert refused["hint"] == "`breakpoints` lists them"
+
+
+OPEN = ("b put", "commands 1", "assert False", "p 3")
+NO_END = (
+    "replay: `commands 1` has no `end`: 2 lines would have been its commands\n\n"
+    "hint: `end` on a line of its own\n"
+)
+
+
+def test_commands_of_a_stop_that_do_not_end(bank: Path, tmp_path: Path) -> None:
+    """Where the lines of a script, the command line or a pipe are over, they are no commands of it either."""
+    script = tmp_path / "script"
+    script.write_text("\n".join(OPEN) + "\n")
+    shown = "break 1: put()\n"
+    for done in (
+        debug(bank, "p 4", options=("-x", str(script), "--batch")),
+        debug(bank, f"source {script}", "p 4"),
+        debug(bank, *OPEN),
+        debug(bank, *OPEN, options=GOING_ON),
+    ):
+        assert (done.stdout, done.stderr, done.returncode) == (shown, NO_END, 1)
+    with script.open() as commands:
+        done = debug(bank, options=(), stdin=commands)
+    assert (done.stdout, done.stderr, done.returncode) == (shown, NO_END, 1)
+
+
+def test_an_interruption_while_tasks_are_looked_for(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C then ends the command and not the session, and leaves nothing half found."""
+    real = {"inspect": Session.inspect, "wakes": Session.wakes}
+
+    def interrupted(name: str) -> Any:
+        def once(*args: Any, **named: Any) -> Any:
+            monkeypatch.setattr(Session, name, real[name])
+            found = real[name](*args, **named)  # type: ignore[operator]
+            if name == "inspect":
+                signal.raise_signal(signal.SIGINT)
+            return broken_off(found)
+
+        return once
+
+    def broken_off(found: list[Any]) -> Iterator[Any]:
+        yield from found[:2]
+        signal.raise_signal(signal.SIGINT)
+
+    with Session(str(bank)) as session:
+        state = State(session)
+        interpreter = Interpreter(state, Printer(state))
+        assert interpreter.run("goto @7.2")
+        capsys.readouterr()
+        for command, name in (("task all where", "inspect"), ("tasks --times", "wakes")):
+            monkeypatch.setattr(Session, name, interrupted(name))
+            assert not interpreter.run(command)
+            assert capsys.readouterr() == ("", "replay: interrupted at @7.2\n")
+        assert interpreter.run("tasks --times")
+        told = capsys.readouterr().out
+        fresh = State(session)
+        assert Interpreter(fresh, Printer(fresh)).run("tasks --times")
+        assert capsys.readouterr().out == told
 
 
 def test_output_can_go_to_a_file(bank: Path, tmp_path: Path) -> None:

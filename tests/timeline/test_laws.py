@@ -22,6 +22,7 @@ SLOW = ("failing_taskgroup", "context_and_names", "two_loops", "gc_hashes", "thr
 NAMES = [
     "bank",
     "threads_callbacks",
+    "trio_everything",
     *(pytest.param(one, marks=pytest.mark.slow) for one in SLOW),
 ]
 EVERYWHERE = Position(1 << 40)
