@@ -482,8 +482,11 @@ def _go_on(state: State, more: list[dict[str, Any]], *, is_backward: bool) -> Re
     while True:
         goals = [one.as_goal() for one in state.breakpoints.values() if one.is_enabled] + more
         found: Stop | None = session.reverse_continue(goals) if is_backward else session.continue_(goals)
-        met = None if found is None or found.id is None else state.breakpoints.get(found.id)
-        if met is None or found is None or found.reason != "met":
+        if found is None or found.reason != "met" or found.id is None:
+            met = None
+            break
+        met = state.breakpoints.get(found.id)
+        if met is None:
             break
         met.hits_count += 1
         if met.ignore_count:

@@ -145,7 +145,7 @@ class Session:
 
     def stack(self, task: int | None = None) -> list[dict[str, Any]]:
         """Return frames of a task, or of whoever runs, innermost first: path, lineno, function, is_own."""
-        found: list[dict[str, Any]] = self._ask("stack", task=task)["frames"]
+        found: list[dict[str, Any]] = self.timeline.here.look("stack", task=task)["frames"]
         return found
 
     def evaluate(
@@ -163,11 +163,11 @@ class Session:
 
     def value(self) -> dict[str, Any] | None:
         """Return what is returned or raised here, as ``text`` and ``type``; None elsewhere."""
-        return self._ask("value") if self.stop.event in ("return", "raise") else None
+        return self.timeline.here.look("value") if self.stop.event in ("return", "raise") else None
 
     def locals(self, frame: int = 0, *, task: int | None = None) -> list[list[str]]:
         """Return ``[name, text]`` of each local variable of a frame."""
-        names: list[list[str]] = self._ask("locals", frame=frame, task=task)["names"]
+        names: list[list[str]] = self.timeline.here.look("locals", frame=frame, task=task)["names"]
         return names
 
     def inspect(self, what: str, **about: Any) -> Any:
@@ -183,7 +183,7 @@ class Session:
             ``task``: ErrorTree or None), ``raised`` (what is raised here, likewise).
           about: what else the question names.
         """
-        return self._ask("inspect", what=what, **about)["found"]
+        return self.timeline.here.look("inspect", what=what, **about)["found"]
 
     def error_of(self, task: Task) -> dict[str, Any] | None:
         """Return what a task failed with: an ErrorTree; None if it is gone just behind its end.
@@ -206,12 +206,6 @@ class Session:
         frames = self.stack()
         own = next((frame for frame in frames if frame["is_own"]), None)
         return None if own is None else (own["path"], own["lineno"], own["function"])
-
-    def _ask(self, name: str, **more: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self.timeline.here.ask(name, **more)
-        if found.get("error") is not None:
-            raise ReplayError(f"{name!r} cannot be answered here: it {found['error']}")
-        return found
 
     # -- stops --------------------------------------------------------------------------------------
 
@@ -246,8 +240,7 @@ class Session:
 
         We do not move. A task that is new was woken by nobody.
         """
-        made = None if task.spawned_at is None else task.spawned_at.step
-        goal = {"stops": [{"kind": kind, "task": task.id, "made": made}]}
+        goal = {"stops": [{"kind": kind, "task": task.id}]}
         found = self.timeline.last_before(end, goal, first)
         return (
             None
@@ -295,7 +288,7 @@ class Session:
             compile(text, "<debugger>", "eval")
         except (SyntaxError, ValueError) as problem:
             raise UsageError(f"{text!r} is no expression: {problem.args[0]}") from None
-        scope = self._ask("scope", text=text, frame=frame, task=task)
+        scope = self.timeline.here.look("scope", text=text, frame=frame, task=task)
         if scope.get("module") is None and "function" not in scope:
             raise UsageError("there is no frame here to look from", hint="`goto` a line of the program first")
         return {"kind": "watch", "text": text, **scope}

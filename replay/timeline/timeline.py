@@ -113,16 +113,13 @@ class Timeline:
             return self._search(goal, self.position) if is_late else self._run(goal)
         since = self.position
         while True:
-            before = self.here
-            self.here = before.fork()
-            rough = self._run({**goal, "rough": True})
+            before, rough = self._try({**goal, "rough": True})
             if rough.reason != "met" or rough.met[-1][4] == "step":
                 before.kill()
                 return rough
             # Now it is known in which step; there the lines are counted.
             step = rough.met[-1][0]
-            self.here.kill()
-            self.here = before
+            self._replace(before)
             if step > self.position.step:
                 self.goto(Position(step))
             stop = self._search(goal, since, Position(step + 1)) if is_late else self._run(goal)
@@ -149,15 +146,22 @@ class Timeline:
         """Run on until a condition of ``goal`` is met; None, and we stay here, if none is."""
         if self.stop.is_over:
             return None
-        before = self.here
-        self.here = before.fork()
-        stop = self._run(goal)
+        before, stop = self._try(goal)
         if stop.reason in ("met", "called"):
             before.kill()
             return stop
-        self.here.kill()
-        self.here = before
+        self._replace(before)
         return None
+
+    def _try(self, goal: dict[str, Any]) -> tuple[Debuggee, Stop]:
+        """Run on in a copy, which is here now; return the process that was, to be ended or put back."""
+        before = self.here
+        self.here = before.fork()
+        try:
+            return before, self._run(goal)
+        except BaseException:
+            self._replace(before)
+            raise
 
     def last_before(
         self, position: Position, goal: dict[str, Any], first: Position = START
@@ -252,10 +256,15 @@ class Timeline:
         last = Position(end.step + 1) if end.line and _has_awaits(goal) else end
         runner = start.fork()
         try:
-            stop = runner.run({**goal, "at": [last.step, last.line], "until": [end.step, end.line]})
+            form = {**goal, "at": [last.step, last.line], "until": [end.step, end.line]}
+            stop = runner.run(form)
+            found = stop.met
+            while stop.reason == "full":
+                stop = runner.run(form)
+                found += stop.met
         finally:
             runner.kill()
-        return sorted(stop.met, key=_place)
+        return sorted(found, key=_place)
 
     def _start_before(self, end: Position, goal: dict[str, Any]) -> Debuggee:
         """Return the checkpoint from which to look for what was met before ``end``."""
@@ -275,8 +284,7 @@ class Timeline:
         at = self._checkpoints.bisect_right(position)
         nearest: Debuggee = self._checkpoints.values()[at - 1]
         if self.stop.is_over or self.position > position or nearest.stop.position > self.position:
-            self.here.kill()
-            self.here = nearest.fork()
+            self._replace(nearest.fork())
 
     def _run(self, goal: dict[str, Any]) -> Stop:
         if self.stop.is_over:
@@ -303,9 +311,13 @@ class Timeline:
         try:
             self.here.pause(PATIENCE_S)
         except DebuggeeLostError:
-            self.here.kill()
-            self.here = self._checkpoint_before(Position(reached.step, reached.line + 1)).fork()
+            self._replace(self._checkpoint_before(Position(reached.step, reached.line + 1)).fork())
             self.goto(reached)
+
+    def _replace(self, process: Debuggee) -> None:
+        """Take another process as the one that is here."""
+        self.here.kill()
+        self.here = process
 
     def _keep(self) -> None:
         """Make a checkpoint on the way, where there is none near."""

@@ -14,7 +14,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, Protocol
 
 from replay.runtime import real
-from replay.runtime.divergence import is_installed, loop_folders
+from replay.runtime.divergence import at_new_loop, is_installed, loop_folders
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import OUR_FOLDER
 
@@ -68,22 +68,22 @@ class Lines(Protocol):
         """See nothing."""
 
 
-class _Kinds(dict[CodeType, int]):
-    """Whether code is counted, and whether it is the program's own."""
+class _Kinds(dict[str, int]):
+    """Whether code is counted, and whether it is the program's own, by its file."""
 
-    def __missing__(self, code: CodeType) -> int:
-        path = code.co_filename
+    def __missing__(self, path: str) -> int:
         if path.startswith((_OUR_FOLDER, *loop_folders, "<frozen importlib", "<frozen zipimport")):
             kind = NOT_COUNTED
         elif is_installed(path) or path.startswith("<"):
             kind = COUNTED
         else:
             kind = OWN
-        self[code] = kind
+        self[path] = kind
         return kind
 
 
 kinds: Final = _Kinds()
+at_new_loop.append(kinds.clear)  # what was counted before, is not any more
 
 
 class _Monitoring:
@@ -129,7 +129,9 @@ class _Monitoring:
         if self.is_on:
             return
         self.is_on = True
-        begun = {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}
+        every = (frame.f_code for frame in _begun(self._parked()))
+        # By their ids: two that are alike, of different files, are equal.
+        begun = {id(code): code for code in every if kinds[code.co_filename]}.values()
         if wanted is not None and self._is_alone():
             # Only code that has such a line sees its lines: it is told when it is entered first.
             self._restart_events()  # of code that had none of the lines wanted before
@@ -168,7 +170,7 @@ class _Monitoring:
         self._enter(code)  # this event cannot be switched off for one code alone
 
     def _line(self, code: CodeType, line: int) -> object:
-        if not kinds[code]:
+        if not kinds[code.co_filename]:
             return self._disable
         if self._wanted is not None and not self._wanted.wants_line(code, line):
             return None
@@ -177,21 +179,23 @@ class _Monitoring:
         return None
 
     def _return(self, code: CodeType, offset: int, value: object) -> object:
-        if not kinds[code]:
+        if not kinds[code.co_filename]:
             return self._disable
         if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "return", value)
         return None
 
     def _yield(self, code: CodeType, offset: int, value: object) -> object:
-        if not kinds[code]:
+        if not kinds[code.co_filename]:
             return self._disable
         if self.is_on and current.stream is not None and awaits(code, offset):
             self._on_event(real.getframe(1), "yield", None)
         return None
 
     def _raise(self, code: CodeType, offset: int, error: BaseException) -> object:
-        if kinds[code] and self.is_on and current.stream is not None and not isinstance(error, _QUIET):
+        if not kinds[code.co_filename] or isinstance(error, _QUIET):
+            return None
+        if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "raise", error)
         return None
 
@@ -253,7 +257,7 @@ class _Tracing:
     def _local_of(self, frame: FrameType, theirs: Any) -> Any:
         """Return the trace function of a frame for which the program has ``theirs``, or (None) none."""
         code = frame.f_code
-        is_ours = bool(kinds[code]) and (self._wanted is None or self._wanted.wants_code(code))
+        is_ours = bool(kinds[code.co_filename]) and (self._wanted is None or self._wanted.wants_code(code))
         if isinstance(theirs, _Both):
             theirs = theirs.theirs
         if theirs is None or theirs == self._local:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from replay.runtime.divergence import at_new_loop
+
 Tell = Callable[[Any, Any], None]
 """Takes a task that has run before, and what it is to be resumed with: an outcome, None for no value."""
 
@@ -22,12 +24,13 @@ class Wakes:
     def notice(self, tell: Tell) -> None:
         """Tell of each from now on, before it happens; if trio is imported later, of those from then on."""
         self._tell = tell
+        at_new_loop.append(self._put)
         if "trio._core._run" in sys.modules:
-            self.imported()
+            self._put()
 
-    def imported(self) -> None:
-        """Take notice of a trio that is there now."""
-        if self._tell is None or self._is_put:
+    def _put(self) -> None:
+        """Take notice of the trio that is there now."""
+        if self._is_put:
             return
         self._is_put = True
         runner: Any = sys.modules["trio._core._run"].Runner
