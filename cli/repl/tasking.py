@@ -14,6 +14,7 @@ from replay.cli.repl.looking import stack
 from replay.cli.repl.scopes import cancelled_lines, scope_tree
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
+from replay.cli.repl.trees import Room
 from replay.cli.repl.waits import label, labels, long_lines, place_text, short_text
 from replay.cli.repl.words import Words
 from replay.cli.style import Role
@@ -28,6 +29,7 @@ _file_row: Final = Group(_ASYNC, takes="task").row
 _MAX_ROWS: Final = 200
 _MAX_TIMED: Final = 20_000
 """In a longer run it is not looked up unasked how long tasks were ready: that runs all of it again."""
+_MAX_CHAINS: Final = 50
 _MAX_NAME: Final = 40
 _MAX_TEXT: Final = 60
 
@@ -398,10 +400,13 @@ def _ready_since(state: State, tasks: list[int]) -> dict[int, int]:
 def _await(state: State, text: str) -> Result:
     task = _task_or_here(state, text)
     chains = state.session.inspect("chains", task=task.id)
+    for chain in chains:
+        for frame in chain["frames"]:
+            del frame["handle"]
     if not chains:
         return Result([f"{label(state, task.id)} has no chain here: `task T{task.id}` tells more"], [])
     lines: list[str] = []
-    for chain in chains:
+    for chain in chains[:_MAX_CHAINS]:
         indent = "   " * chain["depth"]
         lines.append(f"{indent}{state.style('name', label(state, chain['task']))}")
         for frame in chain["frames"]:
@@ -410,13 +415,23 @@ def _await(state: State, text: str) -> Result:
             where = place_text(state, frame)
             source = printable(state.sources.line(frame["path"], frame["line"]).strip())
             lines.append(f"{indent}   {where}  {state.style('dim', source)}".rstrip())
-        last = chain["frames"][-1] if chain["frames"] else None
-        if last is not None and last["is_internal"] and not state.settings.internals:
-            lines.append(f"{indent}   {state.style('waiting', printable(last['function']))}")
-    for chain in chains:
-        for frame in chain["frames"]:
-            del frame["handle"]
+        called = None if state.settings.internals else _called(chain["frames"])
+        if called is not None:
+            lines.append(f"{indent}   {state.style('waiting', printable(called))}")
+    if len(chains) > _MAX_CHAINS:
+        more = f"and {len(chains) - _MAX_CHAINS} more; `await T` shows one of them, `tree` how they wait"
+        lines.append(state.style("dim", more))
     return Result(lines, chains)
+
+
+def _called(frames: list[dict[str, Any]]) -> str | None:
+    """Return the function of a library at which a chain leaves the program's own code, at its end."""
+    called = None
+    for frame in reversed(frames):
+        if not frame["is_internal"]:
+            break
+        called = frame["function"]
+    return called
 
 
 # -- trees ---------------------------------------------------------------------------------------
@@ -446,8 +461,12 @@ def _tree(state: State, text: str) -> Result:
     roots = [number for number in live if number not in below] or live[:1]
     lines: list[str] = []
     seen: set[int] = set()
-    for root in roots:
-        lines += _branch(state, root, found, children, seen, "", "")
+    room = Room(is_bounded=not args.all)
+    for root in room.roots(roots):
+        if root.node is None:
+            lines.append(state.style("dim", root.more))
+        else:
+            lines += _branch(state, root.node, found, children, seen, room, "", "")
     data = [{"task": f"T{number}", "children": [f"T{one}" for one in children[number]]} for number in live]
     return Result(lines or ["no tasks here"], data)
 
@@ -458,6 +477,7 @@ def _branch(
     found: dict[int, dict[str, Any]],
     children: dict[int, list[int]],
     seen: set[int],
+    room: Room,
     first: str,
     rest: str,
 ) -> Iterator[str]:
@@ -471,13 +491,11 @@ def _branch(
     yield f"{state.style('dim', first)}{name}  {text}{'  (see above)' if again else ''}".rstrip()
     if again:
         return
-    own = children[number]
-    for at, child in enumerate(own):
-        is_last = at == len(own) - 1
-        yield from _branch(
-            state, child, found, children, seen,
-            rest + ("└─ " if is_last else "├─ "), rest + ("   " if is_last else "│  "),
-        )  # fmt: skip
+    for branch in room.below(children[number], rest):
+        if branch.node is None:
+            yield state.style("dim", branch.more)
+        else:
+            yield from _branch(state, branch.node, found, children, seen, room, branch.first, branch.further)
 
 
 def _task(state: State, text: str) -> Result:

@@ -123,12 +123,14 @@ class Deadline:
       kind: ``timeout``, ``wait_for``, ``wait`` or ``as_completed``; of trio ``cancel scope``.
       state: of a ``timeout``: ``active``, ``expiring``, ``expired``; of a cancel scope ``active``,
         ``cancelled``, or ``shielded`` if a shield keeps it from the task.
+      task: of a cancel scope, the task that entered it, if that shows: it may be around others.
     """
 
     when: float | None
     kind: str
     state: str
     place: Place | None
+    task: int | None = None
 
 
 @dataclass(slots=True)

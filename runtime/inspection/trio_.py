@@ -434,7 +434,8 @@ class TrioInspector(LibraryInspector):
             if when is not None and not (entered is not None and self._is_of_sleep(entered)):
                 state = "cancelled" if cancel_called(scope) else "active"
                 place = None if entered is None else entered.place
-                found.append(Deadline(when, "cancel scope", "shielded" if is_shielded else state, place))
+                by = None if entered is None else self._id_of(entered.task)
+                found.append(Deadline(when, "cancel scope", "shielded" if is_shielded else state, place, by))
             is_shielded = is_shielded or is_shield(scope)
         return found
 
