@@ -11,7 +11,7 @@ from replay.cli.repl.command import Result
 from replay.cli.repl.looking import displays, run_python
 from replay.cli.repl.mistakes import mistake
 from replay.cli.repl.parsing import Line, filtered, parse, write_to
-from replay.cli.repl.settings import script_lines, source_path
+from replay.cli.repl.settings import is_script, script_lines, source_path
 from replay.cli.repl.state import State
 from replay.cli.repl.stops import collected, uncollected
 from replay.cli.repl.table import names
@@ -108,7 +108,7 @@ class Interpreter:
         if meaning is not None:
             return self._run_alias(meaning, rest.strip())
         parsed = parse(line)
-        if parsed.command is not None and parsed.command.name == "source":
+        if parsed.command is not None and parsed.command.name == "source" and is_script(parsed.text):
             try:
                 lines = script_lines(source_path(parsed.text))
             except ReplayError as problem:

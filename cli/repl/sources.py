@@ -90,6 +90,25 @@ class SourceBook:
                     best = (first, last)
         return best
 
+    def definition(self, path: str, where: int | str) -> tuple[int, int] | None:
+        """Return the lines of what is defined in a line of a file, or is called so; None if nothing is."""
+        if isinstance(where, int):
+            return self.function(path, where) if self.lines(path) else None
+        body: list[ast.stmt] = []
+        node: ast.AST | None = None
+        try:
+            body = ast.parse("\n".join(self.lines(path))).body
+        except (SyntaxError, ValueError):
+            return None
+        for name in where.replace(".<locals>", "").split("."):
+            node = next((one for one in body if isinstance(one, _DEFS) and one.name == name), None)
+            if node is None:
+                return None
+            body = node.body
+        assert isinstance(node, _DEFS)
+        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        return first, node.end_lineno or node.lineno
+
     def breakable(self, prefix: str = "") -> list[str]:
         """Return ``file:line`` of each line of the program that has code, of files whose name begins so."""
         return self._lines_of((ast.stmt,), prefix)

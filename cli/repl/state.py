@@ -51,6 +51,7 @@ class State:
       frame: the frame that one looks at, 0 is the innermost; None: the innermost of the program's own.
       task: whose frames one looks at; None: those of whoever runs here.
       bookmarks: places with a name.
+      notes: what was written down about places.
       past: where one was before, the last one last.
       future: where one was before `back`.
       breakpoints: where to stop, by number.
@@ -70,6 +71,7 @@ class State:
     frame: int | None = None
     task: int | None = None
     bookmarks: dict[str, Position] = field(default_factory=dict)
+    notes: list[tuple[Position, str]] = field(default_factory=list)
     past: list[Position] = field(default_factory=list)
     future: list[Position] = field(default_factory=list)
     breakpoints: dict[int, Breakpoint] = field(default_factory=dict)
