@@ -68,7 +68,7 @@ def _refused(state: State) -> list[str]:
     return [
         *lines,
         (
-            "what the recording alone can tell is here: tasks, task, timeline, events, event, find, schedule, "
-            "stats, io, out, info"
+            "what the recording alone can tell is here: tasks, task, timeline, events, event, find, "
+            "schedule, stats, io, out, info"
         ),
     ]
