@@ -138,11 +138,6 @@ class Session:
         """Where we are."""
         return self.timeline.stop
 
-    @property
-    def has_trio(self) -> bool:
-        """Whether there was a run of trio in it."""
-        return any(task.is_of_run for task in self.tasks())
-
     def tasks(self) -> tuple[Task, ...]:
         """Return the tasks of the whole run, as recorded."""
         return self.recording.tasks()

@@ -1,16 +1,16 @@
 """Tells who wakes a task, and who asks it to cancel: from the stack of whoever does it.
 
-Whoever wakes a task calls ``call_soon`` of its loop, which is replaced: for a copy of the process that is
-thrown away. Who asks one to cancel, ``noticed`` tells.
+Whoever wakes a task calls ``call_soon`` of its loop, in trio ``reschedule`` of its run, which are replaced:
+for a copy of the process that is thrown away. Who asks one to cancel, ``noticed`` tells.
 """
 
 from __future__ import annotations
 
 from asyncio import base_events
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from replay.runtime import real
 from replay.runtime.debuggee.goal import Stop
@@ -19,7 +19,12 @@ from replay.runtime.inspection.aio import AsyncioInspector, number_of
 from replay.runtime.inspection.aio_causes import cause_of_cancel, cause_of_wake
 from replay.runtime.inspection.aio_objects import task_stepped_by
 from replay.runtime.inspection.frames import is_ours
+from replay.runtime.inspection.library import LibraryInspector
+from replay.runtime.inspection.trio_ import TrioInspector
+from replay.runtime.inspection.trio_causes import cause_of_wake as cause_in_trio
+from replay.runtime.inspection.trio_objects import number_of as number_in_trio
 from replay.runtime.streams import current
+from replay.runtime.trio_.wakes import wakes
 
 if TYPE_CHECKING:
     from replay.runtime.debuggee.control import Control
@@ -28,6 +33,9 @@ MOST_FRAMES: Final = 100
 
 _LOOP: Final[Any] = base_events.BaseEventLoop
 _call_soon: Final = _LOOP.call_soon
+
+
+_Inspector = TypeVar("_Inspector", bound=LibraryInspector)
 
 
 class Causes:
@@ -44,6 +52,7 @@ class Causes:
         self.cancelled = {one["task"]: one for one in wanted if one["kind"] == "cancelled"}
         if self._woken:
             _LOOP.call_soon = self._replaced()
+        wakes.notice(self._in_trio)
 
     # -- wakes ------------------------------------------------------------------------------------
 
@@ -58,17 +67,37 @@ class Causes:
 
     def _scheduled(self, task: Any, future: Any) -> None:
         number = number_of(task)
-        condition = self._woken.get(number)
-        if condition is None and number and None in self._woken:
-            condition = {**self._woken[None], "id": number}
+        condition = self._wake_of(number)
         if condition is None:
             return
         cause = None
         if not self._is_rough:
-            with _Looking() as look:
+            with _Looking(AsyncioInspector) as look:
                 stack, handle = _stack(look, real.getframe(2))
                 cause = asdict(cause_of_wake(look, task, future, stack, handle))
         self._met(condition, cause)
+
+    def _wake_of(self, number: int) -> Mapping[str, Any] | None:
+        """Return the condition that is met where a task is woken, if there is one."""
+        condition = self._woken.get(number)
+        if condition is None and number and None in self._woken:
+            return {**self._woken[None], "id": number}
+        return condition
+
+    def _in_trio(self, task: Any, sent: Any) -> None:
+        """A task of trio is made ready: for that it is woken, and so it is when it is cancelled."""
+        number = number_in_trio(task)
+        woken, cancelled = self._wake_of(number), self.cancelled.get(number)
+        if cancelled is None and (woken is None or self._is_rough):
+            if woken is not None:
+                self._met(woken, None)
+            return
+        with _Looking(TrioInspector) as look:
+            cause = asdict(cause_in_trio(look, task, sent, real.getframe(1)))
+        if cancelled is not None and cause["because"] == "cancelled":
+            self._met(cancelled, cause)
+        if woken is not None:
+            self._met(woken, cause)
 
     # -- cancels ----------------------------------------------------------------------------------
 
@@ -79,7 +108,7 @@ class Causes:
             return
         cause = None
         if not self._is_rough:
-            with _Looking() as look:
+            with _Looking(AsyncioInspector) as look:
                 stack, handle = _stack(look, real.getframe(1))
                 cause = asdict(cause_of_cancel(look, task, through, stack, handle))
         self._met(condition, cause)
@@ -95,12 +124,15 @@ class Causes:
         )
 
 
-class _Looking:
+class _Looking(Generic[_Inspector]):
     """Looks around; the lines that this takes are none of the program's."""
 
-    def __enter__(self) -> AsyncioInspector:
+    def __init__(self, kind: Callable[[], _Inspector]) -> None:
+        self._kind = kind
+
+    def __enter__(self) -> _Inspector:
         self._stream, current.stream = current.stream, None
-        self._look = AsyncioInspector()
+        self._look = self._kind()
         return self._look
 
     def __exit__(self, *_: object) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import run_replay
+from tests.cli.answers import answers
 
 PROGRAM = """\
 import asyncio, contextlib, time
@@ -98,18 +97,6 @@ asyncio.run(main())
 def line_of(text: str) -> int:
     """Return the number of the line of the program that has this text first."""
     return next(at for at, line in enumerate(PROGRAM.splitlines(), 1) if text in line)
-
-
-def answers(folder: Path, program: str, commands: list[str]) -> dict[str, dict[str, Any]]:
-    """Return what comes of each command at the end of a recorded run of a program."""
-    (folder / "app.py").write_text(program)
-    done = run_replay("record", "-o", "run.rec", "app.py", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    words = [word for command in commands for word in ("-ex", command)]
-    done = run_replay("debug", "run.rec", "--at", "end", "--batch", "--json", *words, cwd=folder, timeout=60)
-    assert done.stderr == ""
-    assert done.returncode == 0
-    return {one["cmd"]: one for one in map(json.loads, done.stdout.splitlines())}
 
 
 AT_MAIN = "task Task-1, main app.py:"
