@@ -130,7 +130,8 @@ class SimulatedWorld(LiveWorld):
         if self._is_open:
             steps = [key for key in stream.items[::2] if key >= 0]
             if steps:
-                self.steps_digest = zlib.crc32(repr(steps).encode(), self.steps_digest)
+                text = "".join([f"{step} " for step in steps])
+                self.steps_digest = zlib.crc32(text.encode(), self.steps_digest)
             super().flush(stream)
 
     def _extra(self) -> dict[str, int]:
