@@ -18,10 +18,15 @@ _open, _close, _dup = os.open, os.close, os.dup
 
 
 class Descriptors:
-    """Which descriptor leads where."""
+    """Which descriptor leads where.
+
+    Attributes:
+      files: the descriptors of files, which are real ones, and what they have open (``files.Opened``).
+    """
 
     def __init__(self) -> None:
         self._by_number: dict[int, Description] = {}
+        self.files: dict[int, Any] = {}
 
     def open(self, description: Description) -> int:
         """Return a new descriptor for it."""
@@ -55,8 +60,8 @@ class Descriptors:
         """Make another descriptor lead to the same."""
         if other == number:
             return
-        if other in self._by_number:
-            self.close(other)
+        self.forget(other)
+        self.files.pop(other, None)
         placeholder = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         os.dup2(placeholder, other)
         _close(placeholder)
@@ -71,6 +76,16 @@ class Descriptors:
         if not description.references:
             description.close()
 
-    def open_count(self) -> int:
-        """Return how many are open."""
-        return len(self._by_number)
+    def forget(self, number: int) -> None:
+        """Close it, if it is open: it is about to lead to something else."""
+        if number in self._by_number:
+            self.close(number)
+
+    def close_range(self, first: int, end: int) -> None:
+        """Close all that are open, from the first to before the end."""
+        for number in [one for one in self._by_number if first <= one < end]:
+            self.close(number)
+
+    def numbers(self) -> list[int]:
+        """Return which are open."""
+        return list(self._by_number)
