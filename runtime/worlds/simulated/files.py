@@ -178,7 +178,14 @@ class Files:
 
     def _find(self, path: _Path, number: int | None = None, *, follows: bool = True) -> Place:
         text = _text(path)
-        return self._tree.find(text, self._tree.root if text.startswith("/") else self._base(number), follows=follows)
+        base = self._tree.root if text.startswith("/") else self._base(number)
+        return self._tree.find(text, base, follows=follows)
+
+    def _name(self, path: _Path, number: int | None = None) -> Place:
+        """Return the place of a name that is to be made or removed."""
+        text = _text(path)
+        base = self._tree.root if text.startswith("/") else self._base(number)
+        return self._tree.find(text, base, follows=False, is_name=True)
 
     def _node(self, path: _Path | int, number: int | None = None, *, follows: bool = True) -> Node | None:
         """Return what a path or a descriptor leads to; None for a descriptor of something else.
@@ -222,14 +229,15 @@ class Files:
             return self._open_again(own, text, flags)
         if flags & _TEMPORARY == _TEMPORARY and _TEMPORARY:
             return self._open_nameless(text, flags, mode, dir_fd)
+        if flags & os.O_CREAT and text.endswith("/"):
+            self._name(text, dir_fd)
+            raise fail(errno.EISDIR)
         is_new = bool(flags & os.O_CREAT and flags & os.O_EXCL)
         place = self._find(path, dir_fd, follows=not flags & os.O_NOFOLLOW and not is_new)
         node = place.node
         if node is None:
             if not flags & os.O_CREAT:
                 raise fail(errno.ENOENT)
-            if place.wants_folder:
-                raise fail(errno.EISDIR)
             node = self._tree.new(place.folder, stat.S_IFREG | (mode & _PERMISSIONS & ~self.current_mask))
             self.disk.check(self._tree.path_of(place))
             self._tree.put(place, node)
@@ -706,16 +714,18 @@ class Files:
             )
         return rows
 
-    def _vacant(self, path: _Path, dir_fd: int | None) -> Place:
+    def _vacant(self, path: _Path, dir_fd: int | None, *, is_folder: bool = False) -> Place:
         """Return the place for something new."""
-        place = self._find(path, dir_fd, follows=False)
+        place = self._name(path, dir_fd)
         if place.node is not None:
             raise fail(errno.EEXIST)
+        if place.wants_folder and not is_folder:
+            raise fail(errno.ENOENT)
         return place
 
     def make_folder(self, path: _Path, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
         """Make a folder."""
-        place = self._vacant(path, dir_fd)
+        place = self._vacant(path, dir_fd, is_folder=True)
         setgid = place.folder.mode & stat.S_ISGID
         bits = mode & 0o1777 & ~self.current_mask
         node = self._tree.new(place.folder, stat.S_IFDIR | bits | setgid, place.name)
@@ -725,7 +735,7 @@ class Files:
 
     def remove_folder(self, path: _Path, *, dir_fd: int | None = None) -> None:
         """Remove an empty folder."""
-        place = self._find(path, dir_fd, follows=False)
+        place = self._name(path, dir_fd)
         node = place.node
         if node is None:
             raise fail(errno.ENOENT)
@@ -757,12 +767,14 @@ class Files:
 
     def remove(self, path: _Path, *, dir_fd: int | None = None) -> None:
         """Remove the name of a file."""
-        place = self._find(path, dir_fd, follows=False)
+        place = self._name(path, dir_fd)
         node = place.node
         if node is None:
             raise fail(errno.ENOENT)
         if isinstance(node, Folder):
             raise fail(errno.EISDIR)
+        if place.wants_folder:
+            raise fail(errno.ENOTDIR)
         self._tree.check_removal(place.folder, node)
         self._unlink(place, node)
 
@@ -775,14 +787,14 @@ class Files:
         self, src: _Path, dst: _Path, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
     ) -> None:
         """Give something another name, and its place to no other any more."""
-        old = self._find(src, src_dir_fd, follows=False)
-        new = self._find(dst, dst_dir_fd, follows=False)
+        old = self._name(src, src_dir_fd)
+        new = self._name(dst, dst_dir_fd)
         node, other = old.node, new.node
         if old.name in (".", "..", "") or new.name in (".", "..", ""):
             raise fail(errno.EBUSY)
         if node is None:
             raise fail(errno.ENOENT)
-        if new.wants_folder and not isinstance(node, Folder):
+        if (old.wants_folder or new.wants_folder) and not isinstance(node, Folder):
             raise fail(errno.ENOTDIR)
         if old.folder.device != new.folder.device:
             raise fail(errno.EXDEV)
@@ -832,8 +844,6 @@ class Files:
         place = self._vacant(dst, dst_dir_fd)
         if isinstance(node, Folder):
             raise fail(errno.EPERM)
-        if place.wants_folder:
-            raise fail(errno.ENOENT)
         if node.device != place.folder.device:
             raise fail(errno.EXDEV)
         self._tree.put(place, node)
@@ -850,8 +860,6 @@ class Files:
         if len(os.fsencode(target)) > _MOST_LINK_BYTES:
             raise fail(errno.ENAMETOOLONG)
         place = self._vacant(dst, dir_fd)
-        if place.wants_folder:
-            raise fail(errno.ENOENT)
         node = self._tree.new(place.folder, stat.S_IFLNK | 0o777)
         node.target = target
         self._tree.put(place, node)
@@ -882,8 +890,6 @@ class Files:
         """Make a file, a FIFO or a socket that nobody listens at."""
         kind = stat.S_IFMT(mode) or stat.S_IFREG
         place = self._vacant(path, dir_fd)
-        if place.wants_folder:
-            raise fail(errno.ENOENT)
         if kind not in (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK):
             raise fail(errno.EPERM)
         self._tree.put(place, self._tree.new(place.folder, kind | (mode & _PERMISSIONS & ~self.current_mask)))
@@ -894,7 +900,7 @@ class Files:
         Raises:
           OSError: it cannot be made there.
         """
-        place = self._find(path, follows=False)
+        place = self._name(path)
         if place.node is not None:
             raise fail(errno.EADDRINUSE)
         node = self._tree.new(place.folder, stat.S_IFSOCK | (0o777 & ~self.current_mask))

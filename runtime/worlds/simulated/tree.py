@@ -145,12 +145,13 @@ class Tree:
     def cwd(self, folder: Folder) -> None:
         self._cwd = folder
 
-    def find(self, path: str, base: Folder, *, follows: bool = True) -> Place:
+    def find(self, path: str, base: Folder, *, follows: bool = True, is_name: bool = False) -> Place:
         """Return where a path leads.
 
         Args:
           base: where it begins, if it is relative.
           follows: what a symbolic link at its end leads to.
+          is_name: its last part is a name to be made or removed, even if a slash follows.
 
         Raises:
           OSError: it leads nowhere; only what its last part names may be missing.
@@ -172,7 +173,7 @@ class Tree:
                 folder = folder.parent
                 continue
             node = self.child(folder, name)
-            if node is not None and node.is_link and (parts or follows or wants_folder):
+            if node is not None and node.is_link and (parts or is_dotted or ((follows or wants_folder) and not is_name)):
                 links_count += 1
                 if links_count > _MOST_LINKS:
                     raise fail(errno.ELOOP)
@@ -183,7 +184,7 @@ class Tree:
                 parts += _parts(target)
                 continue
             if not parts and not is_dotted:
-                if node is not None and wants_folder and not isinstance(node, Folder):
+                if node is not None and wants_folder and not is_name and not isinstance(node, Folder):
                     raise fail(errno.ENOTDIR)
                 return Place(folder, name, node, wants_folder)
             if node is None:
