@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -180,8 +181,14 @@ def scanned(system: Any, path: str) -> list[Any]:
         return list(system.scandir(path))
     with os.scandir(path) as entries:
         return [
-            (one.name, one.path, one.is_dir(), one.is_file(), one.is_symlink()) for one in entries
+            (one.name, one.path, is_so(one.is_dir), is_so(one.is_file), one.is_symlink()) for one in entries
         ]
+
+
+def is_so(question: Callable[[], bool]) -> bool:
+    with contextlib.suppress(OSError):
+        return question()
+    return False
 
 
 def told(found: os.stat_result) -> tuple[int, ...]:

@@ -238,6 +238,8 @@ class Files:
         if node is None:
             if not flags & os.O_CREAT:
                 raise fail(errno.ENOENT)
+            if place.wants_folder:  # says the link that led here
+                raise fail(errno.EISDIR)
             node = self._tree.new(place.folder, stat.S_IFREG | (mode & _PERMISSIONS & ~self.current_mask))
             self.disk.check(self._tree.path_of(place))
             self._tree.put(place, node)

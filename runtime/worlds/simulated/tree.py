@@ -29,6 +29,9 @@ _FIRST_INODE: Final = 1 << 40
 _BLOCK_BYTES: Final = 4096
 _SECTOR_BYTES: Final = 512
 
+_DOTS: Final = ("", ".", "..")
+"""What a path may end in that names a folder otherwise than by its own name."""
+
 _PROC: Final = "/proc"
 
 _lstat, _readlink, _listdir, _close, _access = os.lstat, os.readlink, os.listdir, os.close, os.access
@@ -161,8 +164,8 @@ class Tree:
         if len(os.fsencode(path)) >= _MOST_PATH_BYTES:
             raise fail(errno.ENAMETOOLONG)
         folder = self.root if path.startswith("/") else base
-        final = path.rstrip("/").rpartition("/")[2]
-        is_dotted = final in ("", ".", "..")
+        final = _final(path)
+        is_dotted = final in _DOTS
         wants_folder = is_dotted or path.endswith("/")
         parts = _parts(path)
         links_count = 0
@@ -180,7 +183,9 @@ class Tree:
                 target = self.target(node)
                 if target.startswith("/"):
                     folder = self.root
-                wants_folder = wants_folder or (target.endswith("/") and not parts)
+                if not parts:
+                    wants_folder = wants_folder or target.endswith("/")
+                    is_dotted = is_dotted or _final(target) in _DOTS
                 parts += _parts(target)
                 continue
             if not parts and not is_dotted:
@@ -192,7 +197,7 @@ class Tree:
             if not isinstance(node, Folder):
                 raise fail(errno.ENOTDIR)
             folder = node
-        return Place(folder.parent, final if is_dotted else folder.name, folder, True)
+        return Place(folder.parent, final if final in _DOTS else folder.name, folder, True)
 
     def child(self, folder: Folder, name: str) -> Node | None:
         """Return what is called so in a folder; None if there is nothing."""
@@ -472,7 +477,11 @@ class Tree:
 
 def _parts(path: str) -> list[str]:
     """Return the parts of a path, the last first."""
-    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    return [part for part in reversed(path.split("/")) if part not in _DOTS[:2]]
+
+
+def _final(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _real_xattrs(path: str) -> dict[str, bytes]:

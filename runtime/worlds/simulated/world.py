@@ -154,22 +154,23 @@ class SimulatedWorld(LiveWorld):
         """Return what answers a door."""
         if name in REAL:
             return self._really(function)
-        makers = [table[name] for table in self._makers if name in table]
-        if makers:
-            answer = function
-            for make in makers:  # what is none of one's is the other's
-                answer = make(answer)
-        elif name in self._answers:
-            answer = self._answers[name]
-        elif is_passed(name):
-            return function
-        else:
+        answer = self._answers.get(name, function)
+        for table in self._makers:  # what is none of one's is the other's
+            if name in table:
+                answer = table[name](answer)
+        if answer is function:
+            if is_passed(name):
+                return function
             answer = self._refusal(name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             return (function if self._is_real else answer)(*args, **kwargs)
 
         return call
+
+    def answered(self) -> frozenset[str]:
+        """Return the doors that functions of this package answer."""
+        return frozenset(self._answers).union(*self._makers)
 
     def _really(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what performs a call with all that it calls as it is outside."""
