@@ -1,4 +1,5 @@
-"""Each door is answered in the simulated world, let through, or refused; and the page says which are refused."""
+"""Each door is answered in the simulated world, let through, or refused; and the page says which are
+refused."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ def undecided(doors: frozenset[str], answers: frozenset[str]) -> list[str]:
 def test_each_door_is_answered_or_passed_or_refused(tmp_path: Path) -> None:
     answers = answered(tmp_path)
     # What answers a door of TLS does so beside the others of that name, which are let through.
-    assert undecided(frozenset(one for one in DOORS if not (one.startswith("ssl.") and one in answers)), answers) == []
+    assert (
+        undecided(frozenset(one for one in DOORS if not (one.startswith("ssl.") and one in answers)), answers)
+        == []
+    )
 
 
 def test_a_door_that_nobody_decided_about_is_noticed(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ class Disk:
 
     Args:
       faults: as of a scenario: ``{"disk_full": {"path": GLOB, "after_bytes": n}}`` and
-        ``{"io_error": {"path": GLOB, "errno": "EIO"}}``; those of other kinds are for others. A pattern that does not
-        begin with ``/`` says how a path ends.
+        ``{"io_error": {"path": GLOB, "errno": "EIO"}}``; those of other kinds are for others. A pattern that
+        does not begin with ``/`` says how a path ends.
     """
 
     def __init__(self, faults: Iterable[dict[str, Any]] = ()) -> None:

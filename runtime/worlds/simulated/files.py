@@ -1,34 +1,35 @@
 """What the program asks of files: it reads what is really there, and what it writes goes to an overlay.
 
-A file that is opened for writing is copied into the run's own folder (``store``) before, and opened there: the
-descriptor is real, so that reading, writing and mapping it need no more of us. What is in which folder, who may,
-and what is told of it is in memory (``tree``). Nothing on the real disk changes.
+A file that is opened for writing is copied into the run's own folder (``store``) before, and opened there:
+the descriptor is real, so that reading, writing and mapping it need no more of us. What is in which folder,
+who may, and what is told of it is in memory (``tree``). Nothing on the real disk changes.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import importlib.machinery
 import os
 import re
 import stat
-import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
+from replay.runtime.worlds.simulated.by_name import ByName
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.entropy import PID
+from replay.runtime.worlds.simulated.handles import ONCE, Handles, Opened, constant
 from replay.runtime.worlds.simulated.network import fail
-from replay.runtime.worlds.simulated.store import BESIDE, NO_ATIME
+from replay.runtime.worlds.simulated.store import NO_ATIME
 from replay.runtime.worlds.simulated.tree import PASS, READ, WRITE, Folder, Node, Place, Tree
 
 Real = Callable[..., Any]
 
 _TEMPORARY: Final = getattr(os, "O_TMPFILE", 0)
-_NOT_AGAIN: Final = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW | os.O_DIRECTORY
-_SELF: Final = re.compile(rf"/dev/(stdin|stdout|stderr)|(?:/dev/fd|/proc/(?:self|thread-self|{PID})/fd)/(\d+)")
+_SELF: Final = re.compile(
+    rf"/dev/(stdin|stdout|stderr)|(?:/dev/fd|/proc/(?:self|thread-self|{PID})/fd)/(\d+)"
+)
 _STANDARD: Final = {"stdin": 0, "stdout": 1, "stderr": 2}
 _PERMISSIONS: Final = 0o7777
 _MOST_NAME_BYTES: Final = 255
@@ -44,42 +45,14 @@ _STABLE: Final = re.compile(
 )
 """Files whose content does not vary from run to run, as far as that is known by name."""
 
-_LOCKS: Final = frozenset(
-    getattr(fcntl, name)
-    for name in ("F_SETLK", "F_SETLKW", "F_GETLK", "F_OFD_SETLK", "F_OFD_SETLKW", "F_OFD_GETLK")
-    if hasattr(fcntl, name)
-)
-_DOUBLINGS: Final = (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC)
-
-_URI: Final = re.compile(r"file:(?://[^/]*)?([^?#]*)(.*)", re.DOTALL)
-_OTHER_FILE: Final = re.compile(
-    r"(\s*(?:attach(?:\s+database)?|vacuum(?:\s+\w+)?\s+into)\s+)('(?:[^']|'')*'|\?)", re.IGNORECASE
-)
-
 _FREE_BLOCKS, _BLOCKS, _BLOCK_BYTES, _FREE_INODES = 1 << 23, 1 << 24, 4096, 1 << 22
 """Of the simulated disk: 64 GiB, and half of it free."""
 
-_open, _close, _dup, _dup2, _lseek, _fstat = os.open, os.close, os.dup, os.dup2, os.lseek, os.fstat
-_ftruncate, _chdir, _link, _pathconf = os.ftruncate, os.chdir, os.link, os.pathconf
-_get_inheritable, _umask, _flock = os.get_inheritable, os.umask, fcntl.flock
+_open, _close, _fstat, _ftruncate = os.open, os.close, os.fstat, os.ftruncate
+_chdir, _pathconf, _umask = os.chdir, os.pathconf, os.umask
 _geteuid, _getegid, _getgroups = os.geteuid, os.getegid, os.getgroups
 
 _Path = str | bytes | os.PathLike[Any]
-
-
-class Opened:
-    """What one descriptor, or several that were doubled, have open.
-
-    Attributes:
-      path: what it was called then.
-      is_random: what is read from it is drawn.
-    """
-
-    def __init__(self, node: Node, path: str, flags: int) -> None:
-        self.node = node
-        self.path = path
-        self.flags = flags
-        self.is_random = False
 
 
 class Files:
@@ -104,64 +77,72 @@ class Files:
         draw: Callable[[int], bytes],
         refuse: Callable[[str], NoReturn],
     ) -> None:
-        self.disk = disk
         self._tree = tree
-        self._opened = descriptors.files
+        self.disk = disk
         self._descriptors = descriptors
-        self._wait = wait
-        self._draw = draw
+        self.handles = Handles(tree, descriptors, disk, wait=wait, draw=draw, refuse=refuse)
+        self.by_name = ByName(tree, self.handles, self._find, refuse)
+        self._opened = self.handles.opened
         self._refuse = refuse
         self._mask: int | None = None
-        self._unlocks = 0
 
     def table(self) -> dict[str, Callable[[Real], Real]]:
         """Return, by door, what makes the answer out of the real function."""
-        one_path = {
-            "access": self.access, "chdir": self.change_folder, "chmod": self.change_mode,
-            "chown": self.change_owner, "getxattr": self.attribute, "lchown": self.change_owner_of_link,
-            "listxattr": self.attributes, "listdir": self.list, "lstat": self.stat_link, "mkdir": self.make_folder,
-            "mkfifo": self.make_fifo, "mknod": self.make_node, "open": self.open, "pathconf": self.limit,
-            "readlink": self.read_link, "remove": self.remove, "removexattr": self.remove_attribute,
-            "rmdir": self.remove_folder, "scandir": self.scan, "setxattr": self.set_attribute, "stat": self.stat,
-            "statvfs": self.stat_disk, "truncate": self.truncate, "unlink": self.remove,
-        }  # fmt: skip
-        two_paths = {
-            "link": self.link, "rename": self.rename, "replace": self.rename, "symlink": self.make_link,
-        }  # fmt: skip
-        no_path = {
-            "close": self.close, "closerange": self.close_range, "dup": self.double, "dup2": self.double_to,
-            "fchdir": self.change_folder, "fchmod": self.change_mode, "fchown": self.change_owner,
-            "fstat": self.stat_open, "fstatvfs": self.stat_disk, "ftruncate": self.truncate_open,
-            "getcwd": self.folder, "getcwdb": lambda: os.fsencode(self.folder()), "umask": self.mask,
-            "utime": self.set_times, "sync": lambda: None,
-        }  # fmt: skip
-        found: dict[str, Callable[[Real], Real]] = {}
-        for names, paths_count in ((no_path, 0), (one_path, 1), (two_paths, 2)):
+        found = {**self.handles.table(), **self.by_name.table()}
+        for count, names in enumerate((self._without_path(), self._of_one_path(), self._of_two_paths())):
             for name, answer in names.items():
-                found[f"os.{name}"] = _constant(_naming(answer, paths_count))
-        for name in ("write", "pwrite"):
-            found[f"os.{name}"] = self._writing
-        for name in ("writev", "pwritev"):
-            found[f"os.{name}"] = self._writing_parts
-        for name in ("read", "pread"):
-            found[f"os.{name}"] = self._reading
-        for name in ("readv", "preadv"):
-            found[f"os.{name}"] = self._reading_into
-        for name in ("fsync", "fdatasync"):
-            found[f"os.{name}"] = self._syncing
-        for name in ("copy_file_range", "splice"):
-            found[f"os.{name}"] = self._copying
-        found["os.sendfile"] = self._sending
-        found["os.posix_fallocate"] = self._allocating
-        found["os.lockf"] = found["fcntl.lockf"] = self._locking
-        found["fcntl.flock"] = _constant(self.lock)
-        found["fcntl.fcntl"] = self._controlling
-        found["sqlite3.connect"] = self._connecting
-        found["sqlite3.execute"] = self._attaching
-        found["mmap.mmap"] = self._mapping
-        found["ssl.keylog_filename"] = self._logging
-        found["ssl.load_cert_chain"] = found["ssl.load_verify_locations"] = self._loading
+                found[f"os.{name}"] = constant(_naming(answer, count))
         return found
+
+    def _without_path(self) -> dict[str, Real]:
+        return {
+            "fchdir": self.change_folder,
+            "fchmod": self.change_mode,
+            "fchown": self.change_owner,
+            "fstat": self.stat_open,
+            "fstatvfs": self.stat_disk,
+            "getcwd": self.folder,
+            "getcwdb": lambda: os.fsencode(self.folder()),
+            "sync": lambda: None,
+            "umask": self.mask,
+            "utime": self.set_times,
+        }
+
+    def _of_one_path(self) -> dict[str, Real]:
+        return {
+            "access": self.access,
+            "chdir": self.change_folder,
+            "chmod": self.change_mode,
+            "chown": self.change_owner,
+            "getxattr": self.attribute,
+            "lchown": self.change_owner_of_link,
+            "listdir": self.listing,
+            "listxattr": self.attributes,
+            "lstat": self.stat_link,
+            "mkdir": self.make_folder,
+            "mkfifo": self.make_fifo,
+            "mknod": self.make_node,
+            "open": self.open,
+            "pathconf": self.limit,
+            "readlink": self.read_link,
+            "remove": self.remove,
+            "removexattr": self.remove_attribute,
+            "rmdir": self.remove_folder,
+            "scandir": self.scan,
+            "setxattr": self.set_attribute,
+            "stat": self.stat,
+            "statvfs": self.stat_disk,
+            "truncate": self.truncate,
+            "unlink": self.remove,
+        }
+
+    def _of_two_paths(self) -> dict[str, Real]:
+        return {
+            "link": self.link,
+            "rename": self.rename,
+            "replace": self.rename,
+            "symlink": self.make_link,
+        }
 
     # -- paths and descriptors ------------------------------------------------------------------
 
@@ -265,12 +246,12 @@ class Files:
         """Return a new descriptor of a node that may be opened so."""
         kind = node.kind
         opened = Opened(node, path, flags)
-        kept = flags & ~_NOT_AGAIN & ~_TEMPORARY | os.O_CLOEXEC
+        kept = flags & ~ONCE & ~_TEMPORARY | os.O_CLOEXEC
         if isinstance(node, Folder):
             number = _open(node.real or self._tree.store.folder(), kept | os.O_DIRECTORY)
         elif kind == stat.S_IFREG:
             if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
-                self._own(node, is_emptied=bool(flags & os.O_TRUNC))
+                self.handles.own(node, is_emptied=bool(flags & os.O_TRUNC))
             elif node.real is None:
                 self._tree.own(node)
             elif not _STABLE.match(node.real):
@@ -323,169 +304,10 @@ class Files:
             self._refuse(f"os.open of {text}")
         return _open(f"/proc/self/fd/{own}", flags)
 
-    def _own(self, node: Node, *, is_emptied: bool = False) -> None:
-        """Have the content of a file in the store, also for who has it open already."""
-        if not self._tree.own(node, is_emptied=is_emptied):
-            return
-        assert node.real is not None
-        made: dict[int, int] = {}
-        for number, opened in self._opened.items():
-            if opened.node is not node:
-                continue
-            source = made.get(id(opened))
-            if source is None:
-                source = _open(node.real, opened.flags & ~_NOT_AGAIN | os.O_CLOEXEC)
-                _lseek(source, _lseek(number, 0, os.SEEK_CUR), os.SEEK_SET)
-                made[id(opened)] = source
-            _dup2(source, number, _get_inheritable(number))
-        for source in made.values():
-            _close(source)
-
-    def close(self, fd: int) -> None:
-        """Close a descriptor."""
-        opened = self._opened.pop(fd, None)
-        _close(fd)
-        self._closed(opened)
-
-    def _closed(self, opened: Opened | None) -> None:
-        self._unlocks += 1
-        if opened is not None:
-            self._drop(opened.node)
-
-    def _drop(self, node: Node) -> None:
-        """Let go of the content of a file that has no name, and that nobody has open."""
-        if node.links > 0 or not node.is_own or node.real is None:
-            return
-        if all(one.node is not node for one in self._opened.values()):
-            self._tree.store.drop(node.real)
-
-    def close_range(self, fd_low: int, fd_high: int, /) -> None:
-        """Close descriptors of the program: the others are not its."""
-        for number in [one for one in self._opened if fd_low <= one < fd_high]:
-            self.close(number)
-        self._descriptors.close_range(fd_low, fd_high)
-
-    def double(self, fd: int, /) -> int:
-        """Return a second descriptor."""
-        number = _dup(fd)
-        self._follow(fd, number)
-        return number
-
-    def double_to(self, fd: int, fd2: int, inheritable: bool = True) -> int:
-        """Make another descriptor a second one of the same."""
-        _fstat(fd)
-        if fd != fd2:
-            self._descriptors.forget(fd2)
-            before = self._opened.pop(fd2, None)
-            _dup2(fd, fd2, inheritable)
-            self._follow(fd, fd2)
-            self._closed(before)
-        return fd2
-
-    def _follow(self, number: int, new: int) -> None:
-        opened = self._opened.get(number)
-        if opened is not None:
-            self._opened[new] = opened
-
-    # -- content --------------------------------------------------------------------------------
-
-    def _room(self, number: int, size: int) -> int:
-        opened = self._opened.get(number)
-        return size if opened is None else self.disk.take(opened.path, size)
-
-    def _written(self, number: int) -> None:
-        opened = self._opened.get(number)
-        if opened is not None and opened.node.is_own:
-            self._tree.changed(opened.node)
-
-    def _check_read(self, number: Any) -> Opened | None:
-        opened = self._opened.get(number) if type(number) is int else None
-        if opened is not None:
-            self.disk.check(opened.path)
-        return opened
-
-    def _writing(self, real: Real) -> Real:
-        def write(fd: int, data: Any, *args: Any, **kwargs: Any) -> int:
-            if fd not in self._opened:
-                return int(real(fd, data, *args, **kwargs))
-            view = memoryview(data).cast("B")
-            count: int = real(fd, view[: self._room(fd, len(view))], *args, **kwargs)
-            self._written(fd)
-            return count
-
-        return write
-
-    def _writing_parts(self, real: Real) -> Real:
-        def writev(fd: int, buffers: Any, *args: Any, **kwargs: Any) -> int:
-            if fd not in self._opened:
-                return int(real(fd, buffers, *args, **kwargs))
-            data = b"".join(map(bytes, buffers))
-            count: int = real(fd, [data[: self._room(fd, len(data))]], *args, **kwargs)
-            self._written(fd)
-            return count
-
-        return writev
-
-    def _reading(self, real: Real) -> Real:
-        def read(fd: int, length: int, *args: Any) -> bytes:
-            opened = self._check_read(fd)
-            if opened is not None and opened.is_random:
-                return self._draw(length)
-            return real(fd, length, *args)  # type: ignore[no-any-return]
-
-        return read
-
-    def _reading_into(self, real: Real) -> Real:
-        def readv(fd: int, buffers: Any, *args: Any, **kwargs: Any) -> int:
-            opened = self._check_read(fd)
-            if opened is None or not opened.is_random:
-                return int(real(fd, buffers, *args, **kwargs))
-            views = [memoryview(one).cast("B") for one in buffers]
-            for view in views:
-                view[:] = self._draw(len(view))
-            return sum(map(len, views))
-
-        return readv
-
-    def _syncing(self, real: Real) -> Real:
-        def fsync(fd: Any) -> None:
-            number = fd if isinstance(fd, int) else fd.fileno()
-            if self._check_read(number) is None:
-                real(fd)
-
-        return fsync
-
-    def _copying(self, real: Real) -> Real:
-        def copy(src: int, dst: int, count: int, *args: Any, **kwargs: Any) -> int:
-            self._check_read(src)
-            copied: int = real(src, dst, self._room(dst, count), *args, **kwargs)
-            self._written(dst)
-            return copied
-
-        return copy
-
-    def _sending(self, real: Real) -> Real:
-        def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int) -> int:
-            self._check_read(in_fd)
-            sent: int = real(out_fd, in_fd, offset, self._room(out_fd, count))
-            self._written(out_fd)
-            return sent
-
-        return sendfile
-
-    def _allocating(self, real: Real) -> Real:
-        def posix_fallocate(fd: int, offset: int, length: int, /) -> None:
-            if self._room(fd, length) < length:
-                raise fail(errno.ENOSPC)
-            real(fd, offset, length)
-            self._written(fd)
-
-        return posix_fallocate
-
     def truncate(self, path: _Path | int, length: int) -> None:
         """Cut a file, or make it longer."""
         if isinstance(path, int):
-            self.truncate_open(path, length)
+            self.handles.truncate(path, length)
             return
         node = self._file(path)
         if isinstance(node, Folder):
@@ -493,7 +315,7 @@ class Files:
         if node.kind != stat.S_IFREG or length < 0:
             raise fail(errno.EINVAL)
         self._tree.check(node, WRITE)
-        self._own(node)
+        self.handles.own(node)
         assert node.real is not None
         number = _open(node.real, os.O_WRONLY | os.O_CLOEXEC)
         try:
@@ -501,165 +323,6 @@ class Files:
         finally:
             _close(number)
         self._tree.changed(node)
-
-    def truncate_open(self, fd: int, length: int) -> None:
-        """Cut an open file, or make it longer."""
-        opened = self._check_read(fd)
-        _ftruncate(fd, length)
-        if opened is not None:
-            self._tree.changed(opened.node)
-
-    # -- locks, maps, and what else acts on descriptors -------------------------------------------
-
-    def _owned(self, fd: Any) -> int:
-        """Return a descriptor; what it leads to is not on the real disk."""
-        number: int = fd if isinstance(fd, int) else fd.fileno()
-        opened = self._opened.get(number)
-        if opened is not None:
-            if opened.node.kind == stat.S_IFREG:
-                self._own(opened.node)
-            elif isinstance(opened.node, Folder):
-                self._refuse("a lock on a folder")
-        return number
-
-    def lock(self, fd: Any, operation: int, /) -> None:
-        """Lock a file, as ``fcntl.flock`` does; other threads go on meanwhile."""
-        number = self._owned(fd)
-        if operation & fcntl.LOCK_UN:
-            _flock(number, operation)
-            self._unlocks += 1
-            return
-        while True:
-            try:
-                _flock(number, operation | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if operation & fcntl.LOCK_NB:
-                    raise
-            before = self._unlocks
-            self._wait(lambda: self._unlocks != before)  # noqa: B023 - over before the next turn
-
-    def _locking(self, real: Real) -> Real:
-        def lockf(fd: Any, *args: Any, **kwargs: Any) -> Any:
-            return real(self._owned(fd), *args, **kwargs)
-
-        return lockf
-
-    def _controlling(self, real: Real) -> Real:
-        def control(fd: Any, cmd: int, arg: Any = 0, /) -> Any:
-            number = self._owned(fd) if cmd in _LOCKS else fd if isinstance(fd, int) else fd.fileno()
-            result = real(number, cmd, arg)
-            if cmd in _DOUBLINGS:
-                self._follow(number, result)
-            return result
-
-        return control
-
-    def _mapping(self, real: Real) -> Real:
-        def make(cls: Any, fileno: int, *args: Any, **kwargs: Any) -> Any:
-            opened = self._check_read(fileno)
-            made = real(cls, fileno, *args, **kwargs)
-            if opened is not None and opened.node.is_own:
-                self._tree.stat(opened.node)
-                opened.node.is_foreign = True
-            return made
-
-        return make
-
-    def _loading(self, real: Real) -> Real:
-        """C code of OpenSSL opens files by name."""
-
-        def load(context: Any, *paths: Any, **named: Any) -> Any:
-            given = [self.readable(one) if isinstance(one, _PATHS) else one for one in paths[:2]]
-            kept = {
-                key: self.readable(one) if key.endswith(("file", "path")) and isinstance(one, _PATHS) else one
-                for key, one in named.items()
-            }
-            return real(context, *given, *paths[2:], **kept)
-
-        return load
-
-    def _logging(self, real: Real) -> Real:
-        def assign(context: Any, path: Any) -> None:
-            real(context, self.writable(path) if isinstance(path, _PATHS) else path)
-
-        return assign
-
-    def readable(self, path: Any) -> str:
-        """Return where C code finds what the program calls so; only to read it."""
-        try:
-            node = self._find(path).node
-        except OSError:
-            node = None
-        if node is None or node.real is None:
-            return f"{self._tree.store.path}/none"
-        return node.real
-
-    def writable(self, path: Any) -> str:
-        """Return where C code, as that of sqlite, finds or makes the file that the program calls so.
-
-        Raises:
-          OSError: nothing can be there.
-        """
-        place = self._find(path)
-        store = self._tree.store
-        node = place.node
-        if node is None:
-            if place.folder.is_gone:
-                raise fail(errno.ENOENT)
-            self._tree.check(place.folder, WRITE | PASS)
-            real = store.name()
-            place.folder.beside[place.name] = real
-        else:
-            if node.kind != stat.S_IFREG:
-                raise fail(errno.EISDIR)
-            self._own(node)
-            self._tree.stat(node)
-            node.is_foreign = True
-            assert node.real is not None
-            real = node.real
-        for ending in BESIDE:
-            name = place.name + ending
-            other = self._tree.child(place.folder, name)
-            if other is not None and not other.is_own and other.real is not None:
-                _link(store.copy(other.real), real + ending)
-            place.folder.beside[name] = real + ending
-        return real
-
-    def database(self, database: Any, uri: bool) -> Any:
-        """Return what sqlite is to open where the program names a database, by a path or a URI."""
-        name = os.fsdecode(database)
-        found = _URI.fullmatch(name) if uri else None
-        path = name if found is None else urllib.parse.unquote(found[1])
-        try:
-            real = self.writable(path)
-        except OSError:
-            real = f"{self._tree.store.path}/none/none"  # sqlite says itself what is wrong
-        return real if found is None else f"file:{real}{found[2]}"
-
-    def _connecting(self, real: Real) -> Real:
-        def look(database: Any, uri: bool) -> Any:
-            return real(self.database(database, uri), uri)
-
-        return look
-
-    def _attaching(self, real: Real) -> Real:
-        """``ATTACH`` and ``VACUUM INTO`` name files in a statement, or in its first parameter."""
-
-        def perform(cursor: Any, args: tuple[Any, ...], kind: str) -> Any:
-            found = _OTHER_FILE.match(args[0])
-            is_given = found is not None and found[2] == "?" and isinstance(args[1], (tuple, list))
-            if found is None or (found[2] == "?" and not is_given):
-                self._refuse(f"{kind.upper()} other than with a plain name")
-            name = os.fsdecode(args[1][0]) if is_given else found[2][1:-1].replace("''", "'")
-            if name not in ("", ":memory:"):
-                name = self.database(name, True)
-            if is_given:
-                return real(cursor, (args[0], [name, *args[1][1:]], *args[2:]), kind)
-            literal = "'" + name.replace("'", "''") + "'"
-            return real(cursor, (found[1] + literal + args[0][found.end() :], *args[1:]), kind)
-
-        return perform
 
     # -- folders --------------------------------------------------------------------------------
 
@@ -677,7 +340,7 @@ class Files:
         if node.real is not None:
             _chdir(node.real)  # the import system looks there
 
-    def list(self, path: _Path | int | None = None) -> list[Any]:
+    def listing(self, path: _Path | int | None = None) -> list[Any]:
         """Return what is in a folder, in order."""
         found = self._names(path)
         return [os.fsencode(one) for one in found] if isinstance(path, bytes) else found
@@ -712,7 +375,14 @@ class Files:
             called: Any = os.fsencode(name) if isinstance(before, bytes) else name
             whole = called if isinstance(before, int) else os.path.join(before, called)
             rows.append(
-                (called, whole, kind == stat.S_IFDIR, kind == stat.S_IFREG, node.is_link, self._tree.stat(node).st_ino)
+                (
+                    called,
+                    whole,
+                    kind == stat.S_IFDIR,
+                    kind == stat.S_IFREG,
+                    node.is_link,
+                    self._tree.stat(node).st_ino,
+                )
             )
         return rows
 
@@ -783,7 +453,7 @@ class Files:
     def _unlink(self, place: Place, node: Node) -> None:
         self._tree.take(place.folder, place.name)
         self._tree.forget(node)
-        self._drop(node)
+        self.handles.drop(node)
 
     def rename(
         self, src: _Path, dst: _Path, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
@@ -973,7 +643,13 @@ class Files:
         node.mode = node.kind | (mode & _PERMISSIONS)
 
     def change_owner(
-        self, path: _Path | int, uid: int, gid: int, *, dir_fd: int | None = None, follow_symlinks: bool = True
+        self,
+        path: _Path | int,
+        uid: int,
+        gid: int,
+        *,
+        dir_fd: int | None = None,
+        follow_symlinks: bool = True,
     ) -> None:
         """Say whose it is."""
         node = self._file(path, dir_fd, follows=follow_symlinks)
@@ -1029,7 +705,16 @@ class Files:
         """Return what there is to say of the disk: always the same."""
         self._node(path)
         inodes = 2 * _FREE_INODES
-        first = (_BLOCK_BYTES, _BLOCK_BYTES, _BLOCKS, _FREE_BLOCKS, _FREE_BLOCKS, inodes, _FREE_INODES, _FREE_INODES)
+        first = (
+            _BLOCK_BYTES,
+            _BLOCK_BYTES,
+            _BLOCKS,
+            _FREE_BLOCKS,
+            _FREE_BLOCKS,
+            inodes,
+            _FREE_INODES,
+            _FREE_INODES,
+        )
         return os.statvfs_result((*first, 0, _MOST_NAME_BYTES, 0))
 
     def limit(self, path: _Path | int, name: str | int) -> int:
@@ -1083,16 +768,13 @@ class Files:
         return node.xattrs, name
 
 
-_PATHS: Final = (str, bytes, os.PathLike)
-
-
 def keep_caches() -> None:
     """Let the import system write no bytecode any more: it does so by itself."""
 
     def set_data(self: Any, path: str, data: bytes, *, _mode: int = 0o666) -> None:
         """Leave nothing behind."""
 
-    importlib.machinery.SourceFileLoader.set_data = set_data  # type: ignore[method-assign]
+    importlib.machinery.SourceFileLoader.set_data = set_data  # type: ignore[method-assign, assignment]
 
 
 def _text(path: Any) -> str:
@@ -1118,13 +800,6 @@ def _is_within(folder: Folder, other: Folder) -> bool:
     return True
 
 
-def _constant(answer: Real) -> Callable[[Real], Real]:
-    def make(real: Real) -> Real:
-        return answer
-
-    return make
-
-
 def _naming(answer: Real, count: int) -> Real:
     """Return what answers, and names in its errors the paths that it was given."""
 
@@ -1134,7 +809,9 @@ def _naming(answer: Real, count: int) -> Real:
         except OSError as error:
             number = error.errno
         given = [*args, *(kwargs[key] for key in ("path", "src", "dst") if key in kwargs)][:count]
-        names: Iterable[Any] = [None if isinstance(one, int) or one is None else os.fspath(one) for one in given]
+        names: Iterable[Any] = [
+            None if isinstance(one, int) or one is None else os.fspath(one) for one in given
+        ]
         first, second = (*names, None, None)[:2]
         assert number is not None
         if second is not None:

@@ -1,7 +1,8 @@
-"""Where the overlay keeps what files hold: a folder of the run's own, flat, of files that are called by number.
+"""Where the overlay keeps what files hold: a folder of the run's own, flat, of files that are called by
+number.
 
-The folder is made when the first file is written, nobody else may look into it, and who started the run removes it
-when the run is over (``remove``), however it ended.
+The folder is made when the first file is written, nobody else may look into it, and who started the run
+removes it when the run is over (``remove``), however it ended.
 """
 
 from __future__ import annotations

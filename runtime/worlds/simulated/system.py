@@ -38,7 +38,7 @@ _FIRST_INODE: Final = 1 << 20
 _MEMORY_KB: Final = 1 << 16
 """What a program has used at most, as far as it is told."""
 
-_geteuid, _getegid = os.geteuid, os.getegid
+_geteuid, _getegid, _getpid = os.geteuid, os.getegid, os.getpid
 
 
 def _of_itself(real: Real) -> Real:
@@ -50,7 +50,6 @@ def _of_itself(real: Real) -> Real:
         return real(0, *args)
 
     return ask
-
 
 
 class _Pipe:
@@ -154,7 +153,7 @@ class System:
             "os.times": lambda real: self._times,
             "os.getloadavg": lambda real: lambda: (0.0, 0.0, 0.0),
             "resource.getrusage": self._using,
-            **{name: _of_itself for name in _ABOUT_PROCESSES},
+            **dict.fromkeys(_ABOUT_PROCESSES, _of_itself),
             "signal.set_wakeup_fd": lambda real: self._set_wakeup,
         }
 
@@ -171,12 +170,10 @@ class System:
 
     @staticmethod
     def _killing(real: Real) -> Real:
-        own = os.getpid()
-
         def kill(pid: int, number: int) -> None:
             if pid not in (PID, 0):
                 raise fail(errno.ESRCH)
-            real(own, number)
+            real(_getpid(), number)
 
         return kill
 
@@ -187,9 +184,12 @@ class System:
 
     def _stat(self, fd: int) -> os.stat_result:
         """Return what there is to say of a pipe or a socket."""
-        kind = stat.S_IFIFO | 0o600 if isinstance(self._descriptors.find(fd), PipeEnd) else stat.S_IFSOCK | 0o777
+        kind = (
+            stat.S_IFIFO | 0o600 if isinstance(self._descriptors.find(fd), PipeEnd) else stat.S_IFSOCK | 0o777
+        )
         now_s = self._agenda.now_ns // 10**9
-        return os.stat_result((kind, _FIRST_INODE + fd, 0, 1, _geteuid(), _getegid(), 0, now_s, now_s, now_s))
+        about = (kind, _FIRST_INODE + fd, 0, 1, _geteuid(), _getegid(), 0)
+        return os.stat_result((*about, now_s, now_s, now_s))
 
     def _times(self) -> os.times_result:
         used_s = (self._agenda.now_ns - START_NS) / 1e9

@@ -1,8 +1,8 @@
 """The files and folders that the program sees: those of the real system, and what it has made of them.
 
-A tree of nodes in memory. A folder knows what was put into it and what was taken away; the rest of it is looked up
-where it really is. A node that was changed has its own metadata; one whose content was changed has that in the store.
-A name is looked up as Linux does it: symbolic links, ``..``, who may pass.
+A tree of nodes in memory. A folder knows what was put into it and what was taken away; the rest of it is
+looked up where it really is. A node that was changed has its own metadata; one whose content was changed has
+that in the store. A name is looked up as Linux does it: symbolic links, ``..``, who may pass.
 """
 
 from __future__ import annotations
@@ -176,7 +176,11 @@ class Tree:
                 folder = folder.parent
                 continue
             node = self.child(folder, name)
-            if node is not None and node.is_link and (parts or is_dotted or ((follows or wants_folder) and not is_name)):
+            if (
+                node is not None
+                and node.is_link
+                and (parts or is_dotted or ((follows or wants_folder) and not is_name))
+            ):
                 links_count += 1
                 if links_count > _MOST_LINKS:
                     raise fail(errno.ELOOP)

@@ -196,7 +196,7 @@ class SimulatedWorld(LiveWorld):
 
     def database_file(self, database: Any, uri: bool) -> Any:
         """Return where a database is in the overlay."""
-        return self.files.database(database, uri)
+        return self.files.by_name.database(database, uri)
 
     def give_up(self, what: str) -> NoReturn:
         """End the run: it would reach real files."""
