@@ -40,12 +40,15 @@ class Overlay:
             self.tree,
             Descriptors(),
             Disk(faults),
-            wait=lambda is_ready: self.waited(),
+            wait=self._wait,
             draw=lambda size: b"r" * size,
             refuse=self._refuse,
         )
         self._table = self.files.table()
         self.waited: Callable[[], object] = lambda: pytest.fail("nobody ends this wait")
+
+    def _wait(self, is_ready: Callable[[], bool]) -> None:
+        self.waited()
 
     @staticmethod
     def _refuse(what: str) -> NoReturn:

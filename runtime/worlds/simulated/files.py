@@ -12,6 +12,7 @@ import importlib.machinery
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
@@ -31,6 +32,8 @@ _SELF: Final = re.compile(
     rf"/dev/(stdin|stdout|stderr)|(?:/dev/fd|/proc/(?:self|thread-self|{PID})/fd)/(\d+)"
 )
 _STANDARD: Final = {"stdin": 0, "stdout": 1, "stderr": 2}
+_NAMES_UTIME: Final = sys.version_info >= (3, 13)
+"""Whether the error of ``utime`` says what it was about."""
 _PERMISSIONS: Final = 0o7777
 _MOST_NAME_BYTES: Final = 255
 _MOST_LINK_BYTES: Final = 4095
@@ -105,7 +108,7 @@ class Files:
             "getcwdb": lambda: os.fsencode(self.folder()),
             "sync": lambda: None,
             "umask": self.mask,
-            "utime": self.set_times,
+            **({} if _NAMES_UTIME else {"utime": self.set_times}),
         }
 
     def _of_one_path(self) -> dict[str, Real]:
@@ -134,6 +137,7 @@ class Files:
             "statvfs": self.stat_disk,
             "truncate": self.truncate,
             "unlink": self.remove,
+            **({"utime": self.set_times} if _NAMES_UTIME else {}),
         }
 
     def _of_two_paths(self) -> dict[str, Real]:
@@ -352,6 +356,7 @@ class Files:
         if node.real is not None and node.real.startswith("/proc/self") and node.real.endswith("/fd"):
             return sorted(str(one) for one in {0, 1, 2, *self._opened, *self._descriptors.numbers()})
         self.disk.check(self._tree.path(node))
+        self._tree.check(node, READ)
         return self._tree.names(node)
 
     def scan(self, path: _Path | int | None = None) -> Any:
@@ -413,9 +418,9 @@ class Files:
             raise fail(errno.ENOENT)
         if place.name in (".", "..", ""):
             raise fail({".": errno.EINVAL, "..": errno.ENOTEMPTY}.get(place.name, errno.EBUSY))
+        self._tree.check_removal(place.folder, node)
         if not isinstance(node, Folder):
             raise fail(errno.ENOTDIR)
-        self._tree.check_removal(place.folder, node)
         self._check_empty(node)
         self._tree.take(place.folder, place.name)
         self._gone(node)
@@ -423,7 +428,7 @@ class Files:
     def _check_empty(self, folder: Folder) -> None:
         try:
             names = self._tree.names(folder)
-        except PermissionError:
+        except PermissionError:  # the system could look; a folder that nobody made here holds something, mostly
             names = ["?"]
         if names:
             raise fail(errno.ENOTEMPTY)
@@ -443,11 +448,11 @@ class Files:
         node = place.node
         if node is None:
             raise fail(errno.ENOENT)
+        if place.wants_folder:
+            raise fail(errno.EISDIR if isinstance(node, Folder) else errno.ENOTDIR)
+        self._tree.check_removal(place.folder, node)
         if isinstance(node, Folder):
             raise fail(errno.EISDIR)
-        if place.wants_folder:
-            raise fail(errno.ENOTDIR)
-        self._tree.check_removal(place.folder, node)
         self._unlink(place, node)
 
     def _unlink(self, place: Place, node: Node) -> None:
@@ -485,9 +490,12 @@ class Files:
             self._tree.check_removal(new.folder, other)
             if isinstance(node, Folder) and not isinstance(other, Folder):
                 raise fail(errno.ENOTDIR)
+            if isinstance(other, Folder) and not isinstance(node, Folder):
+                raise fail(errno.EISDIR)
+        if isinstance(node, Folder) and old.folder is not new.folder:
+            self._tree.check(node, WRITE)  # its `..` becomes another
+        if other is not None:
             if isinstance(other, Folder):
-                if not isinstance(node, Folder):
-                    raise fail(errno.EISDIR)
                 self._check_empty(other)
                 self._tree.take(new.folder, new.name)
                 self._gone(other)
@@ -514,10 +522,11 @@ class Files:
         follows = follow_symlinks and (src_dir_fd is not None or dst_dir_fd is not None)
         node = self._file(src, src_dir_fd, follows=follows)
         place = self._vacant(dst, dst_dir_fd)
-        if isinstance(node, Folder):
-            raise fail(errno.EPERM)
         if node.device != place.folder.device:
             raise fail(errno.EXDEV)
+        self._tree.check(place.folder, WRITE | PASS)
+        if isinstance(node, Folder):
+            raise fail(errno.EPERM)
         self._tree.put(place, node)
         self._tree.changed(node, content=False)
         node.links += 1

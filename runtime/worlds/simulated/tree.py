@@ -29,8 +29,7 @@ _FIRST_INODE: Final = 1 << 40
 _BLOCK_BYTES: Final = 4096
 _SECTOR_BYTES: Final = 512
 
-_DOTS: Final = ("", ".", "..")
-"""What a path may end in that names a folder otherwise than by its own name."""
+_DOTS: Final = (".", "..")
 
 _PROC: Final = "/proc"
 
@@ -88,6 +87,7 @@ class Folder(Node):
     Attributes:
       entries: what was put into it or looked up, by name; None for what was taken away.
       beside: where C code may make something that is in this folder, by name.
+      is_passable: it was found that names may be looked up in it.
       is_gone: it was removed.
     """
 
@@ -97,6 +97,7 @@ class Folder(Node):
         self.name = name
         self.entries: dict[str, Node | None] = {}
         self.beside: dict[str, str] = {}
+        self.is_passable = False
         self.is_gone = False
 
 
@@ -164,22 +165,22 @@ class Tree:
         if len(os.fsencode(path)) >= _MOST_PATH_BYTES:
             raise fail(errno.ENAMETOOLONG)
         folder = self.root if path.startswith("/") else base
-        final = _final(path)
-        is_dotted = final in _DOTS
-        wants_folder = is_dotted or path.endswith("/")
+        wants_folder = path.endswith("/")
         parts = _parts(path)
         links_count = 0
         while parts:
             name = parts.pop()
-            self.check(folder, PASS)
-            if name == "..":
-                folder = folder.parent
+            if folder.is_changed or not folder.is_passable:
+                self.check(folder, PASS)
+                folder.is_passable = True
+            if name in _DOTS:
+                folder = folder.parent if name == ".." else folder
                 continue
             node = self.child(folder, name)
             if (
                 node is not None
                 and node.is_link
-                and (parts or is_dotted or ((follows or wants_folder) and not is_name))
+                and (parts or ((follows or wants_folder) and not is_name))
             ):
                 links_count += 1
                 if links_count > _MOST_LINKS:
@@ -187,12 +188,10 @@ class Tree:
                 target = self.target(node)
                 if target.startswith("/"):
                     folder = self.root
-                if not parts:
-                    wants_folder = wants_folder or target.endswith("/")
-                    is_dotted = is_dotted or _final(target) in _DOTS
+                wants_folder = wants_folder or (target.endswith("/") and not parts)
                 parts += _parts(target)
                 continue
-            if not parts and not is_dotted:
+            if not parts:
                 if node is not None and wants_folder and not is_name and not isinstance(node, Folder):
                     raise fail(errno.ENOTDIR)
                 return Place(folder, name, node, wants_folder)
@@ -201,7 +200,8 @@ class Tree:
             if not isinstance(node, Folder):
                 raise fail(errno.ENOTDIR)
             folder = node
-        return Place(folder.parent, final if final in _DOTS else folder.name, folder, True)
+        final = path.rstrip("/").rpartition("/")[2]
+        return Place(folder.parent, final if final in ("", *_DOTS) else folder.name, folder, True)
 
     def child(self, folder: Folder, name: str) -> Node | None:
         """Return what is called so in a folder; None if there is nothing."""
@@ -268,12 +268,7 @@ class Tree:
         return node.target
 
     def names(self, folder: Folder) -> list[str]:
-        """Return what is in a folder, in order.
-
-        Raises:
-          OSError: it cannot be read.
-        """
-        self.check(folder, READ)
+        """Return what is in a folder, in order."""
         found: set[str] = set()
         if folder.real == _PROC:
             found = {"self", str(PID)}
@@ -481,11 +476,7 @@ class Tree:
 
 def _parts(path: str) -> list[str]:
     """Return the parts of a path, the last first."""
-    return [part for part in reversed(path.split("/")) if part not in _DOTS[:2]]
-
-
-def _final(path: str) -> str:
-    return path.rstrip("/").rpartition("/")[2]
+    return [part for part in reversed(path.split("/")) if part]
 
 
 def _real_xattrs(path: str) -> dict[str, bytes]:
