@@ -386,7 +386,7 @@ class Files:
                     kind == stat.S_IFDIR,
                     kind == stat.S_IFREG,
                     node.is_link,
-                    self._tree.stat(node).st_ino,
+                    node.inode,
                 )
             )
         return rows
@@ -428,7 +428,7 @@ class Files:
     def _check_empty(self, folder: Folder) -> None:
         try:
             names = self._tree.names(folder)
-        except PermissionError:  # the system could look; a folder that nobody made here holds something, mostly
+        except PermissionError:  # a real one that may not be read: most hold something
             names = ["?"]
         if names:
             raise fail(errno.ENOTEMPTY)

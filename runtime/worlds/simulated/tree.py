@@ -177,11 +177,7 @@ class Tree:
                 folder = folder.parent if name == ".." else folder
                 continue
             node = self.child(folder, name)
-            if (
-                node is not None
-                and node.is_link
-                and (parts or ((follows or wants_folder) and not is_name))
-            ):
+            if node is not None and node.is_link and (parts or ((follows or wants_folder) and not is_name)):
                 links_count += 1
                 if links_count > _MOST_LINKS:
                     raise fail(errno.ELOOP)
