@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -14,6 +17,7 @@ import pytest
 from replay.errors import ReplayError
 from replay.explore.simulation import Outcome, Simulation
 from tests.conftest import environment, run_replay
+from tests.replays import peers
 
 PROGRAM = """
 import asyncio, fcntl, glob, logging, mmap, os, pathlib, shutil, sqlite3, stat, tempfile, threading, time
@@ -249,3 +253,44 @@ def test_a_script_of_sqlite_that_opens_another_file_ends_the_run(tmp_path: Path)
     outcome = simulate(program(tmp_path / "run", text))
     assert (outcome.how, outcome.detail) == ("refused", "ATTACH in a script")
     assert os.listdir(tmp_path / "run") == ["prog.py"]
+
+
+def test_a_database_is_copied_with_its_log(tmp_path: Path) -> None:
+    text = (
+        "import sqlite3\nwith sqlite3.connect('words.db') as words:\n"
+        "    words.execute(\"insert into words values ('here')\")\n"
+        "    print(words.execute('select * from words').fetchall())\n"
+    )
+    folder = program(tmp_path / "run", text)
+    with contextlib.closing(sqlite3.connect(folder / "words.db")) as words:
+        words.execute("pragma journal_mode=wal")
+        words.execute("create table words (word)")
+        words.execute("insert into words values ('outside')")
+        words.commit()
+        before = (folder / "words.db").read_bytes(), (folder / "words.db-wal").read_bytes()
+        assert b"outside" not in before[0]  # it is in the log alone
+        assert simulate(folder).output == "[('outside',), ('here',)]\n"
+        assert ((folder / "words.db").read_bytes(), (folder / "words.db-wal").read_bytes()) == before
+        assert words.execute("select * from words").fetchall() == [("outside",)]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_a_certificate_that_the_program_has_written_is_loaded(tmp_path: Path) -> None:
+    text = (
+        "import os, pathlib, ssl\npathlib.Path('copy.pem').write_bytes(pathlib.Path('cert.pem').read_bytes())\n"
+        "context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
+        "context.load_verify_locations('copy.pem')\n"
+        "print(context.cert_store_stats()['x509'])\n"
+        "context.keylog_filename = 'keys.log'\n"
+        "print(sorted(os.listdir()), context.keylog_filename)\n"
+        "try:\n    context.load_verify_locations('none.pem')\n"
+        "except OSError as error:\n    print(repr(error))\n"
+    )
+    folder = program(tmp_path / "run", text)
+    (folder / "cert.pem").write_bytes(peers.certificate()[0])
+    assert simulate(folder).output.splitlines() == [
+        "1",
+        "['cert.pem', 'copy.pem', 'keys.log', 'prog.py'] keys.log",
+        "FileNotFoundError(2, 'No such file or directory')",
+    ]
+    assert sorted(os.listdir(folder)) == ["cert.pem", "prog.py"]
