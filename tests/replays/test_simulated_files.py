@@ -277,7 +277,8 @@ def test_a_database_is_copied_with_its_log(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_a_certificate_that_the_program_has_written_is_loaded(tmp_path: Path) -> None:
     text = (
-        "import os, pathlib, ssl\npathlib.Path('copy.pem').write_bytes(pathlib.Path('cert.pem').read_bytes())\n"
+        "import os, pathlib, ssl\n"
+        "pathlib.Path('copy.pem').write_bytes(pathlib.Path('cert.pem').read_bytes())\n"
         "context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
         "context.load_verify_locations('copy.pem')\n"
         "print(context.cert_store_stats()['x509'])\n"

@@ -86,14 +86,15 @@ class ByName:
         return assign
 
     def readable(self, path: Any) -> str:
-        """Return where C code finds what the program calls so; only to read it."""
-        try:
-            node = self._find(path).node
-        except OSError:
-            node = None
-        if node is None or node.real is None:
-            return _NOWHERE
-        return node.real
+        """Return where C code finds what the program calls so; only to read it.
+
+        Raises:
+          OSError: there is nothing.
+        """
+        node = self._find(path).node
+        if node is None:
+            raise fail(errno.ENOENT)
+        return node.real or _NOWHERE
 
     def writable(self, path: Any) -> str:
         """Return where C code, as that of sqlite, finds or makes the file that the program calls so.
