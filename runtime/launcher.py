@@ -299,7 +299,7 @@ def _simulate(job: dict[str, Any]) -> NoReturn:
     header["simulated"] = job["setting"]
     setting = setting_of(job["setting"])
     header["started"] = setting.start_s
-    world = SimulatedWorld(setting, Fifo())
+    world = SimulatedWorld(setting, Fifo(), job["overlay"])
     boundary = install(world, None, header)
     read_script = sources.record(boundary)
     unrecorded.install(boundary)

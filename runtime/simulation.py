@@ -5,7 +5,7 @@ JSON each; a copy (``fork``) runs the program from its first line to its end in 
 what came of it in one line. Nothing of one run is seen by the next.
 
 A request has ``policy`` (``kind``, and what that kind wants) and ``limit_s`` (real time), and may have
-``recording`` (the path to write one to) and ``is_watched`` (whether all decisions are to be told). The answer
+``recording`` (the real path to write one to) and ``is_watched`` (whether all decisions are to be told). The answer
 is an outcome: see ``_Run``.
 """
 
@@ -34,6 +34,7 @@ from replay.runtime.decisions.recorded import Recorded
 from replay.runtime.decisions.rules import Rules
 from replay.runtime.divergence import is_users, place_of
 from replay.runtime.streams import current
+from replay.runtime.worlds.simulated import files, store
 from replay.runtime.worlds.simulated.agenda import START_NS
 from replay.runtime.worlds.simulated.world import SimulatedWorld
 
@@ -145,6 +146,7 @@ class Server:
             _kill(pid, signal.SIGKILL)
         _close(reader)
         _, status = _waitpid(pid, 0)
+        store.remove(self._world.tree.store.path)
         if not answer:
             answer = json.dumps({"how": "lost", "detail": status}).encode()
         left = memoryview(answer + b"\n")
@@ -206,6 +208,8 @@ class _Run:
         world.on_refused = self._refused
         program.on_uncaught.append(self._uncaught)
         path = self._request.get("recording")
+        if path is not None:
+            world.tree.hidden.add(path)
         world.open(Nowhere() if path is None else RecordingWriter(path, self._header))  # type: ignore[arg-type]
         real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._watch()
@@ -321,6 +325,7 @@ def begin(boundary: Any, target: Any, header: dict[str, Any], job: dict[str, Any
     def run() -> tuple[str, object]:
         return program.run(target, name, header["script"], source, world.deliver_late_signals, None)
 
+    files.keep_caches()
     world.begin()
     threads.begin_main(world)
     boundary.start()

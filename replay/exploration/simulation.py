@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -139,7 +141,16 @@ class Simulation:
     Use it as a context manager: it ends the process.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], stream: Any, errors: IO[bytes]) -> None:
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        stream: Any,
+        errors: IO[bytes],
+        folder: str,
+        overlay: str,
+    ) -> None:
+        self._folder = folder
+        self._overlay = overlay
         self._child = child
         self._stream = stream
         self._errors = errors
@@ -171,6 +182,7 @@ class Simulation:
             "setting": {"seed": 0, **(setting or {})},
             "fd": theirs.fileno(),
             "root": root,
+            "overlay": os.path.join(tempfile.gettempdir(), f"replay-{secrets.token_hex(8)}"),
         }
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         child = subprocess.Popen(
@@ -185,7 +197,7 @@ class Simulation:
         theirs.close()
         stream = ours.makefile("rwb")
         ours.close()
-        return cls(child, stream, errors)
+        return cls(child, stream, errors, folder or "", job["overlay"])
 
     def run(
         self,
@@ -206,6 +218,8 @@ class Simulation:
         Raises:
           ReplayError: the process could not be started, or has ended.
         """
+        if recording is not None:
+            recording = os.path.realpath(os.path.join(self._folder, recording))
         request = {"policy": policy, "recording": recording, "is_watched": is_watched, "limit_s": limit_s}
         try:
             self._stream.write(json.dumps(request).encode() + b"\n")
@@ -242,6 +256,7 @@ class Simulation:
         except subprocess.TimeoutExpired:
             os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
+        shutil.rmtree(self._overlay, ignore_errors=True)  # of a run that was ended in the middle
 
     def __enter__(self) -> Self:
         return self

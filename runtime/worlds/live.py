@@ -333,6 +333,13 @@ class LiveWorld:
         """Return what performs the calls of a door: the real function."""
         return function
 
+    def database_file(self, database: Any, uri: bool) -> Any:
+        """Return what sqlite is to open where the program names a database."""
+        return database
+
+    def give_up(self, what: str) -> None:
+        """C code is about to open a file that no door leads to."""
+
     def close_socket(self, fd: int) -> None:
         """Close the descriptor of a socket that has no system's behind it."""
         raise AssertionError("the system closes its own")

@@ -1,7 +1,7 @@
 """The simulated descriptors: numbers that lead to sockets and pipes in memory.
 
-Each holds a place in the real table, on ``/dev/null``: so it can be no file's, and the lowest free one is given out,
-as the system does.
+Each holds a place in the real table, on ``/dev/null``: so it can be no file's, and the lowest free one is
+given out, as the system does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ _open, _close, _dup = os.open, os.close, os.dup
 
 
 class Descriptors:
-    """Which descriptor leads where."""
+    """Which descriptor leads where.
+
+    Attributes:
+      files: the descriptors of files, which are real ones, and what they have open (``files.Opened``).
+    """
 
     def __init__(self) -> None:
         self._by_number: dict[int, Description] = {}
+        self.files: dict[int, Any] = {}
 
     def open(self, description: Description) -> int:
         """Return a new descriptor for it."""
@@ -55,8 +60,8 @@ class Descriptors:
         """Make another descriptor lead to the same."""
         if other == number:
             return
-        if other in self._by_number:
-            self.close(other)
+        self.forget(other)
+        self.files.pop(other, None)
         placeholder = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         os.dup2(placeholder, other)
         _close(placeholder)
@@ -74,3 +79,17 @@ class Descriptors:
     def all(self) -> list[Description]:
         """Return what open descriptors lead to, in the order of their numbers."""
         return [self._by_number[number] for number in sorted(self._by_number)]
+
+    def forget(self, number: int) -> None:
+        """Close it, if it is open: it is about to lead to something else."""
+        if number in self._by_number:
+            self.close(number)
+
+    def close_range(self, first: int, end: int) -> None:
+        """Close all that are open, from the first to before the end."""
+        for number in [one for one in self._by_number if first <= one < end]:
+            self.close(number)
+
+    def numbers(self) -> list[int]:
+        """Return which are open."""
+        return list(self._by_number)

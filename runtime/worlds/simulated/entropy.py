@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Callable
 from typing import Any, Final
+
+from replay.runtime.worlds.simulated.network import fail
 
 PID: Final = 4711
 _PARENT_PID: Final = 1
@@ -29,10 +32,14 @@ class Entropy:
             "os.urandom": self.draw,
             "os.getrandom": lambda size, flags=0: self.draw(size),
             "ssl.RAND_bytes": self.draw,
+            "ssl.RAND_pseudo_bytes": lambda size: (self.draw(size), True),
             "uuid.generate_time_safe": lambda: (self.draw(16), 0),
             "uuid.getnode": lambda *args, **kwargs: _NODE,
             "os.getpid": lambda: PID,
             "os.getppid": lambda: _PARENT_PID,
+            "os.getpgrp": lambda: PID,
+            "os.getpgid": _leader,
+            "os.getsid": _leader,
             "socket.gethostname": lambda: HOST,
             "os.uname": _uname,
         }
@@ -42,6 +49,13 @@ class Entropy:
         if size < 0:
             raise ValueError("negative argument not allowed")
         return self._random.randbytes(size)
+
+
+def _leader(pid: int) -> int:
+    """Return the process that leads the group or session of one: there is one process."""
+    if pid not in (0, PID):
+        raise fail(errno.ESRCH)
+    return PID
 
 
 _real_uname = os.uname

@@ -74,6 +74,7 @@ class Socket(Description):
         self.kind = kind
         self.proto = proto
         self.address: Address = None
+        self.key: Any = None
         self.options: dict[tuple[int, int], Any] = {}
         self.error = 0
         self.label = ""
@@ -350,6 +351,11 @@ class Datagrams(Socket):
             self.network.release(self)
 
 
+def _is_abstract(address: Address) -> bool:
+    """Whether the name of a UNIX socket is none of a file."""
+    return os.fsencode(address).startswith(b"\0")
+
+
 class Network:
     """All sockets of the simulated world, and what connects them.
 
@@ -369,6 +375,8 @@ class Network:
         self._servers_count = 0
         self._names_count = 0
         self._channels: dict[str, Channel] = {}
+        self.paths: Any = None
+        """Where UNIX sockets have their names (``files.Files``)."""
 
     def is_late(self) -> bool:
         """Whether what arrives just now was made to come late."""
@@ -379,7 +387,7 @@ class Network:
     def _key(self, one: Socket, address: Address) -> tuple[int, int, Any]:
         kind = one.kind
         if one.family == socket.AF_UNIX:
-            return socket.AF_UNIX, kind, address
+            return socket.AF_UNIX, kind, address if _is_abstract(address) else self.paths.bound(address)
         return socket.AF_INET, kind, address[1]
 
     def bind(self, one: Socket, address: Address) -> None:
@@ -390,10 +398,12 @@ class Network:
             if not address:
                 self._names_count += 1
                 address = b"\0%05x" % self._names_count
-            elif ("unix", os.fspath(address)) in self._labels:
-                raise fail(errno.EADDRINUSE)
+            elif not _is_abstract(address):
+                self.paths.bind(address)
             key = self._key(one, address)
-            self._labels["unix", address] = os.fsdecode(address).replace("\0", "@")
+            if key in self._bound:
+                raise fail(errno.EADDRINUSE)
+            self._labels[key] = os.fsdecode(address).replace("\0", "@")
         else:
             host, port = self.resolved(one, address)[:2]
             asked = port
@@ -408,7 +418,7 @@ class Network:
             if holder is not None and not self._may_share(holder, one, host):
                 raise fail(errno.EADDRINUSE)
             self._labels.setdefault(key, f"{host}:{port}" if asked else "")
-        one.address = address
+        one.address, one.key = address, key
         if key not in self._bound:
             self._bound[key] = one
 
@@ -442,21 +452,16 @@ class Network:
 
     def release(self, one: Socket) -> None:
         """Give an address back."""
-        key = self._key(one, one.address)
-        if self._bound.get(key) is one:
-            del self._bound[key]
-            self._labels.pop(("unix", one.address), None)
+        if self._bound.get(one.key) is one:
+            del self._bound[one.key]
 
     # -- connections ----------------------------------------------------------------------------
 
     def listen(self, one: Stream) -> None:
         """A socket waits for connections from now on: it gets a name."""
-        key = self._key(one, one.address)
+        key = one.key
         self._bound[key] = one
         if one.label:
-            return
-        if one.family == socket.AF_UNIX:
-            one.label = self._labels["unix", one.address]
             return
         label = self._labels.get(key)
         if not label:
@@ -483,7 +488,7 @@ class Network:
         one.label = name
         if one.family == socket.AF_UNIX:
             if not isinstance(listener, Stream) or listener.state != "listening":
-                raise fail(errno.ECONNREFUSED if listener is not None else errno.ENOENT)
+                raise fail(errno.ECONNREFUSED)
             self._join(one, listener, name)
             return
         one.state = "connecting"

@@ -111,6 +111,7 @@ class Sockets:
             raise fail(errno.EOPNOTSUPP)
         if isinstance(one, Stream) and isinstance(other, Stream):
             self._network.pair(one, other, "")
+            one.peer_address = other.peer_address = ""
         elif isinstance(one, Datagrams) and isinstance(other, Datagrams):
             one.peer, other.peer = other, one
         return [self._descriptors.open(one), self._descriptors.open(other), family, one.kind, proto]

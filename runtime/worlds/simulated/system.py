@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import stat
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from replay.runtime.worlds.simulated.agenda import Agenda
+from replay.runtime.worlds.simulated.agenda import START_NS, Agenda
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.entropy import PID
 from replay.runtime.worlds.simulated.network import (
@@ -24,6 +26,30 @@ from replay.runtime.worlds.simulated.network import (
 )
 
 Real = Callable[..., Any]
+
+_ABOUT_PROCESSES: Final = (
+    "os.sched_getaffinity",
+    "os.sched_getparam",
+    "os.sched_getscheduler",
+    "os.sched_rr_get_interval",
+    "resource.prlimit",
+)
+_FIRST_INODE: Final = 1 << 20
+_MEMORY_KB: Final = 1 << 16
+"""What a program has used at most, as far as it is told."""
+
+_geteuid, _getegid, _getpid = os.geteuid, os.getegid, os.getpid
+
+
+def _of_itself(real: Real) -> Real:
+    """Return what asks the system about a process, which can only be this one."""
+
+    def ask(pid: int, *args: Any) -> Any:
+        if pid not in (0, PID):
+            raise fail(errno.ESRCH)
+        return real(0, *args)
+
+    return ask
 
 
 class _Pipe:
@@ -123,6 +149,11 @@ class System:
             "os.get_inheritable": self._either(lambda fd: False),
             "os.isatty": self._either(lambda fd: False),
             "os.kill": self._killing,
+            "os.fstat": self._either(self._stat),
+            "os.times": lambda real: self._times,
+            "os.getloadavg": lambda real: lambda: (0.0, 0.0, 0.0),
+            "resource.getrusage": self._using,
+            **dict.fromkeys(_ABOUT_PROCESSES, _of_itself),
             "signal.set_wakeup_fd": lambda real: self._set_wakeup,
         }
 
@@ -139,12 +170,10 @@ class System:
 
     @staticmethod
     def _killing(real: Real) -> Real:
-        own = os.getpid()
-
         def kill(pid: int, number: int) -> None:
             if pid not in (PID, 0):
                 raise fail(errno.ESRCH)
-            real(own, number)
+            real(_getpid(), number)
 
         return kill
 
@@ -152,6 +181,28 @@ class System:
         """Keep it: signals come only from the program itself, while it runs, so there is no wait to be ended."""
         before, self._wakeup_fd = self._wakeup_fd, fd
         return before
+
+    def _stat(self, fd: int) -> os.stat_result:
+        """Return what there is to say of a pipe or a socket."""
+        kind = (
+            stat.S_IFIFO | 0o600 if isinstance(self._descriptors.find(fd), PipeEnd) else stat.S_IFSOCK | 0o777
+        )
+        now_s = self._agenda.now_ns // 10**9
+        about = (kind, _FIRST_INODE + fd, 0, 1, _geteuid(), _getegid(), 0)
+        return os.stat_result((*about, now_s, now_s, now_s))
+
+    def _times(self) -> os.times_result:
+        used_s = (self._agenda.now_ns - START_NS) / 1e9
+        return os.times_result((used_s, 0.0, 0.0, 0.0, self._agenda.now_ns / 1e9))
+
+    def _using(self, real: Real) -> Real:
+        def getrusage(who: int, /) -> resource.struct_rusage:
+            real(who)
+            used_s = (self._agenda.now_ns - START_NS) / 1e9 if who != resource.RUSAGE_CHILDREN else 0.0
+            memory_kb = _MEMORY_KB if used_s else 0
+            return resource.struct_rusage((used_s, 0.0, memory_kb, *[0] * 13))
+
+        return getrusage
 
     def pipe(self, *, blocks: bool = True) -> tuple[int, int]:
         """Open a pipe."""

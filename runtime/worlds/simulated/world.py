@@ -22,14 +22,18 @@ from replay.runtime.worlds.simulated import threads
 from replay.runtime.worlds.simulated.agenda import GO_ON, START_NS, Agenda, Limits, Timer
 from replay.runtime.worlds.simulated.clocks import Clocks
 from replay.runtime.worlds.simulated.descriptors import Descriptors
+from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.entropy import Entropy
+from replay.runtime.worlds.simulated.files import Files
 from replay.runtime.worlds.simulated.names import Names
 from replay.runtime.worlds.simulated.network import Network, Socket
 from replay.runtime.worlds.simulated.places import Place, Places
 from replay.runtime.worlds.simulated.polling import Polling
 from replay.runtime.worlds.simulated.sockets import Sockets
+from replay.runtime.worlds.simulated.store import Store
 from replay.runtime.worlds.simulated.system import System
 from replay.runtime.worlds.simulated.table import REAL, is_passed
+from replay.runtime.worlds.simulated.tree import Tree
 
 CANCEL: Final = "cancel it"
 
@@ -81,11 +85,12 @@ class SimulatedWorld(LiveWorld):
     Args:
       setting: what the world is like.
       policy: decides.
+      overlay: the path of a folder for what a run writes; nothing may be there.
     """
 
     has_system = False
 
-    def __init__(self, setting: Setting, policy: Policy) -> None:
+    def __init__(self, setting: Setting, policy: Policy, overlay: str) -> None:
         self.decisions = Decisions(policy)
         self.agenda = Agenda(self.decisions, setting.limits, self._stuck)
         super().__init__()
@@ -103,10 +108,22 @@ class SimulatedWorld(LiveWorld):
         self._awaited: dict[int, Any] = {}
         self.surroundings = _Surroundings(self)
         self._names_count: Counter[str] = Counter()
+        clocks = Clocks(self.agenda, round(setting.start_s * 1e9))
+        entropy = Entropy(setting.seed)
+        self.tree = Tree(Store(overlay), lambda: self.agenda.now_ns + clocks.offset_ns)
+        self.files = Files(
+            self.tree,
+            self.descriptors,
+            Disk(),
+            wait=self.agenda.wait,
+            draw=entropy.draw,
+            refuse=self._refuse,
+        )
+        self.network.paths = self.files
         polling = Polling(self.agenda, self.descriptors)
         self._answers: dict[str, Callable[..., Any]] = {
-            **Clocks(self.agenda, round(setting.start_s * 1e9)).table(),
-            **Entropy(setting.seed).table(),
+            **clocks.table(),
+            **entropy.table(),
             **Names(setting.hosts).table(),
             **Sockets(self.agenda, self.network, self.descriptors).table(),
             **polling.table(),
@@ -116,7 +133,10 @@ class SimulatedWorld(LiveWorld):
         self.steps_digest = 0
         self.output_digest = 0
         self.shown_last = bytearray()
-        self._makers = System(self.agenda, self.network, self.descriptors).table()
+        self._makers = (
+            self.files.table(),
+            System(self.agenda, self.network, self.descriptors).table(),
+        )
 
     # -- the file -------------------------------------------------------------------------------
 
@@ -158,20 +178,23 @@ class SimulatedWorld(LiveWorld):
         """Return what answers a door."""
         if name in REAL:
             return self._really(function)
-        maker = self._makers.get(name)
-        if maker is not None:
-            answer = maker(function)
-        elif name in self._answers:
-            answer = self._answers[name]
-        elif is_passed(name):
-            return function
-        else:
+        answer = self._answers.get(name, function)
+        for table in self._makers:  # what is none of one's is the other's
+            if name in table:
+                answer = table[name](answer)
+        if answer is function:
+            if is_passed(name):
+                return function
             answer = self._refusal(name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             return (function if self._is_real else answer)(*args, **kwargs)
 
         return call
+
+    def answered(self) -> frozenset[str]:
+        """Return the doors that functions of this package answer."""
+        return frozenset(self._answers).union(*self._makers)
 
     def _really(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what performs a call with all that it calls as it is outside."""
@@ -187,10 +210,21 @@ class SimulatedWorld(LiveWorld):
 
     def _refusal(self, name: str) -> Callable[..., NoReturn]:
         def refused(*args: Any, **kwargs: Any) -> NoReturn:
-            assert self.on_refused is not None
-            self.on_refused(name)
+            self._refuse(name)
 
         return refused
+
+    def _refuse(self, what: str) -> NoReturn:
+        assert self.on_refused is not None
+        self.on_refused(what)
+
+    def database_file(self, database: Any, uri: bool) -> Any:
+        """Return where a database is in the overlay."""
+        return self.files.by_name.database(database, uri)
+
+    def give_up(self, what: str) -> NoReturn:
+        """End the run: it would reach real files."""
+        self._refuse(what)
 
     def close_socket(self, fd: int) -> None:
         """Close the descriptor of a socket."""
