@@ -1,7 +1,7 @@
 """Simulated runs from Python: ``replay.simulate`` and ``replay.explore``, for tests among others.
 
-What runs is a program in a process of its own, so both can be called from anywhere: from a plain test function, or
-while a loop runs.
+What runs is a program in a process of its own, so both can be called from anywhere: from a plain test
+function, or while a loop runs.
 """
 
 from __future__ import annotations

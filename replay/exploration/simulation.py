@@ -176,7 +176,7 @@ class Simulation:
         """
         ours, theirs = socket.socketpair()
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        job = {
+        job: dict[str, Any] = {
             "target": target,
             "argv": list(argv),
             "setting": {"seed": 0, **(setting or {})},

@@ -23,7 +23,7 @@ _RUN_KEY: Final = -Kind.LOOP
 class RecordedHooks(WorldHooks):
     """Compare and answer."""
 
-    is_replay = True
+    has_system = False
 
     def __init__(self, world: RecordedWorld, doors: Any) -> None:
         super().__init__(world, doors)

@@ -1,4 +1,4 @@
-"""An event that is set and cleared at once wakes those who wait already, and nobody who comes a little later."""
+"""An event that is set and cleared at once wakes who waits already, and nobody who comes a little later."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Two replicas take writes while they do not see each other, and the last one wins: a write that was confirmed is gone."""
+"""Two replicas take writes while they do not see each other: one that was confirmed is in one of them only."""
 
 import asyncio
 

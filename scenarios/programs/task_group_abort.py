@@ -1,4 +1,4 @@
-"""A task group is aborted while one of its tasks cleans up: the second await of the clean-up is cancelled too."""
+"""A task group is aborted while one of its tasks cleans up: the clean-up is cut short."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A client gives a request up, and keeps its connection: the next request reads the reply to the one before."""
+"""A client gives a request up, and keeps the connection: the next request reads the reply to the last one."""
 
 import asyncio
 

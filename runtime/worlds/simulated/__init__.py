@@ -7,6 +7,6 @@ replayed, looked at and debugged by what does that for real runs.
 In reading order: ``agenda`` (virtual time, what is on its way, which thread runs), ``network`` (connections
 and their ends), ``sockets`` (the calls of the program on them), ``polling``, ``clocks``, ``entropy``,
 ``names``, ``store``, ``tree`` and ``files`` (what there is of files, and what the run makes of it),
-``handles`` (what is open), ``by_name`` (what C code opens), ``disk`` (what goes wrong with them), ``faults``, ``table``
-(all doors and what answers them), ``world``.
+``handles`` (what is open), ``by_name`` (what C code opens), ``disk`` (what goes wrong with them),
+``faults``, ``table`` (all doors and what answers them), ``world``.
 """

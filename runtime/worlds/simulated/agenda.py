@@ -168,12 +168,12 @@ class Thread(_Item):
         "is_loop",
         "is_ready",
         "is_woken",
+        "loop",
+        "loop_says",
         "next_step",
         "stream",
         "timers",
         "token",
-        "loop",
-        "loop_says",
     )
 
     def __init__(self, label: str) -> None:

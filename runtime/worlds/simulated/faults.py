@@ -1,7 +1,7 @@
 """What goes wrong in a simulated world, as its setting says: never by itself, and never what no system does.
 
-A fault is plain data; which there are, and what each wants, is in ``docs/scenarios.md``. Those of files are in
-``files``.
+A fault is plain data; which there are, and what each wants, is in ``docs/scenarios.md``. Those of files are
+in ``files``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fnmatch
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from replay.runtime.worlds.simulated.agenda import START_NS, Agenda, Channel
@@ -74,10 +75,10 @@ class Faults:
             if matches(fault["connection"], label):
                 delay += round(size * _SECOND_NS / fault["bytes_per_s"])
         for at, fault in self._of("stall"):
-            if matches(fault["connection"], label) and self._now_s() >= fault.get("at_s", 0.0):
-                if at not in self._late:
-                    self._late.add(at)
-                    delay += _ns(fault.get("for_s"))
+            is_due = self._now_s() >= fault.get("at_s", 0.0) and at not in self._late
+            if is_due and matches(fault["connection"], label):
+                self._late.add(at)
+                delay += _ns(fault.get("for_s"))
         for _, fault in self._of("partition"):
             from_s, until_s = fault.get("from_s", 0.0), fault.get("until_s")
             if set(hosts) == set(fault["between"]) and from_s <= self._now_s():
@@ -157,11 +158,11 @@ class Faults:
           crash: breaks all off that a host has.
         """
         for _, fault in self._of("clock_jump"):
-            self._at(fault["at_s"], "clock_jump", lambda by_s=fault["by_s"]: jump(round(by_s * _SECOND_NS)))
+            self._at(fault["at_s"], "clock_jump", partial(jump, round(fault["by_s"] * _SECOND_NS)))
         for _, fault in self._of("crash"):
-            self._at(fault["at_s"], "crash", lambda host=fault["host"]: crash(host))
+            self._at(fault["at_s"], "crash", partial(crash, fault["host"]))
         for _, fault in self._of("stalled_loop"):
-            self._at(fault["at_s"], "stalled_loop", lambda for_s=fault["for_s"]: self._pass(_ns(for_s)))
+            self._at(fault["at_s"], "stalled_loop", partial(self._pass, _ns(fault["for_s"])))
 
     def _pass(self, duration_ns: int) -> None:
         self._agenda.now_ns += duration_ns
