@@ -96,6 +96,7 @@ class SimulatedWorld(LiveWorld):
         super().__init__()
         self.agenda.running.stream = self.main
         self.decisions.on_taken = self._note_taken
+        self.trio_hooks: Any = None
         self.on_stuck: Callable[[], NoReturn] | None = None
         self.on_refused: Callable[[str], NoReturn] | None = None
         self.descriptors = Descriptors()
