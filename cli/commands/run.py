@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from replay.cli.arguments import Parser, add_timeout, timeout_of
 from replay.cli.commands.record import writable
-from replay.cli.output import tell, write, write_json
+from replay.cli.output import json_text, tell, write, write_json
 from replay.cli.parallel import in_order
 from replay.cli.style import Role, Style, style_for
 from replay.cli.text import counted, printable, printable_lines
@@ -43,6 +43,11 @@ def configure(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="keep a recording of the run, to debug it")
     parser.add_argument("--junit", metavar="FILE", help="write a report in the format of JUnit")
     parser.add_argument("--json", action="store_true", help="the report as JSON on stdout")
+    parser.add_argument(
+        "--decisions",
+        action="store_true",
+        help="run one scenario, and list what could come otherwise, as lines for `decisions`",
+    )
     add_timeout(parser, f"a run that takes longer never ends, it is said then (default: {RUN_LIMIT_S:g})")
     parser.add_argument(
         "--schema",
@@ -84,11 +89,14 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     timeout_s = timeout_of(args) or RUN_LIMIT_S
     loaded = _load(list(_files(args.scenarios)))
-    recording = None
-    if args.output is not None:
-        if len(loaded) != 1:
-            raise UsageError(f"-o takes one scenario, not {len(loaded)}")
-        recording = writable(args.output)
+    for option, value in (("-o", args.output), ("--decisions", args.decisions)):
+        if value and len(loaded) != 1:
+            raise UsageError(f"{option} takes one scenario, not {len(loaded)}")
+    recording = None if args.output is None else writable(args.output)
+    if args.decisions:
+        for line in _decisions(loaded[0][1].run(recording=recording, is_watched=True, limit_s=timeout_s)):
+            write(line)
+        return ExitCode.FINE
 
     style = style_for(sys.stdout)
     verdicts: list[Verdict] = []
@@ -200,6 +208,14 @@ def _judge(path: str, scenario: Scenario, times: int, recording: str | None, tim
     return Verdict(
         path, scenario, status, tuple(reasons), tuple(notes), shown, runs, time.monotonic() - started
     )
+
+
+def _decisions(result: Result) -> Iterator[str]:
+    """Yield the options of each decision that are no default, in YAML; those that were taken say so."""
+    taken = set(result.outcome.decisions)
+    for key, nth, options in result.outcome.points:
+        for option in options[1:]:
+            yield f"- {json_text([key, nth, option])}{'  # taken' * ((key, nth, option) in taken)}"
 
 
 def _lines(verdict: Verdict, style: Style) -> Iterator[str]:

@@ -6,7 +6,9 @@ Nothing is constructed from what a tag names. Plain words mean what they mean in
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -122,8 +124,17 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
+_OTHER_LINE_ENDS: Final = "\r\x85\u2028\u2029\ufeff"
+"""Lost wherever they are not escaped."""
+
+
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> Scalar:
-    return dumper.represent_scalar(TEXT, text, style="|" if "\n" in text else None)
+    # Lines after a block may be empty, and none of them may be the text's.
+    is_block = bool(text.strip("\n")) and not text.endswith("\n\n")
+    style = None if "\n" not in text else "|" if is_block else '"'
+    if any(one in text for one in _OTHER_LINE_ENDS):
+        style = '"'
+    return dumper.represent_scalar(TEXT, text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)
@@ -142,11 +153,20 @@ for _tag, _pattern, _first in (
     _Dumper.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), _first)  # beside those of 1.1
 
 
-def dump(value: dict[str, Any]) -> str:
-    """Return a mapping as YAML, in the order in which its keys stand."""
-    return yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=_WIDTH
-    )
+def dump(value: dict[str, Any], apart: Iterable[str] = ()) -> str:
+    """Return a mapping as YAML, in the order in which its keys stand.
+
+    Args:
+      value: the mapping.
+      apart: keys that have an empty line before them.
+    """
+    dumper = _Dumper(io.StringIO(), sort_keys=False, default_flow_style=None)
+    node: Any = dumper.represent_data(value)
+    node.flow_style = False
+    text: str = yaml.serialize(node, Dumper=_Dumper, allow_unicode=True, width=_WIDTH)
+    for key in apart:
+        text = text.replace(f"\n{key}:", f"\n\n{key}:")  # what else has line ends is indented
+    return text
 
 
 def decode(data: bytes, path: str) -> str:
@@ -205,6 +225,12 @@ def _of_yaml(error: yaml.MarkedYAMLError) -> Problem:
         return Problem(line, column, "lines are indented with spaces in YAML, not with tabs")
     if "single document" in (error.context or ""):
         return Problem(line, column, "a file holds one scenario; here a second one begins")
+    if error.context_mark is not None and ("<stream end>" in said or "end of stream" in said):
+        line, column, said = (
+            error.context_mark.line + 1,
+            error.context_mark.column + 1,
+            "what begins here does not end",
+        )
     if said == "mapping values are not allowed here":
         said += "; text that has `: ` in it stands in quotes"
     return Problem(line, column, f"no YAML: {said}")

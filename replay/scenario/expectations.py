@@ -100,9 +100,8 @@ class Expectation:
         elif failure is None or not self._is_this(failure, outcome):
             found.append(Miss(self.described(), observed))
         if self.exit_code is not None and not (outcome.how == "exit" and outcome.detail == self.exit_code):
-            miss = Miss(f"exit code {self.exit_code}", _ending(outcome, observed))
-            if miss.expected not in [one.expected for one in found]:
-                found.append(miss)
+            found = [one for one in found if one.expected != f"exit code {self.exit_code}"]
+            found.append(Miss(f"exit code {self.exit_code}", _ending(outcome, observed)))
         if self.deadlock and failure is not None and failure.kind == "deadlock":
             waiting = [str(one.get("label")) for one in outcome.blocked]
             missing = [label for label in self.deadlock if label not in waiting]
@@ -217,11 +216,12 @@ def described(outcome: Outcome, home: str | None = None) -> str:
     )
     where = "" if failure.where is None else f" at {failure.where.removeprefix(f'{home}/')}"
     first, *more = failure.message.splitlines() or [""]
-    return f"{kind}{first}{' ...' * bool(more)}{where}"
+    said = first.removesuffix(": ")  # an exception that says nothing
+    return f"{kind}{said}{' ...' * bool(more)}{where}"
 
 
 def _ending(outcome: Outcome, observed: str) -> str:
-    return f"exit code {outcome.detail}" if outcome.how == "exit" else observed
+    return f"exit code {outcome.detail}" if outcome.failure and outcome.how == "exit" else observed
 
 
 def _shown(output: str) -> str:

@@ -6,7 +6,6 @@ time, it has its unit in YAML (``for: 2s``), and the plain value has it in its n
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,6 +18,7 @@ from replay.scenario.shapes import (
     Length,
     Moment,
     Named,
+    Only,
     Plain,
     Row,
     Seed,
@@ -43,7 +43,11 @@ KINDS: Final = (
     "invariant",
 )
 """How a run may fail that did happen; see ``replay.explore.simulation.Failure``."""
-ERRORS: Final = tuple(sorted(errno.errorcode.values()))
+ERRORS: Final = (
+    "EACCES", "EBUSY", "EDQUOT", "EFBIG", "EINTR", "EIO", "EMFILE", "ENFILE", "ENOENT", "ENOMEM", "ENOSPC",
+    "EPERM", "EROFS", "ESTALE", "ETIMEDOUT",
+)  # fmt: skip
+"""What files may be good for."""
 
 
 def _key(shape: Shape, about: str, *, required: bool = False, plain: str | None = None) -> Key:
@@ -277,7 +281,7 @@ _EXPECT: Final = Keys(
         ),
         "exit_code": _key(Whole(0, 255), "the exit code of the program"),
         "deadlock": _key(
-            Either("`true`, or a list of labels of tasks", scalar=Flag(True), sequence=Items(_TASK, 1, 1000)),
+            Either("`true`, or a list of labels of tasks", scalar=Only(True), sequence=Items(_TASK, 1, 1000)),
             "nothing can ever happen; or: and these tasks wait then",
         ),
         "invariant": _key(
@@ -308,7 +312,9 @@ _PROGRAM: Final = Either(
 
 SCENARIO: Final = Keys(
     {
-        "replay": _must(Whole(VERSION, VERSION), f"the version of the format, {VERSION}"),
+        "replay": _must(
+            Only(VERSION, ", the version of the format"), f"the version of the format, {VERSION}"
+        ),
         "name": _key(Text(), "what it is called; the file's name if left out"),
         "about": _key(Text(), "what it shows"),
         "program": _must(_PROGRAM, "what runs: [app.py, --fast], or {module: pkg.mod, args: [...]}"),

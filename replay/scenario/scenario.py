@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Final
@@ -21,6 +22,8 @@ OnUnmet = str
 
 _PCT_LENGTH: Final = 100
 _LAST_LINES: Final = 12
+_GROUPS: Final = (("world", "policy", "any_order"), ("rules", "decisions"), ("expect", "on_unmet"))
+"""Keys that stand together in a file."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,8 @@ class Scenario:
     def text(self) -> str:
         """Return it as YAML; `parse` makes the same of it."""
         plain = SCENARIO.write(_plain(self))
-        return "\n".join(documents.dump(part) for part in _parts(plain))
+        apart = [next((name for name in group if name in plain), None) for group in _GROUPS]
+        return documents.dump(plain, [name for name in apart if name is not None])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file; paths in it stay as they are."""
@@ -176,11 +180,18 @@ class Scenario:
             return {"kind": "rules", "rules": list(self.rules), "otherwise": policy, **order}
         return policy
 
-    def run(self, *, recording: str | os.PathLike[str] | None = None, limit_s: float = RUN_LIMIT_S) -> Result:
+    def run(
+        self,
+        *,
+        recording: str | os.PathLike[str] | None = None,
+        is_watched: bool = False,
+        limit_s: float = RUN_LIMIT_S,
+    ) -> Result:
         """Run the program once, in a process of its own, and judge what came of it.
 
         Args:
           recording: where to write one; nowhere if left out.
+          is_watched: tell all decisions, as ``outcome.points``.
           limit_s: real time after which the run is one that never ends.
 
         Raises:
@@ -193,35 +204,21 @@ class Scenario:
             outcome = simulation.run(
                 self.decides(),
                 recording=None if recording is None else os.path.abspath(recording),
+                is_watched=is_watched,
                 limit_s=limit_s,
                 **more,
             )
-        return Result(
-            self, outcome, tuple(self.expect.misses(outcome, self.home)), tuple(self._unmet(outcome))
-        )
+        return Result.of(self, outcome)
 
-    def _unmet(self, outcome: Outcome) -> list[str]:
-        """Say which rules never matched, or which decisions never came up."""
-        if self.decisions:
-            known = {(key, nth): at for at, (key, nth, _) in enumerate(self.decisions)}
-            return [
-                f"{self._item('decision', known[key, nth])} did not come up: "
-                f"`{key}`, {nth}{_ORDINALS.get(nth % 10 * (nth // 10 % 10 != 1), 'th')} time, `{option}`"
-                for key, nth, option in outcome.unmet
-            ]
-        return [
-            f"{self._item('rule', one['index'])} ({next(iter(self.rules[one['index']]))}) never matched: "
-            + one["problem"]
-            + (f"; nearest: {', '.join(one['near'])}" if one.get("near") else "")
-            for one in outcome.unmet
-        ]
+    def item(self, index: int) -> str:
+        """Name one of the rules or decisions, with its line if that is known.
 
-    def _item(self, what: str, index: int) -> str:
+        Args:
+          index: which one.
+        """
+        what = "decision" if self.decisions else "rule"
         line = f", line {self.lines[index]}," if index < len(self.lines) else ""
         return f"{what} {index + 1}{line}"
-
-
-_ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
 
 
 @dataclass(frozen=True)
@@ -239,6 +236,13 @@ class Result:
     outcome: Outcome
     misses: tuple[Miss, ...] = ()
     unmet: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, scenario: Scenario, outcome: Outcome) -> Result:
+        """Judge a run."""
+        misses = scenario.expect.misses(outcome, scenario.home)
+        unmet = _decisions_unmet if scenario.decisions else _rules_unmet
+        return cls(scenario, outcome, tuple(misses), tuple(unmet(scenario, outcome)))
 
     @property
     def passed(self) -> bool:
@@ -273,7 +277,8 @@ class Result:
             return f"{self._observed}, and: {other._observed}"
         for line, also in zip_longest(one.output.splitlines(), two.output.splitlines()):
             if line != also:
-                return f"it prints {line!r}, and: {also!r}"
+                shown = ["nothing more" if it is None else repr(it) for it in (line, also)]
+                return f"it prints {shown[0]}, and: {shown[1]}"
         return "other steps, or steps in another order"
 
     def reasons(self) -> list[str]:
@@ -284,6 +289,25 @@ class Result:
         if not self.misses and self.unmet:
             lines.append(f"observed  {self._observed}")
         return lines
+
+
+def _decisions_unmet(scenario: Scenario, outcome: Outcome) -> Iterator[str]:
+    known = {(key, nth): index for index, (key, nth, _) in enumerate(scenario.decisions)}
+    for key, nth, option in outcome.unmet:
+        item = scenario.item(known[key, nth])
+        yield f"{item} did not come up: `{key}`, the {_ordinal(nth)} time, `{option}`"
+
+
+def _rules_unmet(scenario: Scenario, outcome: Outcome) -> Iterator[str]:
+    for one in outcome.unmet:
+        kind = next(iter(scenario.rules[one["index"]]))
+        near = f"; nearest: {', '.join(one['near'])}" if one.get("near") else ""
+        yield f"{scenario.item(one['index'])} ({kind}) never matched: {one['problem']}{near}"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _of_plain(plain: dict[str, Plain], path: str | None, lines: tuple[int, ...]) -> Scenario:
@@ -332,14 +356,6 @@ def _plain(scenario: Scenario) -> dict[str, Plain]:
         "on_unmet": None if scenario.on_unmet == "fail" else scenario.on_unmet,
     }
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _parts(plain: dict[str, Plain]) -> list[dict[str, Plain]]:
-    """Return the keys of a file in groups, with a line between each."""
-    groups = (("replay", "name", "about", "program", "folder"), ("world", "policy", "any_order"),
-              ("rules", "decisions"), ("expect", "on_unmet"))  # fmt: skip
-    parts = [{name: plain[name] for name in group if name in plain} for group in groups]
-    return [part for part in parts if part]
 
 
 def _value(node: Node, name: str) -> Node:

@@ -76,9 +76,9 @@ def found(node: Node) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return what to say of a word that is not known: the one that was meant, else all there are."""
-    names = list(known)
+    names = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.5)
-    return f"did you mean `{near[0]}`?" if near else "there is " + listed(names)
+    return f"did you mean `{names[near[0]]}`?" if near else "there is " + listed(names.values())
 
 
 def listed(names: Iterable[str], last: str = "and") -> str:
@@ -159,22 +159,14 @@ class Seed:
 
 @dataclass(frozen=True)
 class Flag:
-    """``true`` or ``false``; or only one of them."""
-
-    only: bool | None = None
+    """``true`` or ``false``."""
 
     def read(self, node: Node, problems: Problems) -> Plain:
         """Return it."""
         if isinstance(node, Scalar) and node.tag == documents.FLAG:
-            value = node.value.lower() == "true"
-            if self.only in (None, value):
-                return value
-        problems.add(node, f"expected {self._expected}, found {found(node)}")
+            return node.value.lower() == "true"
+        problems.add(node, f"expected `true` or `false`, found {found(node)}")
         return BAD
-
-    @property
-    def _expected(self) -> str:
-        return "`true` or `false`" if self.only is None else f"`{str(self.only).lower()}`"
 
     def write(self, value: Plain) -> Plain:
         """Return it."""
@@ -182,7 +174,37 @@ class Flag:
 
     def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - as all shapes
         """Return what editors are told."""
-        return {"type": "boolean"} if self.only is None else {"const": self.only}
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class Only:
+    """One value alone.
+
+    Attributes:
+      value: a flag or a whole number.
+      what: it is.
+    """
+
+    value: bool | int
+    what: str = ""
+
+    def read(self, node: Node, problems: Problems) -> Plain:
+        """Return it."""
+        text = str(self.value).lower()
+        tag = documents.FLAG if isinstance(self.value, bool) else documents.WHOLE
+        if isinstance(node, Scalar) and node.tag == tag and node.value.lower() == text:
+            return self.value
+        problems.add(node, f"expected `{text}`{self.what}, found {found(node)}")
+        return BAD
+
+    def write(self, value: Plain) -> Plain:
+        """Return it."""
+        return value
+
+    def schema(self, definitions: Schema) -> Schema:  # noqa: ARG002 - as all shapes
+        """Return what editors are told."""
+        return {"const": self.value}
 
 
 @dataclass(frozen=True)
