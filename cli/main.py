@@ -74,6 +74,13 @@ COMMANDS: Final = (
     Command("analyze", "read", "who waits for whom in a circle, where a run hung", runs_program=True),
     Command("events", "read", "everything in the recording, one line for each event"),
     Command(
+        "explore",
+        "search",
+        "look for the schedule that breaks a program, in a simulated world",
+        runs_program=True,
+        takes_program=True,
+    ),
+    Command(
         "run",
         "search",
         "run scenarios in the simulated world, and see whether they do what they say",

@@ -1,11 +1,12 @@
 """Simulated runs: a process in which a program is about to begin, and a copy of it for each run.
 
-The process has the boundary in place and the program's libraries loaded. A client asks for runs, one line of JSON
-each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says what came
-of it in one line. Nothing of one run is seen by the next.
+The process has the boundary in place and the program's libraries loaded. A client asks for runs, one line of
+JSON each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says
+what came of it in one line. Nothing of one run is seen by the next.
 
-A request has ``policy`` (``kind``, and what that kind wants), and may have ``recording`` (the path to write one
-to) and ``is_watched`` (whether all decisions are to be told). The answer is an ``outcome``: see ``_Run``.
+A request has ``policy`` (``kind``, and what that kind wants) and ``limit_s`` (real time), and may have
+``recording`` (the path to write one to) and ``is_watched`` (whether all decisions are to be told). The answer
+is an outcome: see ``_Run``.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from replay.recording.writer import RecordingWriter
 from replay.runtime import program, real
 from replay.runtime.boundary import threads
 from replay.runtime.debuggee.copies import fork
+from replay.runtime.decisions.cancelling import Cancel
 from replay.runtime.decisions.decision import Policy, Taken
 from replay.runtime.decisions.fifo import Fifo
+from replay.runtime.decisions.pct import Pct
 from replay.runtime.decisions.random_ import Random
 from replay.runtime.decisions.recorded import Recorded
+from replay.runtime.decisions.rules import Rules
 from replay.runtime.divergence import is_users, place_of
 from replay.runtime.streams import current
+from replay.runtime.worlds.simulated.agenda import START_NS
 from replay.runtime.worlds.simulated.world import SimulatedWorld
 
 MOST_OUTPUT_BYTES: Final = 100_000
@@ -57,8 +62,14 @@ def policy_of(asked: dict[str, Any]) -> Policy:
             return Fifo()
         case "random":
             return Random(asked["seed"])
+        case "pct":
+            return Pct(asked["seed"], asked["depth"], asked["length"])
+        case "cancel":
+            return Cancel(asked["first"], asked["then"])
         case "recorded":
             return Recorded(Taken((key, nth), option) for key, nth, option in asked["decisions"])
+        case "rules":
+            return Rules(asked["rules"], policy_of(asked.get("otherwise", {"kind": "fifo"})))
         case kind:
             raise ValueError(f"no such policy: {kind}")
 
@@ -162,15 +173,19 @@ class _Run:
     The outcome has ``how`` and ``detail`` (as the last event of a recording), ``error`` (what came out of the
     main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it was
     about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose they
-    were), ``unmet`` (decisions that were asked for, and did not come up), ``output``, ``now_ns``.
+    were), ``unmet`` (decisions and rules that were asked for, and did not come up), ``output``, ``now_ns``, and
+    what ``replay.exploration.simulation.Outcome`` has beside these.
     """
 
-    def __init__(self, world: SimulatedWorld, header: dict[str, Any], fd: int, request: dict[str, Any]) -> None:
+    def __init__(
+        self, world: SimulatedWorld, header: dict[str, Any], fd: int, request: dict[str, Any]
+    ) -> None:
         self._world = world
         self._header = header
         self._fd = fd
         self._request = request
         self._error: dict[str, Any] | None = None
+        self._leaks: list[str] = []
         self._policy = policy_of(request["policy"])
         self._main = real.get_ident()
 
@@ -178,9 +193,15 @@ class _Run:
         """Run the program, say what came of it, end the process."""
         world = self._world
         real.gc_collect()
-        world.decisions.policy = self._policy
+        world.decisions.use(self._policy)
+        if isinstance(self._policy, Rules):
+            self._policy.surroundings = world.surroundings
         if self._request.get("is_watched"):
             world.decisions.points = []
+            world.decisions.history = []
+            world.decisions.places = lambda: [
+                [one.task, one.function, one.text, one.state] for one in world.surroundings.places()
+            ]
         world.on_stuck = self._stuck
         world.on_refused = self._refused
         program.on_uncaught.append(self._uncaught)
@@ -188,7 +209,9 @@ class _Run:
         world.open(Nowhere() if path is None else RecordingWriter(path, self._header))  # type: ignore[arg-type]
         real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._watch()
+        world.watch_exceptions()
         how, detail = run()
+        self._leaks = world.leaks()
         world.close(how, detail)
         self._tell(how, detail)
 
@@ -201,7 +224,9 @@ class _Run:
                 where = f"{code.co_filename}:{trace.tb_lineno} in {code.co_qualname}"
             trace = trace.tb_next
         kind = type(error)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        name = (
+            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        )
         self._error = {"type": name, "message": _text(error), "where": where}
 
     def _stuck(self) -> NoReturn:
@@ -242,6 +267,15 @@ class _Run:
         self._world.stop(how, where)
         self._tell(how, None, where=where)
 
+    def _unmet(self) -> list[Any]:
+        match self._policy:
+            case Recorded() as policy:
+                return [[*key, option] for key, option in policy.unmet.items()]
+            case Rules() as policy:
+                return policy.unmet
+            case _:
+                return []
+
     def _tell(self, how: str, detail: object, where: str | None = None) -> NoReturn:
         world = self._world
         decisions = world.decisions
@@ -253,13 +287,18 @@ class _Run:
             "decisions": [[*one.key, one.option] for one in decisions.deviations],
             "decisions_count": decisions.count,
             "steps": world.steps_digest,
-            "digest": zlib.crc32(world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest),
-            "unmet": [[*key, option] for key, option in getattr(self._policy, "unmet", {}).items()],
+            "digest": zlib.crc32(
+                world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest
+            ),
+            "unhandled": world.unhandled,
+            "leaks": self._leaks,
+            "unmet": self._unmet(),
             "output": bytes(world.shown_last).decode(errors="backslashreplace"),
-            "now_ns": world.agenda.now_ns,
+            "now_ns": world.agenda.now_ns - START_NS,
             "is_recorded": not world.is_abandoned,
         }
         if decisions.points is not None:
+            told["history"] = decisions.history
             told["points"] = [[*point.key, list(point.options)] for point in decisions.points]
         left = memoryview(json.dumps(told).encode())
         while left:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from replay.explore.simulation import Failure, Outcome
-from replay.scenario.format import KINDS
+from replay.exploration.simulation import Failure, Outcome, strict_failure
+from replay.scenario.format import KINDS, STRICT_KINDS
 from replay.scenario.shapes import Plain
 
 _WHERE: Final = re.compile(r"(.+):\d+(?: in .*)?", re.DOTALL)
@@ -36,6 +36,7 @@ class Expectation:
       exit_code: of the program.
       deadlock: nothing can ever happen, and tasks with these labels (there may be none) wait then.
       invariant: an expression over the globals of the main module, true at the end.
+      strict: what a run has left undone is a failure too: exceptions that nobody saw to, sockets, threads.
       passes: whether it ends without a failure. If left out, it must unless a failure is expected.
     """
 
@@ -48,6 +49,7 @@ class Expectation:
     deadlock: tuple[str, ...] | None = None
     invariant: str | None = None
     passes: bool | None = None
+    strict: bool = False
 
     @classmethod
     def of_failure(cls, failure: Failure, outcome: Outcome | None = None) -> Expectation:
@@ -82,6 +84,10 @@ class Expectation:
             self.kind or self.type or self.message or self.file or self.exit_code or self.deadlock is not None
         )
 
+    def failure_of(self, outcome: Outcome) -> Failure | None:
+        """Return how a run failed, if it did."""
+        return strict_failure(outcome) if self.strict or self.kind in STRICT_KINDS else outcome.failure
+
     def misses(self, outcome: Outcome, home: str | None = None) -> list[Miss]:
         """Return what did not come as expected.
 
@@ -89,8 +95,8 @@ class Expectation:
           outcome: of the run.
           home: the folder from which its files are seen.
         """
-        failure = outcome.failure
-        observed = described(outcome, home)
+        failure = self.failure_of(outcome)
+        observed = described(failure, home)
         if failure is not None and failure.kind in _UNUSABLE:
             return [Miss("a run of the program", observed)]
         found: list[Miss] = []
@@ -174,6 +180,7 @@ class Expectation:
             deadlock=() if deadlock is True else None if deadlock is None else tuple(deadlock),
             invariant=plain.get("invariant"),
             passes=plain.get("passes"),
+            strict=plain.get("strict", False),
         )
 
     def plain(self) -> dict[str, Plain]:
@@ -195,18 +202,18 @@ class Expectation:
             "deadlock": deadlock,
             "invariant": self.invariant,
             "passes": self.passes,
+            "strict": self.strict or None,
         }
         return {name: value for name, value in told.items() if value is not None}
 
 
-def described(outcome: Outcome, home: str | None = None) -> str:
+def described(failure: Failure | None, home: str | None = None) -> str:
     """Say what came of a run, in a line.
 
     Args:
-      outcome: of the run.
+      failure: how it failed; None if it did not.
       home: the folder from which its files are seen.
     """
-    failure = outcome.failure
     if failure is None:
         return "the run passes"
     kind = (

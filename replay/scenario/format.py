@@ -41,8 +41,12 @@ KINDS: Final = (
     "endless step",
     "endless run",
     "invariant",
+    "unhandled exception",
+    "leak",
 )
-"""How a run may fail that did happen; see ``replay.explore.simulation.Failure``."""
+"""How a run may fail that did happen; see ``replay.exploration.simulation.Failure``."""
+STRICT_KINDS: Final = ("unhandled exception", "leak")
+"""Failures only for those who ask for them."""
 ERRORS: Final = (
     "EACCES", "EBUSY", "EDQUOT", "EFBIG", "EINTR", "EIO", "EMFILE", "ENFILE", "ENOENT", "ENOMEM", "ENOSPC",
     "EPERM", "EROFS", "ESTALE", "ETIMEDOUT",
@@ -288,6 +292,9 @@ _EXPECT: Final = Keys(
             Text("an expression"), "an expression over the globals of the main module, true at the end"
         ),
         "passes": _key(Flag(), "whether the run ends without a failure"),
+        "strict": _key(
+            Flag(), "exceptions that nobody saw to, sockets and threads left open are failures too"
+        ),
     },
     apart=(
         ("failure", "deadlock"),

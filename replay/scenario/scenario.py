@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from replay.errors import UsageError
-from replay.explore.simulation import RUN_LIMIT_S, Outcome, Simulation, Taken
+from replay.exploration.simulation import RUN_LIMIT_S, Outcome, Simulation, Taken
 from replay.options import Target
 from replay.scenario import documents
 from replay.scenario.documents import Mapping, Node, Problems, ScenarioError
@@ -22,6 +22,7 @@ OnUnmet = str
 
 _PCT_LENGTH: Final = 100
 _LAST_LINES: Final = 12
+_CANCEL: Final = "cancel "
 _GROUPS: Final = (("world", "policy", "any_order"), ("rules", "decisions"), ("expect", "on_unmet"))
 """Keys that stand together in a file."""
 
@@ -164,20 +165,29 @@ class Scenario:
 
     def setting(self) -> dict[str, Plain]:
         """Return what the world is like, as a `Simulation` takes it."""
-        return dict(self.world)
+        told = dict(self.world)
+        # A task is asked about at each of its awaits only if it may be cancelled there.
+        labels = [rule["cancel"]["task"] for rule in self.rules if "cancel" in rule]
+        labels += [
+            key[len(_CANCEL) :].partition(" at ")[0] for key, *_ in self.decisions if key.startswith(_CANCEL)
+        ]
+        if labels:
+            told["cancel"] = sorted(set(labels))
+        if self.any_order:
+            told["any_order"] = True
+        return told
 
     def decides(self) -> dict[str, Plain]:
         """Return what decides, as a `Simulation` takes it."""
-        order = {"any_order": True} if self.any_order else {}
         if self.decisions:
-            return {"kind": "recorded", "decisions": [list(one) for one in self.decisions], **order}
-        policy = {**self.policy, **order}
+            return {"kind": "recorded", "decisions": [list(one) for one in self.decisions]}
+        policy = dict(self.policy)
         if policy["kind"] in ("random", "pct"):
             policy.setdefault("seed", self.world.get("seed", 0))
         if policy["kind"] == "pct":
             policy.setdefault("length", _PCT_LENGTH)
         if self.rules:
-            return {"kind": "rules", "rules": list(self.rules), "otherwise": policy, **order}
+            return {"kind": "rules", "rules": list(self.rules), "otherwise": policy}
         return policy
 
     def run(
@@ -251,7 +261,7 @@ class Result:
 
     @property
     def _observed(self) -> str:
-        return described(self.outcome, self.scenario.home)
+        return described(self.scenario.expect.failure_of(self.outcome), self.scenario.home)
 
     @property
     def message(self) -> str:
@@ -300,9 +310,10 @@ def _decisions_unmet(scenario: Scenario, outcome: Outcome) -> Iterator[str]:
 
 def _rules_unmet(scenario: Scenario, outcome: Outcome) -> Iterator[str]:
     for one in outcome.unmet:
-        kind = next(iter(scenario.rules[one["index"]]))
+        index = one["rule"]
+        kind = next(iter(scenario.rules[index]))
         near = f"; nearest: {', '.join(one['near'])}" if one.get("near") else ""
-        yield f"{scenario.item(one['index'])} ({kind}) never matched: {one['problem']}{near}"
+        yield f"{scenario.item(index)} ({kind}): {one['problem']}{near}"
 
 
 def _ordinal(number: int) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 DEFAULT: Final = 0
 """Where the option stands that the real loop would most likely have taken."""
@@ -58,19 +59,54 @@ class Decisions:
 
     Attributes:
       policy: is asked.
+      is_ruled: whether the policy wants to know what happens.
       points: all that was asked, if somebody wants to know.
+      history: what happened and what was taken other than the default, each with where the tasks stood, if
+        somebody wants to know.
+      places: tells where they stand.
+      on_taken: is told of each option other than the default, in words.
       deviations: what was taken, other than the default, in order.
       count: how many decisions there were.
       digest: a checksum of all of them.
     """
 
     def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+        self.use(policy)
         self._seen: Counter[str] = Counter()
         self.deviations: list[Taken] = []
         self.points: list[Point] | None = None
+        self.on_taken: Callable[[str], None] | None = None
+        self.history: list[dict[str, Any]] | None = None
+        self.places: Callable[[], list[list[str]]] = list
         self.count = 0
         self.digest = 0
+
+    def rule(self, kind: str, label: str) -> Callable[[], bool] | None:
+        """Return what tells whether something that could come now may; None if no rule is about it."""
+        hold = getattr(self.policy, "hold", None)
+        found: Callable[[], bool] | None = None if hold is None else hold(kind, label)
+        return found
+
+    def watch(self) -> None:
+        """Something is about to happen: rules look where tasks stand."""
+        if self.is_ruled:
+            self.policy.watch()  # type: ignore[attr-defined]
+
+    def happened(self, label: str) -> None:
+        """Something has arrived, or a thread has gone on."""
+        if self.history is not None:
+            self.history.append({"happened": label, "places": self.places()})
+        if self.is_ruled:
+            self.policy.happened(label)  # type: ignore[attr-defined]
+
+    def let_go(self, kind: str, label: str) -> None:
+        """Nothing else could happen than what a rule holds."""
+        self.policy.let_go(kind, label)  # type: ignore[attr-defined]
+
+    def use(self, policy: Policy) -> None:
+        """Ask this policy from now on."""
+        self.policy = policy
+        self.is_ruled = hasattr(policy, "watch")
 
     def choose(self, kind: str, label: str, options: tuple[str, ...]) -> str:
         """Return the option that is taken."""
@@ -84,5 +120,10 @@ class Decisions:
             self.points.append(point)
         if at != DEFAULT:
             self.deviations.append(Taken(point.key, option))
+            if self.on_taken is not None:
+                self.on_taken(f"{name}{f' ({point.nth})' if point.nth > 1 else ''}: {option}")
+            if self.history is not None:
+                taken = [*point.key, option]
+                self.history.append({"taken": taken, "places": self.places()})
         self.digest = zlib.crc32(f"{name} {point.nth} {option}\n".encode(), self.digest)
         return option

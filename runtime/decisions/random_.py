@@ -1,7 +1,7 @@
 """The policy ``random``: deviates from the default with a probability that is drawn anew for each run.
 
-Some races need one thing to be late and all else on time, others need several late at once; no one probability
-finds both, so each run draws its own.
+Some races need one thing to be late and all else on time, others need several late at once; no one
+probability finds both, so each run draws its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Random:
       seed: of the generator: one seed, one run.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         self._random = random.Random(seed)
         self._rate = self._random.choice(RATES)
 

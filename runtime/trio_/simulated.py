@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
+from replay.runtime.streams import current
 from replay.runtime.trio_.live import LiveHooks
 from replay.runtime.worlds.simulated.agenda import Timer
 from replay.runtime.worlds.simulated.world import SimulatedWorld
@@ -27,7 +28,7 @@ class SimulatedHooks(LiveHooks):
         waits = self.wait
 
         class Batch(inner):  # type: ignore[misc, valid-type]
-            """In the order that was decided; trio takes the last first, and would draw whether to turn it round."""
+            """In the order that was decided; trio takes the last first, and may reverse it."""
 
             def __init__(self, tasks: Iterable[Any]) -> None:
                 super().__init__(reversed(_ordered(world, list(tasks))))
@@ -38,13 +39,17 @@ class SimulatedHooks(LiveHooks):
         def wait(epoll: Any, timeout: float, most: int) -> Any:
             thread = world.agenda.running
             runner = sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT.runner
-            thread.is_loop = True
+            thread.is_loop = thread.has_loop = True
             thread.timers = lambda: _timers(runner)
             thread.next_step = lambda: next((_label(task) for task in runner.runq), None)
             try:
-                return waits(epoll, timeout, most)
+                batch = waits(epoll, timeout, most)
             finally:
                 thread.forget_loop()
+            stream = current.stream
+            if stream is not None and world.cancels:
+                world.cancel_some(stream)
+            return batch
 
         self.batch = Batch
         self.wait = wait
@@ -82,9 +87,16 @@ def _deadline(entry: tuple[float, Any]) -> float:
 
 
 def _owner(scope: Any) -> str:
-    status = scope._cancel_status
-    tasks = sorted(status._tasks, key=_number) if status is not None else []
+    tasks = sorted(_within(scope._cancel_status), key=_number)
     return _label(tasks[0]) if tasks else "nobody"
+
+
+def _within(status: Any) -> Iterator[Any]:
+    """Yield the tasks in a scope, and in those within it."""
+    if status is not None:
+        yield from status._tasks
+        for child in status._children:
+            yield from _within(child)
 
 
 def _number(task: Any) -> int:

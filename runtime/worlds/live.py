@@ -82,9 +82,11 @@ class LiveStream:
         "clock_ns",
         "eager",
         "elided",
+        "ident",
         "is_main",
         "items",
         "last_ns",
+        "native_id",
         "number",
         "puts",
         "quiet_calls",
@@ -100,6 +102,8 @@ class LiveStream:
         self.append = self.items.append
         self.last_ns = now_ns
         self.clock_ns = 0
+        self.ident: int | None = None
+        self.native_id = 0
         self.puts = 0
         self.quiet_calls = 0
         self.elided = 0
@@ -114,7 +118,10 @@ class LiveWorld:
 
     is_replay: Final = False
     has_system = True
+    reorders = False
     now_ns = staticmethod(real.monotonic_ns)
+    new_lock: Callable[[], Any] = staticmethod(real.allocate_lock)
+    new_queue: Callable[[], Any] = staticmethod(real.SimpleQueue)
 
     def __init__(self) -> None:
         self._lock = real.allocate_lock()
@@ -333,6 +340,14 @@ class LiveWorld:
     def task_hash(self) -> Callable[[Any], int]:
         """Return the hash of tasks."""
         return task_hash(self)
+
+    def start_thread(self, stream: LiveStream, function: Callable[..., Any], run: Callable[[], None]) -> int:
+        """Start the thread of a stream, which is to do ``function`` and does ``run``; return its id."""
+        return real.start_new_thread(run, ())
+
+    def idents(self, stream: LiveStream) -> list[int]:
+        """Return both ids of the running thread."""
+        return [real.get_ident(), real.get_native_id()]
 
     def next_stream(self) -> int:
         """Return the number of a new stream."""
@@ -725,6 +740,9 @@ class LiveWorld:
             ticket = [stream.number, stream.puts]
         loop._own.inbox.append((ticket, handle))
         loop._write_to_self()
+
+    def reorder(self, stream: LiveStream, loop: Any) -> None:
+        """Change the order of what is ready; only where that is asked for, for no real loop does it."""
 
     # -- tasks ----------------------------------------------------------------------------------
 

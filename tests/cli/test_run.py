@@ -14,7 +14,7 @@ import replay
 from replay.cli.junit import Case, junit
 from replay.cli.main import main
 from replay.cli.parallel import in_order
-from replay.explore.simulation import Simulation
+from replay.exploration.simulation import Simulation
 from replay.scenario.expectations import Expectation
 from replay.scenario.scenario import Scenario
 from tests.conftest import run_replay
@@ -122,6 +122,28 @@ def test_decisions_make_it_fail(capsys: pytest.CaptureFixture[str]) -> None:
         "          in time\n"
         "1 scenario: 1 FAILED\n"
     )
+
+
+RULE = """\
+replay: 1
+program: [late.py]
+rules:
+  - stall: {until: {timer: main#1}}
+    when: {task: main#1, in: main, at: await asyncio.sleep(0.01)}
+  - hold: {arrival: nowhere}
+    until: {time: 1s}
+expect: {failure: TimeoutError, from: late.py}
+"""
+
+
+def test_rules_make_it_fail_and_those_that_never_match_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", scenario("rule.yaml", RULE)]) == 1
+    never = "rule 2, line 6, (hold): it never matched"
+    assert capsys.readouterr().out.startswith(
+        f"FAILED  rule.yaml\n        {never}\n        observed  TimeoutError at "
+    )
+    assert main(["run", scenario("rule.yaml", RULE + "on_unmet: warn\n")]) == 0
+    assert capsys.readouterr().out == f"ok      rule.yaml\n        note: {never}\n1 scenario: 1 ok\n"
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from replay.explore.simulation import Outcome
+from replay.exploration.simulation import Outcome
 from replay.scenario.expectations import Expectation, Miss
 from replay.scenario.scenario import Result, Scenario
 
@@ -40,6 +40,7 @@ STUCK = outcome("deadlock", None, where="/w/app/shop.py:9 in use", blocked=({"la
 STUCK_SAID = "deadlock: nothing that the program waits for can ever happen at shop.py:9 in use"
 ENDLESS = outcome("endless", None, where="/w/app/shop.py:3 in spin")
 KILLED = outcome("signal", 9)
+LEAVES = outcome(leaks=("socket 3",))
 REFUSED = outcome("refused", "os.fork")
 
 
@@ -63,6 +64,10 @@ REFUSED = outcome("refused", "os.fork")
         (Expectation(kind="deadlock"), STUCK),
         (Expectation(kind="endless run", file="shop.py"), ENDLESS),
         (Expectation(kind="signal", message="signal 9"), KILLED),
+        (Expectation(strict=True), PASSES),
+        (Expectation(), LEAVES),
+        (Expectation(kind="leak", message="socket"), LEAVES),
+        (Expectation(passes=False, strict=True), LEAVES),
     ],
 )
 def test_met(expected: Expectation, observed: Outcome) -> None:
@@ -75,6 +80,8 @@ def test_met(expected: Expectation, observed: Outcome) -> None:
         (Expectation(), RAISES, [Miss("the run passes", RAISED)]),
         (Expectation(passes=True), EXITS, [Miss("the run passes", "the program ends with 3")]),
         (Expectation(passes=False), PASSES, [Miss("a failure", "the run passes")]),
+        (Expectation(strict=True), LEAVES, [Miss("the run passes", "leak: open at the end: socket 3")]),
+        (Expectation(kind="unhandled exception"), PASSES, [Miss("unhandled exception", "the run passes")]),
         (
             Expectation(output=("two", "do")),
             PASSES,
@@ -136,17 +143,17 @@ def test_decisions_that_did_not_come_up() -> None:
 def test_rules_that_never_matched(on_unmet: str) -> None:
     scenario = Scenario(("app.py",), name="lost", rules=RULES.rules, on_unmet=on_unmet)
     observed = outcome(
-        output="one\ntwo\n", unmet=({"index": 1, "problem": "no such thread", "near": ["t1", "t2"]},)
+        output="one\ntwo\n", unmet=({"rule": 1, "problem": "no such thread", "near": ["t1", "t2"]},)
     )
     result = Result.of(scenario, observed)
-    assert result.unmet == ("rule 2 (deliver) never matched: no such thread; nearest: t1, t2",)
+    assert result.unmet == ("rule 2 (deliver): no such thread; nearest: t1, t2",)
     assert result.passed is (on_unmet == "warn")
     if result.passed:
         assert result.message == "lost: the run passes"
     else:
         assert result.message == (
             "lost: the run is not as the scenario says\n"
-            "rule 2 (deliver) never matched: no such thread; nearest: t1, t2\n"
+            "rule 2 (deliver): no such thread; nearest: t1, t2\n"
             "observed  the run passes\n"
             "the program's last lines:\n"
             "  one\n"

@@ -110,12 +110,11 @@ def test_everything_there_is() -> None:
 
 def test_what_is_asked_of_a_simulation() -> None:
     found = Scenario.parse(EVERYTHING)
-    assert found.setting() == found.world
+    assert found.setting() == {**found.world, "any_order": True, "cancel": ["a"]}
     assert found.decides() == {
         "kind": "rules",
         "rules": list(found.rules),
-        "otherwise": {"kind": "pct", "seed": "7 1", "depth": 2, "length": 100, "any_order": True},
-        "any_order": True,
+        "otherwise": {"kind": "pct", "seed": "7 1", "depth": 2, "length": 100},
     }
 
 
@@ -127,7 +126,6 @@ def test_what_is_asked_of_a_simulation() -> None:
         ("policy: random", {"kind": "random", "seed": 0}),
         ("policy: random\nworld: {seed: 4}", {"kind": "random", "seed": 4}),
         ("policy: {random: {seed: 3}}\nworld: {seed: 4}", {"kind": "random", "seed": 3}),
-        ("any_order: true", {"kind": "fifo", "any_order": True}),
         (
             "decisions: [[arrival a, 1, later]]",
             {"kind": "recorded", "decisions": [["arrival a", 1, "later"]]},
@@ -152,6 +150,14 @@ def test_what_decides(text: str, expected: dict[str, object]) -> None:
 )
 def test_what_is_expected(text: str, expected: Expectation) -> None:
     assert Scenario.parse(f"{HEAD}expect: {{{text}}}").expect == expected
+
+
+def test_tasks_that_decisions_cancel_may_be_cancelled() -> None:
+    decisions = (
+        "decisions: [[cancel a b at f(), 2, cancel], [arrival x, 1, later], [cancel a b at g(), 1, cancel]]"
+    )
+    assert Scenario.parse(HEAD + decisions).setting() == {"cancel": ["a b"]}
+    assert Scenario.parse(HEAD).setting() == {}
 
 
 def test_a_module() -> None:

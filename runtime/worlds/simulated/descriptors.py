@@ -71,6 +71,6 @@ class Descriptors:
         if not description.references:
             description.close()
 
-    def open_count(self) -> int:
-        """Return how many are open."""
-        return len(self._by_number)
+    def all(self) -> list[Description]:
+        """Return what open descriptors lead to, in the order of their numbers."""
+        return [self._by_number[number] for number in sorted(self._by_number)]

@@ -27,7 +27,9 @@ class Names:
     """
 
     def __init__(self, hosts: Iterable[str] = ()) -> None:
-        self._addresses = {name: str(ipaddress.IPv4Address(_HOSTS_FROM + at)) for at, name in enumerate(hosts)}
+        self._addresses = {
+            name: str(ipaddress.IPv4Address(_HOSTS_FROM + at)) for at, name in enumerate(hosts)
+        }
         self._names = {address: name for name, address in self._addresses.items()}
 
     def table(self) -> dict[str, Callable[..., Any]]:

@@ -27,6 +27,8 @@ PEER_CLOSED: Final = 0x2000
 BUFFER_BYTES: Final = 262_144
 """So much is on its way or unread in one direction before the sender has to wait."""
 
+_THIS_MACHINE: Final = ("127.0.0.1", "::1")
+
 _FIRST_PORT: Final = 40_000
 
 Address = Any
@@ -74,6 +76,7 @@ class Socket(Description):
         self.address: Address = None
         self.options: dict[tuple[int, int], Any] = {}
         self.error = 0
+        self.label = ""
 
     @property
     def name(self) -> Address:
@@ -98,6 +101,8 @@ class Stream(Socket):
       is_ended: the other end sends no more.
       is_reset: the connection is gone.
       in_flight: how many bytes are on their way from here.
+      has_late: whether something came late. That alone breaks no connection off, though it would in a network:
+        else most programs fail where one end closes while the other still sends. Resets are faults to ask for.
     """
 
     def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
@@ -112,10 +117,10 @@ class Stream(Socket):
         self.is_read_shut = False
         self.is_closed = False
         self.in_flight = 0
+        self.has_late = False
         self.outgoing: Channel | None = None
         self.backlog: deque[Stream] = deque()
         self.backlog_size = 0
-        self.label = ""
 
     # -- readiness ------------------------------------------------------------------------------
 
@@ -128,7 +133,7 @@ class Stream(Socket):
         if self.state == "connecting":
             return 0
         found = 0
-        ended = self.is_ended or self.is_read_shut
+        ended = self.is_ended or self.is_read_shut or self.is_reset
         if self.received or ended or self.is_reset:
             found |= READABLE
         if self.room() > 0 or self.is_shut or self.is_reset:
@@ -193,8 +198,10 @@ class Stream(Socket):
         peer = self.peer
         assert peer is not None
         if peer.is_closed or peer.is_read_shut:
-            self._reset_by_peer()
+            if not self.network.is_late():
+                self._reset_by_peer()
             return
+        peer.has_late = peer.has_late or self.network.is_late()
         peer.received += data
         peer.touch()
 
@@ -208,9 +215,11 @@ class Stream(Socket):
                 if was_full and self.peer is not None:
                     self.peer.touch()
             return data
+        if self.is_ended or self.is_read_shut:
+            return b""
         if self.error:
             raise fail(self.take_error())
-        if self.is_ended or self.is_read_shut or self.is_reset:
+        if self.is_reset:
             return b""
         if self.state != "connected":
             raise fail(errno.EINVAL if self.state == "listening" else errno.ENOTCONN)
@@ -259,12 +268,10 @@ class Stream(Socket):
         self.network.transmit(peer, lambda: self.break_off(errno.ECONNRESET))
 
     def break_off(self, number: int) -> None:
-        """The connection is gone, with this error."""
+        """The connection is gone, with this error; what had come can still be read."""
         if not self.is_reset:
             self.is_reset = True
-            self.is_ended = True
-            self.error = number
-            self.received.clear()
+            self.error = errno.EPIPE if self.is_ended else number
             self.touch()
 
     def close(self) -> None:
@@ -276,7 +283,7 @@ class Stream(Socket):
                 waiting.reset()
             self.backlog.clear()
         elif self.state == "connected":
-            if self.received and self.family != socket.AF_UNIX:
+            if self.received and self.family != socket.AF_UNIX and not self.has_late:
                 self.reset()  # as TCP does: what nobody will read was sent in vain
             else:
                 self._end()
@@ -362,6 +369,10 @@ class Network:
         self._servers_count = 0
         self._names_count = 0
         self._channels: dict[str, Channel] = {}
+
+    def is_late(self) -> bool:
+        """Whether what arrives just now was made to come late."""
+        return self._agenda.is_late
 
     # -- addresses ------------------------------------------------------------------------------
 
@@ -461,7 +472,9 @@ class Network:
         target = self.resolved(one, address)
         key = self._key(one, target)
         listener = self._bound.get(key)
-        label = self._labels.get(key) or (target if one.family == socket.AF_UNIX else f"{target[0]}:{target[1]}")
+        label = self._labels.get(key) or (
+            target if one.family == socket.AF_UNIX else f"{target[0]}:{target[1]}"
+        )
         self._connections[label] += 1
         name = f"{label}#{self._connections[label]}"
         if one.address is None and one.family != socket.AF_UNIX:
@@ -488,7 +501,10 @@ class Network:
                 self._join(one, found, name)
             one.touch()
 
-        self._agenda.send(Channel(f"{name} connects"), self._latency_ns(name), arrives)
+        if target[0] in _THIS_MACHINE:
+            arrives()  # its own kernel answers at once, whatever any process does
+        else:
+            self._agenda.send(Channel(f"{name} connects"), self._latency_ns(name), arrives)
 
     def _join(self, one: Stream, listener: Stream, name: str) -> None:
         other = Stream(self, one.family, one.kind, one.proto)

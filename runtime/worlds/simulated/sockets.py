@@ -103,9 +103,7 @@ class Sockets:
         made = self._make(family, kind, proto)
         return self._descriptors.open(made), family, made.kind, proto
 
-    def pair(
-        self, family: int | None = None, kind: int = socket.SOCK_STREAM, proto: int = 0
-    ) -> list[int]:
+    def pair(self, family: int | None = None, kind: int = socket.SOCK_STREAM, proto: int = 0) -> list[int]:
         """Open two sockets that are connected to each other."""
         family = socket.AF_UNIX if family is None else int(family)
         one, other = self._make(family, kind, proto), self._make(family, kind, proto)
@@ -251,7 +249,9 @@ class Sockets:
         assert isinstance(found, Datagrams)
         return found.send(bytes(data), address)
 
-    def send_parts(self, own: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None) -> int:
+    def send_parts(
+        self, own: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None
+    ) -> int:
         """Send what lies in several buffers."""
         if list(ancdata):
             raise fail(errno.EOPNOTSUPP)
@@ -294,7 +294,9 @@ class Sockets:
         view[: len(data)] = data
         return len(data), sender
 
-    def receive_parts(self, own: Any, size: int, anc_size: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, Any]:
+    def receive_parts(
+        self, own: Any, size: int, anc_size: int = 0, flags: int = 0
+    ) -> tuple[bytes, list[Any], int, Any]:
         """Return what has come, as ``recvmsg`` does; nothing comes beside it."""
         data, sender = self._take(own, size, flags)
         return data, [], 0, sender

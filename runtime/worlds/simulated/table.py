@@ -32,7 +32,7 @@ PASSED: Final = frozenset(
     gc.collect gc.get_count gc.get_stats environ stdin.read input
     signal.signal signal.raise_signal signal.pthread_kill signal.siginterrupt
     signal.pthread_sigmask signal.sigpending
-    _thread.interrupt_main trio.entry_queue trio.is_cancelled
+    _thread.interrupt_main poll.poll trio.entry_queue trio.is_cancelled
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 """Doors whose real answer is the simulated one too: they say nothing that varies, or act within the process."""

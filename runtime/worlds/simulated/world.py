@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from replay.recording.events import TAG_BITS, Kind
+from replay.recording.events import CANCELLED, ORDERED, TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
+from replay.runtime import cancelling
+from replay.runtime.aio.loop import leave_all_but
 from replay.runtime.decisions.decision import Decisions, Policy
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import unseen
 from replay.runtime.worlds.live import LiveStream, LiveWorld
-from replay.runtime.worlds.simulated.agenda import Agenda, Limits, Timer
+from replay.runtime.worlds.simulated import threads
+from replay.runtime.worlds.simulated.agenda import GO_ON, START_NS, Agenda, Limits, Timer
 from replay.runtime.worlds.simulated.clocks import Clocks
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.entropy import Entropy
 from replay.runtime.worlds.simulated.names import Names
-from replay.runtime.worlds.simulated.network import Network
+from replay.runtime.worlds.simulated.network import Network, Socket
+from replay.runtime.worlds.simulated.places import Place, Places
 from replay.runtime.worlds.simulated.polling import Polling
 from replay.runtime.worlds.simulated.sockets import Sockets
 from replay.runtime.worlds.simulated.system import System
 from replay.runtime.worlds.simulated.table import REAL, is_passed
+
+CANCEL: Final = "cancel it"
+
+_CANCELLED_KEY: Final = -(Kind.DECIDED | CANCELLED << TAG_BITS)
+_ORDERED_KEY: Final = -(Kind.DECIDED | ORDERED << TAG_BITS)
 
 START_S: Final = 1_704_067_200
 """2024-01-01, when every simulated day begins."""
@@ -45,16 +56,23 @@ class Setting:
       start_s: the time of day at which the program begins, in seconds since 1970 (UTC).
       hosts: names of hosts that can be looked up.
       limits: how late things may be.
+      cancel: labels of tasks that may be cancelled, at each of their awaits.
+      any_order: what is ready in a loop of asyncio may run in any order, which no real loop does.
     """
 
     seed: int = 0
     start_s: float = START_S
     hosts: tuple[str, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
+    cancel: tuple[str, ...] = ()
+    any_order: bool = False
 
 
-class Refused(BaseException):
-    """The program asked for something that this world does not have; nothing of the program may catch it."""
+def setting_of(told: dict[str, Any]) -> Setting:
+    """Return the setting that a client asks for, as plain data."""
+    limits = Limits(**told.get("limits", {}))
+    lists = {name: tuple(told.get(name, ())) for name in ("hosts", "cancel")}
+    return Setting(**{**told, **lists, "limits": limits})
 
 
 class SimulatedWorld(LiveWorld):
@@ -71,11 +89,19 @@ class SimulatedWorld(LiveWorld):
         self.decisions = Decisions(policy)
         self.agenda = Agenda(self.decisions, setting.limits, self._stuck)
         super().__init__()
+        self.agenda.running.stream = self.main
+        self.decisions.on_taken = self._note_taken
         self.on_stuck: Callable[[], NoReturn] | None = None
         self.on_refused: Callable[[str], NoReturn] | None = None
         self.descriptors = Descriptors()
         self.network = Network(self.agenda, lambda label: 0)
         self.labels: dict[int, str] = {}
+        self.unhandled: list[str] = []
+        self.reorders = setting.any_order
+        self._cancel = setting.cancel
+        self.cancels = bool(setting.cancel)
+        self._awaited: dict[int, Any] = {}
+        self.surroundings = _Surroundings(self)
         self._names_count: Counter[str] = Counter()
         polling = Polling(self.agenda, self.descriptors)
         self._answers: dict[str, Callable[..., Any]] = {
@@ -123,7 +149,7 @@ class SimulatedWorld(LiveWorld):
 
     # -- doors ----------------------------------------------------------------------------------
 
-    def now_ns(self) -> int:  # type: ignore[override]
+    def now_ns(self) -> int:
         """Return the virtual time."""
         return self.agenda.now_ns
 
@@ -170,6 +196,33 @@ class SimulatedWorld(LiveWorld):
         if self.descriptors.find(fd) is not None:
             self.descriptors.close(fd)
 
+    # -- threads --------------------------------------------------------------------------------
+
+    def new_lock(self) -> Any:
+        """Return what is behind a lock of the program."""
+        return threads.Lock(self.agenda)
+
+    def new_queue(self) -> Any:
+        """Return what is behind a queue of the program."""
+        return threads.Queue(self.agenda)
+
+    def start_thread(self, stream: LiveStream, function: Callable[..., Any], run: Callable[[], None]) -> int:
+        """Start the thread of a stream; it waits for its turn."""
+        name = getattr(getattr(function, "__self__", None), "name", None)
+        threads.start(self.agenda, str(name or f"thread {stream.number}"), stream, run)
+        return threads.ident(stream.number)
+
+    def idents(self, stream: LiveStream) -> list[int]:
+        """Return both ids of the running thread, and let it have them."""
+        stream.ident = threads.ident(stream.number)
+        stream.native_id = threads.FIRST_NATIVE_ID + stream.number
+        return [stream.ident, stream.native_id]
+
+    def _note_taken(self, text: str) -> None:
+        stream = self.agenda.running.stream
+        stream.append(-Kind.DECIDED)
+        stream.append(text)
+
     def _stuck(self) -> NoReturn:
         assert self.on_stuck is not None
         self.on_stuck()
@@ -179,17 +232,57 @@ class SimulatedWorld(LiveWorld):
     def poll(self, stream: Any, loop: Any, timeout: float | None) -> Any:
         """Wait for readiness; say first what the loop could be late for."""
         thread = self.agenda.running
-        thread.is_loop = True
-        thread.timers = lambda: self._timers(loop)
-        thread.next_step = lambda: self._next_step(loop)
-        inbox = loop._own.inbox
-        thread.is_woken = lambda: bool(inbox)
+        thread.is_loop = thread.has_loop = True
+        if thread.loop is not loop:
+            inbox = loop._own.inbox
+            thread.loop = loop
+            thread.loop_says = (
+                lambda: self._timers(loop),
+                lambda: self._next_step(loop),
+                lambda: bool(inbox),
+            )
+        thread.timers, thread.next_step, thread.is_woken = thread.loop_says
         try:
-            return super().poll(stream, loop, timeout)
+            batch = super().poll(stream, loop, timeout)
         finally:
             thread.forget_loop()
+        if self.cancels:
+            self.cancel_some(stream)
+        return batch
 
-    def _timers(self, loop: Any) -> Iterator[Timer]:
+    def reorder(self, stream: LiveStream, loop: Any) -> None:
+        """Decide which one of those that are ready runs; the others are left for the next turn."""
+        handles = list(loop._ready)
+        waiting = [at for at, handle in enumerate(handles) if not handle._cancelled]
+        if len(waiting) < 2:
+            return
+        labels = tuple(f"{self.owner(handles[at])} ({at})" for at in waiting)
+        taken = self.decisions.choose("order", self.owner(handles[waiting[0]]), labels)
+        at = waiting[labels.index(taken)]
+        stream.append(_ORDERED_KEY)
+        stream.append(at)
+        leave_all_but(loop, at)
+
+    def cancel_some(self, stream: LiveStream) -> None:
+        """Decide of each task that may be, and has come to a new await, whether it is cancelled there."""
+        for number, task in list(cancelling.tasks()):
+            label = self.label_of(task)
+            if not any(fnmatch.fnmatchcase(label, pattern) for pattern in self._cancel):
+                continue
+            awaited = cancelling.awaited(task)
+            if awaited is None or self._awaited.get(number) is awaited:
+                continue
+            self._awaited[number] = awaited
+            text = self.surroundings.text_of(task)
+            if self.decisions.choose("cancel", f"{label} at {text}", (GO_ON, CANCEL)) == CANCEL:
+                stream.append(_CANCELLED_KEY)
+                stream.append(number)
+                cancelling.cancel(task)
+
+    def _timers(self, loop: Any) -> Iterable[Timer]:
+        return self._first_timers(loop) if loop._scheduled else ()
+
+    def _first_timers(self, loop: Any) -> Iterator[Timer]:
         first = [one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled]
         first.sort(key=_when)
         for handle in first[:_TIMERS_TOLD]:
@@ -200,6 +293,30 @@ class SimulatedWorld(LiveWorld):
             if not handle._cancelled:
                 return self.owner(handle)
         return None
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def watch_exceptions(self) -> None:
+        """Note what the loops of asyncio report that nobody has seen to."""
+        report = asyncio.BaseEventLoop.call_exception_handler
+        unhandled = self.unhandled
+
+        @unseen
+        def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
+            unhandled.append(_exception_text(context))
+            report(loop, context)
+
+        loop_type: Any = asyncio.BaseEventLoop
+        loop_type.call_exception_handler = call_exception_handler
+
+    def leaks(self) -> list[str]:
+        """Return what the program has left open: tasks, sockets, threads."""
+        found = [
+            f"socket {found.label or found.name}"
+            for found in self.descriptors.all()
+            if isinstance(found, Socket)
+        ]
+        return found + [f"thread {name}" for name in self.agenda.waiting_threads()]
 
     # -- names ----------------------------------------------------------------------------------
 
@@ -219,16 +336,22 @@ class SimulatedWorld(LiveWorld):
         return task_hash
 
     def _label(self, coro: Any) -> str:
-        name = getattr(coro, "__qualname__", type(coro).__name__)
+        name = str(getattr(coro, "__qualname__", type(coro).__name__)).rpartition("<locals>.")[2]
         self._names_count[name] += 1
         return f"{name}#{self._names_count[name]}"
 
     def task_label(self, task: Any) -> str:
-        """Return what a task is called in decisions: the name it was given, or what it runs, and which one."""
+        """Return what a task is called in decisions: its given name, or what it runs, and which one."""
         name = task.get_name()
         if name.startswith("Task-") and name[5:].isdigit():
-            return self.labels.get(task._replay_id, name)
+            return self.labels.get(task._replay_id) or str(name)
         return str(name)
+
+    def label_of(self, task: Any) -> str:
+        """Return what a task of either library is called in decisions."""
+        if isinstance(task, asyncio.Task):
+            return self.task_label(task)
+        return str(task.name).rpartition(".")[2]
 
     def owner(self, handle: Any) -> str:
         """Return whose a handle of a loop is: a task's, or that of what it calls."""
@@ -238,8 +361,10 @@ class SimulatedWorld(LiveWorld):
         of = getattr(callback, "__self__", None)
         if isinstance(of, asyncio.Task):
             return self.task_label(of)
-        if isinstance(of, asyncio.Timeout) and of._task is not None:
-            return f"the timeout of {self.task_label(of._task)}"
+        if isinstance(of, asyncio.Timeout):
+            task = of._task  # type: ignore[attr-defined]
+            if task is not None:
+                return f"the timeout of {self.task_label(task)}"
         for one in args:
             if isinstance(one, asyncio.Future):
                 for waiting, _ in getattr(one, "_callbacks", None) or ():
@@ -247,6 +372,40 @@ class SimulatedWorld(LiveWorld):
         return getattr(callback, "__qualname__", None) or type(callback).__qualname__
 
 
+class _Surroundings:
+    """What the rules of a scenario look at."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self._agenda = world.agenda
+        self._places = Places(world.task_label)
+
+    def places(self) -> Iterator[Place]:
+        """Where the tasks stand."""
+        return self._places.all()
+
+    def timers(self) -> Iterator[tuple[int, str]]:
+        """The next deadlines, in time since the start."""
+        for timer in self._agenda.all_timers():
+            yield timer.when_ns - START_NS, timer.label
+
+    def text_of(self, task: Any) -> str:
+        """Return the innermost expression of the program's own that a task awaits."""
+        return self._places.innermost(task)
+
+    def now_ns(self) -> int:
+        """The virtual time since the start."""
+        return self._agenda.now_ns - START_NS
+
+    def turns(self) -> int:
+        """How often a thread has gone on."""
+        return self._agenda.turns
+
+
+def _exception_text(context: dict[str, Any]) -> str:
+    error = context.get("exception")
+    message = str(context.get("message", ""))
+    return message if error is None else f"{message}: {type(error).__name__}: {error}"
+
+
 def _when(handle: Any) -> float:
     return float(handle._when)
-

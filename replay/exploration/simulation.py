@@ -1,4 +1,4 @@
-"""A process that runs a program in the simulated world, as its client sees it: started, asked for runs, ended."""
+"""A process that runs a program in the simulated world, as its client sees it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
@@ -34,7 +34,8 @@ class Failure:
     """How a run failed.
 
     Attributes:
-      kind: ``exception``, ``exit code``, ``signal``, ``deadlock``, ``endless step``, ``endless run``, ``refused``,
+      kind: ``exception``, ``exit code``, ``signal``, ``deadlock``, ``endless step``, ``endless run``,
+        ``refused``,
         ``lost``; or what a scenario expected.
       message: in a line.
       where: a place in the program's source, if there is one.
@@ -64,7 +65,12 @@ class Outcome:
       digest: one of these, of all decisions, and of what was printed.
       unmet: decisions or rules that were asked for and did not come up.
       now_s: how much virtual time passed.
-      blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes them.
+      history: what happened, and what was decided other than the default, with where the tasks stood; if
+        asked for.
+      unhandled: what the loop reported that nobody has seen to.
+      leaks: what was open at the end: sockets, threads.
+      blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes
+        them.
     """
 
     how: str
@@ -79,17 +85,24 @@ class Outcome:
     output: str
     now_s: float
     points: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
-    blocked: tuple[dict[str, Any], ...] = field(default=())
+    unhandled: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
+    blocked: tuple[dict[str, Any], ...] = ()
+    history: tuple[dict[str, Any], ...] = ()
 
     @property
     def failure(self) -> Failure | None:
         """How the run failed; None if it did not."""
         error = self.error
         if error is not None and self.how in ("exit", "signal"):
-            return Failure("exception", f"{error['type']}: {error['message']}", error["where"], error.get("task"))
+            return Failure(
+                "exception", f"{error['type']}: {error['message']}", error["where"], error.get("task")
+            )
         match self.how:
             case "exit":
-                return None if self.detail == 0 else Failure("exit code", f"the program ends with {self.detail}")
+                return (
+                    None if self.detail == 0 else Failure("exit code", f"the program ends with {self.detail}")
+                )
             case "signal":
                 return Failure("signal", f"signal {self.detail} ends the program")
             case "deadlock":
@@ -104,13 +117,29 @@ class Outcome:
                 return Failure("lost", f"the process of the run ended ({self.how}, {self.detail})")
 
 
+def plain_failure(outcome: Outcome) -> Failure | None:
+    """Return how a run failed, if it did."""
+    return outcome.failure
+
+
+def strict_failure(outcome: Outcome) -> Failure | None:
+    """Return the same, or what a run has left undone: exceptions that nobody saw to, sockets and threads."""
+    if outcome.failure is not None:
+        return outcome.failure
+    if outcome.unhandled:
+        return Failure("unhandled exception", outcome.unhandled[0])
+    if outcome.leaks:
+        return Failure("leak", f"open at the end: {', '.join(outcome.leaks)}")
+    return None
+
+
 class Simulation:
     """A process in which a program is about to begin, again and again.
 
     Use it as a context manager: it ends the process.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], stream: IO[bytes], errors: IO[bytes]) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], stream: Any, errors: IO[bytes]) -> None:
         self._child = child
         self._stream = stream
         self._errors = errors
@@ -130,7 +159,8 @@ class Simulation:
         Args:
           target: how ``argv[0]`` names the program.
           argv: the program, and its arguments.
-          setting: of the world: ``seed``, ``start_s``, ``hosts``, ...; see ``replay.runtime.worlds.simulated``.
+          setting: of the world: ``seed``, ``start_s``, ``hosts``, ...; see
+            ``replay.runtime.worlds.simulated``.
           folder: where the program runs; where this process does if left out.
         """
         ours, theirs = socket.socketpair()
@@ -188,6 +218,12 @@ class Simulation:
         self.runs_count += 1
         return _outcome(json.loads(line))
 
+    def children_cpu_s(self) -> float:
+        """Return the time of the processor that all runs have taken so far, in seconds."""
+        with open(f"/proc/{self._child.pid}/stat", encoding="utf-8") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
     def _lost(self) -> ReplayError:
         self.close()
         self._errors.seek(0)
@@ -231,5 +267,8 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         output=told.get("output", ""),
         now_s=told.get("now_ns", 0) / 1e9,
         points=tuple((key, nth, tuple(options)) for key, nth, options in told.get("points", ())),
+        unhandled=tuple(told.get("unhandled", ())),
+        leaks=tuple(told.get("leaks", ())),
         blocked=tuple(told.get("blocked", ())),
+        history=tuple(told.get("history") or ()),
     )
