@@ -306,14 +306,20 @@ _EXPECT: Final = Keys(
 )
 
 _ARGUMENT: Final = Text("an argument")
+_ARGUMENTS: Final = _key(Items(_ARGUMENT), "its arguments")
 _PROGRAM: Final = Either(
-    "a list (a script and its arguments), or a mapping with `module`",
+    "a list (a script and its arguments), or a mapping with `module` or `command`",
     sequence=Items(_ARGUMENT, 1, 1000),
-    mapping=Keys(
+    mapping=Tagged(
+        "a program",
         {
-            "module": _must(Text("the name of a module"), "as after `python -m`"),
-            "args": _key(Items(_ARGUMENT), "its arguments"),
-        }
+            "module": Keys(
+                {"module": _must(Text("the name of a module"), "as after `python -m`"), "args": _ARGUMENTS}
+            ),
+            "command": Keys(
+                {"command": _must(Text("a path"), "the script of an installed command"), "args": _ARGUMENTS}
+            ),
+        },
     ),
 )
 

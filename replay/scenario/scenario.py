@@ -32,7 +32,7 @@ class Scenario:
     """A run in the simulated world that is described, and what must come of it.
 
     Attributes:
-      argv: the script or module, and its arguments.
+      argv: the script, module or script of a command, and its arguments.
       target: what ``argv[0]`` is.
       name: what it is called.
       about: what it shows.
@@ -148,7 +148,7 @@ class Scenario:
         """Say what is not there of what is to run."""
         if not os.path.isdir(self.home):
             return f"no such folder: {self.home}"
-        if self.target == "script" and not os.path.exists(os.path.join(self.home, self.argv[0])):
+        if self.target != "module" and not os.path.exists(os.path.join(self.home, self.argv[0])):
             return f"no such file: {os.path.join(self.home, self.argv[0])}"
         return None
 
@@ -323,15 +323,15 @@ def _ordinal(number: int) -> str:
 
 def _of_plain(plain: dict[str, Plain], path: str | None, lines: tuple[int, ...]) -> Scenario:
     program = plain["program"]
-    is_script = isinstance(program, list)
-    argv = program if is_script else [program["module"], *program.get("args", [])]
+    target: Target = "script" if isinstance(program, list) else "module" if "module" in program else "command"
+    argv = program if target == "script" else [program[target], *program.get("args", [])]
     policy = plain.get("policy", "fifo")
     if isinstance(policy, str):
         policy = {policy: {}}
     ((kind, wants),) = policy.items()
     return Scenario(
         argv=tuple(argv),
-        target="script" if is_script else "module",
+        target=target,
         name=plain.get("name"),
         about=plain.get("about"),
         folder=plain.get("folder"),
@@ -350,8 +350,8 @@ def _of_plain(plain: dict[str, Plain], path: str | None, lines: tuple[int, ...])
 def _plain(scenario: Scenario) -> dict[str, Plain]:
     wants = {name: value for name, value in scenario.policy.items() if name != "kind"}
     kind = scenario.policy["kind"]
-    module, *arguments = scenario.argv
-    program: Plain = {"module": module, "args": arguments} if arguments else {"module": module}
+    first, *arguments = scenario.argv
+    program: Plain = {scenario.target: first, **({"args": arguments} if arguments else {})}
     told = {
         "replay": VERSION,
         "name": scenario.name,

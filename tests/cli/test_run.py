@@ -104,7 +104,8 @@ def test_a_program_runs_where_the_scenario_says(capsys: pytest.CaptureFixture[st
     module = scenario(
         "sub/two.yaml", "replay: 1\nprogram: {module: where, args: [x]}\nexpect: {output: at sub}"
     )
-    assert main(["run", name, module]) == 0, capsys.readouterr()
+    command = scenario("sub/three.yaml", "replay: 1\nprogram: {command: where.py}\nexpect: {output: at sub}")
+    assert main(["run", name, module, command]) == 0, capsys.readouterr()
 
 
 def test_decisions_make_it_fail(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,6 +121,20 @@ def test_decisions_make_it_fail(capsys: pytest.CaptureFixture[str]) -> None:
         "        observed  the run passes\n"
         "        the program's last lines:\n"
         "          in time\n"
+        "1 scenario: 1 FAILED\n"
+    )
+
+
+def test_a_run_that_depends_on_what_is_not_simulated(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("count.py").write_text(
+        "with open('count.txt', 'a+') as file:\n file.write('x')\n file.seek(0)\n print(len(file.read()))\n"
+    )
+    assert main(["run", scenario("count.yaml", "replay: 1\nprogram: [count.py]\n"), "--times", "3"]) == 1
+    assert capsys.readouterr().out == (
+        "FAILED  count.yaml\n"
+        "        run 2 is not the same as run 1: it prints '1', and: '2'\n"
+        "        the program's last lines:\n"
+        "          2\n"
         "1 scenario: 1 FAILED\n"
     )
 

@@ -165,6 +165,14 @@ def test_a_module() -> None:
     assert (found.target, found.argv) == ("module", ("pkg.mod", "-v", "1.50"))
 
 
+def test_a_command(tmp_path: Path) -> None:
+    found = Scenario.parse("replay: 1\nprogram: {command: bin/serve, args: [-v]}")
+    assert (found.target, found.argv) == ("command", ("bin/serve", "-v"))
+    assert Scenario.parse(found.text()) == found
+    with pytest.raises(ScenarioError, match=r"x\.yaml:3:3: no such file: .*bin/serve$"):
+        Scenario.parse(found.text(), str(tmp_path / "x.yaml"))
+
+
 PAGE = Path(__file__).with_name("scenario_mistakes.txt").read_text(encoding="utf-8")
 MISTAKES = re.findall(r"((?:.*\n)+?)-> (.*)\n\n?", PAGE)
 """A document, and what is said of it."""
