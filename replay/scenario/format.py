@@ -116,6 +116,7 @@ def _fault(**keys: Key) -> Keys:
 
 
 _AT: Final = _must(Length(), "so long after the program began", plain="at_s")
+_FROM_THEN: Final = _key(Length(), "from so long after the program began", plain="at_s")
 _FOR: Final = _must(Length(), "for so long", plain="for_s")
 _WHICH: Final = _must(_CONNECTION, "which one: its label, `host:port`, or `*` for all")
 _AFTER_BYTES: Final = _key(Whole(0), "after so many bytes; at once if left out")
@@ -126,17 +127,27 @@ FAULTS: Final[Mapping[str, tuple[str, Keys]]] = {
         "connections are refused",
         _fault(connection=_WHICH, times=_key(_BYTES, "so many times; each time if left out")),
     ),
-    "stall": ("nothing comes on a connection for a while", _fault(connection=_WHICH, for_=_FOR)),
+    "stall": (
+        "nothing comes on a connection for a while",
+        _fault(
+            connection=_WHICH,
+            at=_FROM_THEN,
+            for_=_key(Length(), "for so long; for ever if left out", plain="for_s"),
+        ),
+    ),
     "drop": (
         "something that is sent is lost",
-        _fault(to=_must(Text("a label"), "on which channel"), nth=_must(Whole(1), "which one, from 1")),
+        _fault(
+            to=_must(Text("a label"), "on which channel"),
+            nth=_key(Whole(1), "which one, from 1; all if left out"),
+        ),
     ),
     "partition": (
         "two hosts do not reach each other",
         _fault(
             between=_must(Row((Text(), Text()), "a list of two hosts"), "which two"),
-            from_=_must(Length(), "from so long after the program began", plain="from_s"),
-            until=_must(Length(), "until so long after the program began", plain="until_s"),
+            from_=_key(Length(), "from so long after the program began", plain="from_s"),
+            until=_key(Length(), "until so long after the program began", plain="until_s"),
         ),
     ),
     "short_reads": (
