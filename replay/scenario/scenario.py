@@ -323,8 +323,11 @@ def _ordinal(number: int) -> str:
 
 def _of_plain(plain: dict[str, Plain], path: str | None, lines: tuple[int, ...]) -> Scenario:
     program = plain["program"]
-    target: Target = "script" if isinstance(program, list) else "module" if "module" in program else "command"
-    argv = program if target == "script" else [program[target], *program.get("args", [])]
+    target: Target = "script"
+    argv = program
+    if isinstance(program, dict):
+        target = "module" if "module" in program else "command"
+        argv = [program[target], *program.get("args", [])]
     policy = plain.get("policy", "fifo")
     if isinstance(policy, str):
         policy = {policy: {}}
