@@ -18,11 +18,12 @@ import signal
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import asdict
 from types import FrameType
 from typing import Any, Final, NoReturn
 
 from replay.recording.writer import RecordingWriter
-from replay.runtime import program, real
+from replay.runtime import cancelling, program, real
 from replay.runtime.boundary import threads
 from replay.runtime.debuggee.copies import fork
 from replay.runtime.decisions.cancelling import Cancel
@@ -33,6 +34,7 @@ from replay.runtime.decisions.random_ import Random
 from replay.runtime.decisions.recorded import Recorded
 from replay.runtime.decisions.rules import Rules
 from replay.runtime.divergence import is_users, place_of
+from replay.runtime.inspection.program import ProgramInspector
 from replay.runtime.streams import current
 from replay.runtime.worlds.simulated import files, store
 from replay.runtime.worlds.simulated.agenda import START_NS
@@ -188,6 +190,8 @@ class _Run:
         self._request = request
         self._error: dict[str, Any] | None = None
         self._leaks: list[str] = []
+        self._broken: str | None = None
+        self._blocked_tasks: list[dict[str, Any]] = []
         self._policy = policy_of(request["policy"])
         self._main = real.get_ident()
 
@@ -207,6 +211,7 @@ class _Run:
         world.on_stuck = self._stuck
         world.on_refused = self._refused
         program.on_uncaught.append(self._uncaught)
+        program.on_end.append(self._at_end)
         path = self._request.get("recording")
         if path is not None:
             world.tree.hidden.add(path)
@@ -215,9 +220,32 @@ class _Run:
         self._watch()
         world.watch_exceptions()
         how, detail = run()
-        self._leaks = world.leaks()
         world.close(how, detail)
         self._tell(how, detail)
+
+    def _at_end(self) -> None:
+        """Look at what the program has left, before it is let go of."""
+        self._leaks = self._world.leaks()
+        expression = self._request.get("expect", {}).get("invariant")
+        if expression is None:
+            return
+        stream, current.stream = current.stream, None
+        try:
+            if not eval(expression, dict(vars(sys.modules["__main__"]))):
+                self._broken = f"{expression} is not so"
+        except Exception as error:
+            self._broken = f"{expression} cannot be told: {type(error).__name__}: {_text(error)}"
+        finally:
+            current.stream = stream
+
+    def _blocked(self) -> list[dict[str, Any]]:
+        """Return the tasks that wait, with what could wake them."""
+        labels = {number: self._world.label_of(task) for number, task in cancelling.tasks()}
+        try:
+            with ProgramInspector() as inspector:
+                return [{**asdict(one), "label": labels.get(one.task)} for one in inspector.blocked()]
+        except Exception:  # what it looked like is worth less than what came of it
+            return []
 
     def _uncaught(self, error: BaseException) -> None:
         trace = error.__traceback__
@@ -235,6 +263,7 @@ class _Run:
 
     def _stuck(self) -> NoReturn:
         """Nothing can ever happen."""
+        self._blocked_tasks = self._blocked()
         current.stream = None
         self._world.stop("deadlock", "nothing that the program waits for can ever happen")
         self._tell("deadlock", None)
@@ -294,6 +323,8 @@ class _Run:
             "digest": zlib.crc32(
                 world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest
             ),
+            "broken": self._broken,
+            "blocked": self._blocked_tasks,
             "unhandled": world.unhandled,
             "leaks": self._leaks,
             "unmet": self._unmet(),

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -69,6 +70,7 @@ class Outcome:
       now_s: how much virtual time passed.
       history: what happened, and what was decided other than the default, with where the tasks stood; if
         asked for.
+      broken: the invariant that was expected and does not hold, in words; None if it does.
       unhandled: what the loop reported that nobody has seen to.
       leaks: what was open at the end: sockets, threads.
       blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes
@@ -87,6 +89,7 @@ class Outcome:
     output: str
     now_s: float
     points: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
+    broken: str | None = None
     unhandled: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
     blocked: tuple[dict[str, Any], ...] = ()
@@ -101,10 +104,10 @@ class Outcome:
                 "exception", f"{error['type']}: {error['message']}", error["where"], error.get("task")
             )
         match self.how:
+            case "exit" if self.detail == 0:
+                return None if self.broken is None else Failure("invariant", self.broken)
             case "exit":
-                return (
-                    None if self.detail == 0 else Failure("exit code", f"the program ends with {self.detail}")
-                )
+                return Failure("exit code", f"the program ends with {self.detail}")
             case "signal":
                 return Failure("signal", f"signal {self.detail} ends the program")
             case "deadlock":
@@ -206,6 +209,7 @@ class Simulation:
         recording: str | None = None,
         is_watched: bool = False,
         limit_s: float = RUN_LIMIT_S,
+        expect: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Run the program once.
 
@@ -214,13 +218,14 @@ class Simulation:
           recording: where to write one; nowhere if left out.
           is_watched: tell all decisions.
           limit_s: real time after which the run is one that never ends.
+          expect: ``invariant``: an expression of the main module's names, that is to be true at the end.
 
         Raises:
           ReplayError: the process could not be started, or has ended.
         """
         if recording is not None:
             recording = os.path.realpath(os.path.join(self._folder, recording))
-        request = {"policy": policy, "recording": recording, "is_watched": is_watched, "limit_s": limit_s}
+        request = {"policy": policy, "recording": recording, "is_watched": is_watched, "limit_s": limit_s, "expect": dict(expect or {})}
         try:
             self._stream.write(json.dumps(request).encode() + b"\n")
             self._stream.flush()
@@ -282,6 +287,7 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         output=told.get("output", ""),
         now_s=told.get("now_ns", 0) / 1e9,
         points=tuple((key, nth, tuple(options)) for key, nth, options in told.get("points", ())),
+        broken=told.get("broken"),
         unhandled=tuple(told.get("unhandled", ())),
         leaks=tuple(told.get("leaks", ())),
         blocked=tuple(told.get("blocked", ())),

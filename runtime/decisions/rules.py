@@ -38,6 +38,9 @@ class Surroundings(Protocol):
         """How often a thread has gone on."""
         raise NotImplementedError
 
+    def add_fault(self, fault: Rule) -> None:
+        """Let something go wrong from now on."""
+
 
 def owner(label: str) -> str:
     """Return whose a timer is."""
@@ -167,6 +170,10 @@ class Rules:
         places = list(self.surroundings.places()) if self._passing or self._wants_anchors else []
         for place in places:
             self._anchors.setdefault(f"{place.task} in {place.function} at {place.text!r}")
+        for at, rule in enumerate(self._rules):
+            if "fault" in rule and at not in self._met and (not rule.get("when") or self._test(rule["when"])()):
+                self._met.add(at)
+                self.surroundings.add_fault(rule["fault"])
         for anchor in self._passing:
             if any(_is_at(place, anchor) for place in places):
                 self._passed.add(_anchor_key(anchor))
@@ -226,7 +233,9 @@ class Rules:
     def _cancel(self, at: int, rule: Rule, point: Point) -> int | None:
         asked = rule["cancel"]
         task, _, text = point.label.partition(" at ")
-        if at in self._met or task != asked["task"] or ("at" in asked and asked["at"] != text):
+        if at in self._met or task != asked["task"]:
+            return None
+        if "at" in asked and _expression(str(asked["at"])) != _expression(text):
             return None
         self._stalls[at] = self._stalls.get(at, 0) + 1
         return 1 if self._stalls[at] == int(asked.get("nth", 1)) else None

@@ -412,6 +412,7 @@ class _Surroundings:
     """What the rules of a scenario look at."""
 
     def __init__(self, world: SimulatedWorld) -> None:
+        self._world = world
         self._agenda = world.agenda
         self._places = Places(world.task_label)
 
@@ -435,6 +436,10 @@ class _Surroundings:
     def turns(self) -> int:
         """How often a thread has gone on."""
         return self._agenda.turns
+
+    def add_fault(self, fault: dict[str, Any]) -> None:
+        """Let something go wrong from now on."""
+        self._world.add_fault(fault)
 
 
 def _exception_text(context: dict[str, Any]) -> str:
