@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from replay.errors import ReplayError
 from replay.exploration import search as searching
@@ -24,6 +24,9 @@ from replay.exploration.simulation import (
     strict_failure,
 )
 from replay.options import Target
+from replay.recording.container import MAGIC
+from replay.scenario.expectations import Expectation
+from replay.scenario.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +202,37 @@ def _keep(
         moved=cost(decisions),
         explanation=explain(decisions, kept),
         recording=recording,
-        scenario=None,
+        scenario=_save_scenario(f"{path}.yaml", kept, outcome, decisions, rules, options),
         rules=None if rules is None else tuple(rules),
         is_confirmed=is_confirmed,
         outcome=outcome,
         seed=options.seed,
     )
+
+
+def _save_scenario(
+    path: str,
+    failure: Failure,
+    outcome: Outcome,
+    decisions: tuple[Taken, ...],
+    rules: list[Rule] | None,
+    options: Options,
+) -> str:
+    """Write what leads to a failure to a file, by rules if there are any; return its path."""
+    scenario = Scenario.of_run(
+        path,
+        options.target,
+        options.argv,
+        folder=options.runs_in,
+        about=explain(decisions, failure),
+        world={"seed": options.seed, **(options.setting or {})},
+        any_order=options.any_order,
+        rules=tuple(rules or ()),
+        decisions=() if rules else decisions,
+        expect=replace(Expectation.of_failure(failure, outcome), strict=options.is_strict),
+    )
+    scenario.save(path)
+    return path
 
 
 def _rules(
@@ -222,6 +250,20 @@ def _rules(
     return rules_for(decisions, watched, reproduces)
 
 
+def _is_ours(path: str, start: bytes) -> bool:
+    """Whether nothing but an older file of ours is lost if this one is replaced."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(start)) in (b"", start)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+SCENARIO_START: Final = b"replay: 1"
+
+
 class _Names:
     """Names of the files of failures: after the program, numbered if there are several."""
 
@@ -234,5 +276,8 @@ class _Names:
 
     def next(self) -> str:
         """Return the path of the next failure's files, without their endings."""
-        self._count += 1
-        return self._base if self._count == 1 else f"{self._base}-{self._count}"
+        while True:
+            self._count += 1
+            path = self._base if self._count == 1 else f"{self._base}-{self._count}"
+            if _is_ours(f"{path}.rec", MAGIC) and _is_ours(f"{path}.yaml", SCENARIO_START):
+                return path

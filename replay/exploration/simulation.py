@@ -225,7 +225,13 @@ class Simulation:
         """
         if recording is not None:
             recording = os.path.realpath(os.path.join(self._folder, recording))
-        request = {"policy": policy, "recording": recording, "is_watched": is_watched, "limit_s": limit_s, "expect": dict(expect or {})}
+        request = {
+            "policy": policy,
+            "recording": recording,
+            "is_watched": is_watched,
+            "limit_s": limit_s,
+            "expect": dict(expect or {}),
+        }
         try:
             self._stream.write(json.dumps(request).encode() + b"\n")
             self._stream.flush()

@@ -171,7 +171,11 @@ class Rules:
         for place in places:
             self._anchors.setdefault(f"{place.task} in {place.function} at {place.text!r}")
         for at, rule in enumerate(self._rules):
-            if "fault" in rule and at not in self._met and (not rule.get("when") or self._test(rule["when"])()):
+            if (
+                "fault" in rule
+                and at not in self._met
+                and (not rule.get("when") or self._test(rule["when"])())
+            ):
                 self._met.add(at)
                 self.surroundings.add_fault(rule["fault"])
         for anchor in self._passing:

@@ -19,6 +19,9 @@ from replay.runtime.divergence import is_users
 _open, _read, _close = os.open, os.read, os.close
 _READ_BYTES: Final = 1 << 20
 
+START: Final = "start"
+"""Stands for the expression of a task that has not begun."""
+
 WAITING: Final = "waiting"
 READY: Final = "ready"
 
@@ -87,7 +90,8 @@ class Places:
                 None,
             )
             if frame is not None and is_users(frame):
-                yield Place(label, frame.f_code.co_qualname, self._text(frame), state)
+                text = self._text(frame) if _has_begun(coro) else START
+                yield Place(label, frame.f_code.co_qualname, text, state)
             coro = next(
                 (
                     one
@@ -126,6 +130,14 @@ class Places:
         if found is None:
             found = self._lines[path] = _content(path).split(b"\n")
         return found
+
+
+def _has_begun(coro: Any) -> bool:
+    for name in ("cr_suspended", "gi_suspended", "ag_suspended"):
+        suspended = getattr(coro, name, None)
+        if suspended is not None:
+            return bool(suspended)
+    return True
 
 
 def normal(text: str) -> str:
