@@ -194,7 +194,7 @@ def measure_rate(path: Path, jobs: int) -> float:
 
 
 def search(path: Path, seed: int) -> tuple[int, int] | None:
-    """Return after how many schedules a failure was found, and how many decisions it took; None if it was not."""
+    """Return after how many schedules a failure was found, and its decisions; None if it was not."""
     report = explore(Options("script", (str(path),), seed=seed, limits=Limits(schedules=500)))
     if not report.found:
         return None

@@ -5,8 +5,8 @@ JSON each; a copy (``fork``) runs the program from its first line to its end in 
 what came of it in one line. Nothing of one run is seen by the next.
 
 A request has ``policy`` (``kind``, and what that kind wants) and ``limit_s`` (real time), and may have
-``recording`` (the real path to write one to) and ``is_watched`` (whether all decisions are to be told). The answer
-is an outcome: see ``_Run``.
+``recording`` (the real path to write one to), ``is_watched`` (whether all decisions are to be told) and
+``expect`` (``invariant``, an expression). The answer is an outcome: see ``_Run``.
 """
 
 from __future__ import annotations
@@ -175,10 +175,10 @@ class _Run:
     """One run, in its copy of the process.
 
     The outcome has ``how`` and ``detail`` (as the last event of a recording), ``error`` (what came out of the
-    main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it was
-    about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose they
-    were), ``unmet`` (decisions and rules that were asked for, and did not come up), ``output``, ``now_ns``, and
-    what ``replay.exploration.simulation.Outcome`` has beside these.
+    main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it
+    was about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose
+    they were), ``unmet`` (decisions and rules that were asked for, and did not come up), ``output``,
+    ``now_ns``, and what ``replay.exploration.simulation.Outcome`` has beside these.
     """
 
     def __init__(
@@ -231,7 +231,8 @@ class _Run:
             return
         stream, current.stream = current.stream, None
         try:
-            if not eval(expression, dict(vars(sys.modules["__main__"]))):
+            # It comes from who runs the program, as the program does.
+            if not eval(expression, dict(vars(sys.modules["__main__"]))):  # noqa: S307
                 self._broken = f"{expression} is not so"
         except Exception as error:
             self._broken = f"{expression} cannot be told: {type(error).__name__}: {_text(error)}"

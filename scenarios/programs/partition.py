@@ -1,4 +1,4 @@
-"""Two replicas take writes while they do not see each other: one that was confirmed is in one of them only."""
+"""Two replicas take writes while they do not see each other: a confirmed one is in one of them only."""
 
 import asyncio
 

@@ -12,6 +12,9 @@ from tests.conftest import ROOT, Done, run_replay
 
 TEACHING = ROOT / "scenarios" / "programs"
 
+FAILS = "replay: the program fails already when nothing is late:"
+HINT = "hint: mend that first, or record it: `replay record` and `replay debug`\n"
+
 ORDERS = """
 import asyncio
 
@@ -51,7 +54,8 @@ def test_a_race_is_found_told_and_kept(tmp_path: Path) -> None:
         "FAILED  AssertionError: ['quick', 'slow']",
         f"  at         {tmp_path}/app.py:14 in main",
         lines[2],
-        "  because    the loop is busy until the timer of note#1 is due: then AssertionError: ['quick', 'slow']",
+        "  because    the loop is busy until the timer of note#1 is due: then "
+        "AssertionError: ['quick', 'slow']",
     ]
     assert "  decisions  stall main before what came: until the timer of note#1" in lines
     assert "  next       replay debug app.rec" in lines
@@ -148,8 +152,8 @@ def test_a_task_is_cancelled_at_each_of_its_awaits(tmp_path: Path) -> None:
     done = explore(tmp_path, "--cancel", "work*", name)
     assert done.returncode == 1
     assert (
-        "  because    worker is cancelled while it waits at `await asyncio.sleep(0.01)`: then AssertionError: "
-        "not closed"
+        "  because    worker is cancelled while it waits at `await asyncio.sleep(0.01)`: then "
+        "AssertionError: not closed"
     ) in done.stdout
     assert run_replay("play", "app.rec", cwd=tmp_path).stderr.endswith("AssertionError: not closed\n")
 
@@ -210,13 +214,11 @@ def test_strict_wants_all_exceptions_seen_to(tmp_path: Path) -> None:
     [
         (
             "raise SystemExit(3)",
-            "replay: the program fails already when nothing is late: the program ends with 3\n\n"
-            "hint: mend that first, or record it: `replay record` and `replay debug`\n",
+            f"{FAILS} the program ends with 3\n\n{HINT}",
         ),
         (
             "import asyncio\nasync def main():\n    await asyncio.Event().wait()\nasyncio.run(main())",
-            "replay: the program fails already when nothing is late: nothing that the program waits for can ever "
-            "happen\n\nhint: mend that first, or record it: `replay record` and `replay debug`\n",
+            f"{FAILS} nothing that the program waits for can ever happen\n\n{HINT}",
         ),
         (
             "print(open('/proc/self/stat').read())",

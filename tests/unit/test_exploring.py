@@ -91,12 +91,15 @@ class Surroundings:
         """How often a thread has gone on."""
         return self.turn
 
+    def add_fault(self, fault: dict[str, Any]) -> None:
+        """Nothing goes wrong here."""
+
 
 def ruled(*rules: dict[str, Any]) -> tuple[Rules, Surroundings]:
     """Return rules, and what they look at."""
-    policy = Rules(list(rules), Fifo())
-    policy.surroundings = Surroundings()
-    return policy, policy.surroundings
+    policy, around = Rules(list(rules), Fifo()), Surroundings()
+    policy.surroundings = around
+    return policy, around
 
 
 WHAT = {"arrival": "server#1 to client", "nth": 2}
@@ -209,16 +212,20 @@ def test_cancelling_is_tried_first_once_and_then_twice() -> None:
     [
         (
             (("arrival 127.0.0.1:6379#1 to client 2", 1, "after the timeout of main#1"),),
-            "the 2nd thing that the server sends on 127.0.0.1:6379#1 arrives after the timeout of main#1: "
-            "then AssertionError: user 2 sees the page of user 1",
+            (
+                "the 2nd thing that the server sends on 127.0.0.1:6379#1 arrives after the timeout of main#1: "
+                "then AssertionError: user 2 sees the page of user 1"
+            ),
         ),
         (
             (
                 ("stall main before job#1", 1, "until the timer of main#1"),
                 ("thread worker", 1, "400 ms late"),
             ),
-            "the loop is busy before job#1 runs, until the timer of main#1 is due, and thread worker goes on 400 "
-            "ms late: then AssertionError: user 2 sees the page of user 1",
+            (
+                "the loop is busy before job#1 runs, until the timer of main#1 is due, and thread worker goes "
+                "on 400 ms late: then AssertionError: user 2 sees the page of user 1"
+            ),
         ),
     ],
 )

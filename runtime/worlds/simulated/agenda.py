@@ -159,7 +159,8 @@ class Thread(_Item):
       next_step: what is ready to run in its loop, if anything.
       stream: where what it does is written down.
       has_loop: whether it has ever waited as a loop does.
-      loop: the loop that it waited for last, and ``loop_says``: its timers, its next step, whether it is woken.
+      loop: the loop that it waited for last.
+      loop_says: of that loop: its timers, its next step, whether it is woken.
     """
 
     __slots__ = (

@@ -30,7 +30,7 @@ Fault = dict[str, Any]
 
 
 def matches(pattern: str, label: str) -> bool:
-    """Whether a connection is meant: by its label, by its server's address, or by a pattern with wildcards."""
+    """Whether a connection is meant: by its label, its server's address, or a pattern with wildcards."""
     return fnmatch.fnmatchcase(label, pattern) or label.rpartition("#")[0] == pattern
 
 
