@@ -54,8 +54,10 @@ def test_a_race_is_found_told_and_kept(tmp_path: Path) -> None:
         "FAILED  AssertionError: ['quick', 'slow']",
         f"  at         {tmp_path}/app.py:14 in main",
         lines[2],
-        "  because    the loop is busy until the timer of note#1 is due: then "
-        "AssertionError: ['quick', 'slow']",
+        (
+            "  because    the loop is busy until the timer of note#1 is due: then "
+            "AssertionError: ['quick', 'slow']"
+        ),
     ]
     assert "  decisions  stall main before what came: until the timer of note#1" in lines
     assert "  next       replay debug app.rec" in lines

@@ -213,8 +213,8 @@ def test_cancelling_is_tried_first_once_and_then_twice() -> None:
         (
             (("arrival 127.0.0.1:6379#1 to client 2", 1, "after the timeout of main#1"),),
             (
-                "the 2nd thing that the server sends on 127.0.0.1:6379#1 arrives after the timeout of main#1: "
-                "then AssertionError: user 2 sees the page of user 1"
+                "the 2nd thing that the server sends on 127.0.0.1:6379#1 arrives after the timeout of "
+                "main#1: then AssertionError: user 2 sees the page of user 1"
             ),
         ),
         (
@@ -223,8 +223,8 @@ def test_cancelling_is_tried_first_once_and_then_twice() -> None:
                 ("thread worker", 1, "400 ms late"),
             ),
             (
-                "the loop is busy before job#1 runs, until the timer of main#1 is due, and thread worker goes "
-                "on 400 ms late: then AssertionError: user 2 sees the page of user 1"
+                "the loop is busy before job#1 runs, until the timer of main#1 is due, and thread worker "
+                "goes on 400 ms late: then AssertionError: user 2 sees the page of user 1"
             ),
         ),
     ],
