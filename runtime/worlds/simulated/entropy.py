@@ -8,12 +8,11 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-from replay.runtime.worlds.simulated.network import fail
+from replay.runtime.worlds.simulated.network import HOST, fail
 
 PID: Final = 4711
 _PARENT_PID: Final = 1
 _NODE: Final = 0x02_00_00_00_00_01
-HOST: Final = "simulated"
 
 
 class Entropy:

@@ -60,6 +60,10 @@ class Faults:
     def _now_s(self) -> float:
         return (self._agenda.now_ns - START_NS) / _SECOND_NS
 
+    def add(self, fault: Fault) -> None:
+        """Let this go wrong from now on."""
+        self._told.append(fault)
+
     # -- connections ----------------------------------------------------------------------------
 
     def delay_ns(self, label: str, hosts: tuple[str, str], size: int) -> int:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from replay.runtime.worlds.simulated.entropy import HOST
+from replay.runtime.worlds.simulated.network import ANY, HOST
 
 _LOCAL: Final = ("localhost", "ip6-localhost", HOST)
 _HOSTS_FROM: Final = 0x0A_00_00_01
@@ -65,7 +65,7 @@ class Names:
         """Answer ``getaddrinfo``."""
         name = host.decode("idna") if isinstance(host, (bytes, bytearray)) else host
         number = self._port(port)
-        found = []
+        found: list[Any] = []
         for kind in self._addresses_of(name, family, flags):
             for sock_type, protocol in _KINDS:
                 if type in (0, sock_type) and proto in (0, protocol) and (type or protocol or not proto):
@@ -83,7 +83,7 @@ class Names:
         if not wants:
             raise socket.gaierror(socket.EAI_FAMILY, "ai_family not supported")
         if name is None or name == "":
-            both = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"} if passive else _LOOPBACK
+            both = {socket.AF_INET: ANY, socket.AF_INET6: "::"} if passive else _LOOPBACK
             return [(int(one), both[one]) for one in wants]
         try:
             number = ipaddress.ip_address(name.partition("%")[0])
@@ -119,15 +119,16 @@ class Names:
     def by_address(self, address: str) -> tuple[str, list[str], list[str]]:
         """Answer ``gethostbyaddr``."""
         number = self.address(address)
-        return self._name(number), [], [number]
+        return self.name(number), [], [number]
 
-    def _name(self, address: str) -> str:
+    def name(self, address: str) -> str:
+        """Return the name of the host with an address; the address if it has none."""
         return "localhost" if address in ("127.0.0.1", "::1") else self._names.get(address, address)
 
     def describe(self, address: Any, flags: int) -> tuple[str, str]:
         """Answer ``getnameinfo``."""
         host, port = str(address[0]), int(address[1])
-        return (host if flags & socket.NI_NUMERICHOST else self._name(host)), str(port)
+        return (host if flags & socket.NI_NUMERICHOST else self.name(host)), str(port)
 
 
 _LOOPBACK: Final[dict[int, str]] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}

@@ -1,8 +1,8 @@
 """Connections in memory: what a socket is behind its descriptor, and what goes from one end to the other.
 
-As TCP, UDP and UNIX sockets do on Linux, as far as a program can see: a connection is made or refused a little
-later, bytes come in order, a full receiver stops the sender, an end that is closed is seen as such, and data for
-an end that is gone comes back as a reset.
+As TCP, UDP and UNIX sockets do on Linux, as far as a program can see: a connection is made or refused a
+little later, bytes come in order, a full receiver stops the sender, an end that is closed is seen as such,
+and data for an end that is gone comes back as a reset.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import errno
 import itertools
 import os
 import socket
+import weakref
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final
 
 from replay.runtime.worlds.simulated.agenda import Agenda, Channel
+from replay.runtime.worlds.simulated.faults import Faults
 
 READABLE: Final = 1
 WRITABLE: Final = 4
@@ -30,6 +32,11 @@ BUFFER_BYTES: Final = 262_144
 _THIS_MACHINE: Final = ("127.0.0.1", "::1")
 
 _FIRST_PORT: Final = 40_000
+
+HOST: Final = "simulated"
+"""The name of the machine that the program runs on."""
+
+ANY: Final = "0.0.0.0"  # noqa: S104 - nothing is bound but in memory
 
 Address = Any
 """As of the ``socket`` module: a pair, four for IPv6, a path for UNIX sockets."""
@@ -84,7 +91,9 @@ class Socket(Description):
         """Return its own address, as ``getsockname`` does."""
         if self.address is not None:
             return self.address
-        return {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0, 0, 0)}.get(self.family, "")
+        if self.family == socket.AF_INET:
+            return (ANY, 0)
+        return ("::", 0, 0, 0) if self.family == socket.AF_INET6 else ""
 
     def take_error(self) -> int:
         """Return what has failed since somebody last asked."""
@@ -102,8 +111,10 @@ class Stream(Socket):
       is_ended: the other end sends no more.
       is_reset: the connection is gone.
       in_flight: how many bytes are on their way from here.
-      has_late: whether something came late. That alone breaks no connection off, though it would in a network:
-        else most programs fail where one end closes while the other still sends. Resets are faults to ask for.
+      has_late: whether something came late. That alone breaks no connection off, though it would in a
+        network:
+        else most programs fail where one end closes while the other still sends. Resets are faults to ask
+        for.
     """
 
     def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
@@ -188,10 +199,14 @@ class Stream(Socket):
         room = self.room()
         if room <= 0:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        part = data[:room]
+        faults = self.network.faults
+        part = data[: faults.write_size(self.label, room)]
         if part:
             self.in_flight += len(part)
-            self.network.transmit(self, lambda: self._arrived(part))
+            self.network.transmit(self, lambda: self._arrived(part), len(part))
+            if faults.resets(self.label, len(part)):
+                self.break_off(errno.ECONNRESET)
+                self.network.transmit(self, self._peer_is_reset)
         return len(part)
 
     def _arrived(self, data: bytes) -> None:
@@ -209,6 +224,7 @@ class Stream(Socket):
     def receive(self, size: int, *, peek: bool = False) -> bytes:
         """Return what has come, up to so many bytes; nothing at the end."""
         if self.received:
+            size = self.network.faults.read_size(self.label, size)
             data = bytes(self.received[:size])
             if not peek:
                 was_full = self.peer is not None and self.peer.room() <= 0
@@ -361,12 +377,14 @@ class Network:
 
     Args:
       agenda: what is on its way goes there.
-      latency_ns: how long an arrival takes, for what is sent over one channel.
+      host_name: returns the name of the host with an address.
+      faults: how long things take, and what goes wrong with them.
     """
 
-    def __init__(self, agenda: Agenda, latency_ns: Callable[[str], int]) -> None:
+    def __init__(self, agenda: Agenda, faults: Faults, host_name: Callable[[str], str]) -> None:
         self._agenda = agenda
-        self._latency_ns = latency_ns
+        self.faults = faults
+        self._host_name = host_name
         self.changes = itertools.count(1)
         self._bound: dict[tuple[int, int, Any], Socket] = {}
         self._labels: dict[Any, str] = {}
@@ -375,8 +393,19 @@ class Network:
         self._servers_count = 0
         self._names_count = 0
         self._channels: dict[str, Channel] = {}
+        self._ends: weakref.WeakKeyDictionary[Stream, None] = weakref.WeakKeyDictionary()
         self.paths: Any = None
         """Where UNIX sockets have their names (``files.Files``)."""
+
+    def crash(self, host: str) -> None:
+        """Break off all that a host has: its listeners are gone, and its connections are reset."""
+        for one in list(self._bound.values()):
+            if isinstance(one, Stream) and self._host_of(one.address) == host:
+                one.close()
+        for end in list(self._ends):
+            if end.state == "connected" and self._host_of(end.address) == host:
+                end.break_off(errno.ECONNRESET)
+                self.transmit(end, end._peer_is_reset)
 
     def is_late(self) -> bool:
         """Whether what arrives just now was made to come late."""
@@ -426,7 +455,7 @@ class Network:
     def _may_share(holder: Socket, one: Socket, host: str) -> bool:
         if holder.family != one.family:
             return True
-        if holder.address[0] != host and "0.0.0.0" not in (holder.address[0], host):
+        if holder.address[0] != host and ANY not in (holder.address[0], host):
             return True
         shares = (socket.SOL_SOCKET, socket.SO_REUSEPORT)
         return bool(holder.options.get(shares) and one.options.get(shares))
@@ -445,7 +474,7 @@ class Network:
         if not 0 <= port <= 65535:
             raise OverflowError("bind(): port must be 0-65535.")
         if host in ("", b""):
-            host = "0.0.0.0" if one.family == socket.AF_INET else "::"
+            host = ANY if one.family == socket.AF_INET else "::"
         if host == "localhost":
             host = "127.0.0.1" if one.family == socket.AF_INET else "::1"
         return (host, port, *address[2:])
@@ -497,7 +526,8 @@ class Network:
             if one.state != "connecting":
                 return
             found = self._bound.get(key)
-            if not isinstance(found, Stream) or found.state != "listening":
+            is_refused = self.faults.refuses(name)
+            if is_refused or not isinstance(found, Stream) or found.state != "listening":
                 one.state = "refused"
                 one.error = errno.ECONNREFUSED
             elif len(found.backlog) > found.backlog_size:
@@ -509,7 +539,8 @@ class Network:
         if target[0] in _THIS_MACHINE:
             arrives()  # its own kernel answers at once, whatever any process does
         else:
-            self._agenda.send(Channel(f"{name} connects"), self._latency_ns(name), arrives)
+            delay_ns = self.faults.delay_ns(name, (HOST, self._host_of(target)), 0)
+            self._agenda.send(Channel(f"{name} connects"), delay_ns, arrives)
 
     def _join(self, one: Stream, listener: Stream, name: str) -> None:
         other = Stream(self, one.family, one.kind, one.proto)
@@ -523,19 +554,29 @@ class Network:
         """Make two sockets the ends of one connection."""
         for end, opposite, direction in ((one, other, "to server"), (other, one, "to client")):
             end.state = "connected"
+            self._ends[end] = None
             end.peer = opposite
             end.label = name
             end.outgoing = Channel(f"{name} {direction}" if name else "")
             end.touch()
 
-    def transmit(self, sender: Stream, happen: Callable[[], None]) -> None:
+    def transmit(self, sender: Stream, happen: Callable[[], None], size: int = 0) -> None:
         """Let something happen at the other end, when it gets there."""
         channel = sender.outgoing
         assert channel is not None
         if not channel.label or sender.family == socket.AF_UNIX:
             happen()  # within one machine, and under one lock of its kernel
         else:
-            self._agenda.send(channel, self._latency_ns(channel.label), happen)
+            delay_ns = self.faults.delay_ns(sender.label, self._hosts(sender), size)
+            self._agenda.send(channel, delay_ns, happen)
+
+    def _hosts(self, sender: Stream) -> tuple[str, str]:
+        """Return the hosts at both ends; that of a client is the program's own."""
+        return self._host_of(sender.address), self._host_of(sender.peer_address)
+
+    def _host_of(self, address: Address) -> str:
+        name = self._host_name(str(address[0])) if address else HOST
+        return HOST if name in ("localhost", ANY, "::") else name
 
     def deliver(self, sender: Datagrams, target: Address, data: bytes) -> None:
         """Put a datagram on its way."""
@@ -558,4 +599,6 @@ class Network:
         label = self._labels.get(key) or f"port {target[1]}"
         name = f"udp to {label}"
         channel = self._channels.setdefault(name, Channel(name))
-        self._agenda.send(channel, self._latency_ns(name), arrives)
+        hosts = (HOST, self._host_of(target))
+        if not self.faults.drops(label, hosts):
+            self._agenda.send(channel, self.faults.delay_ns(name, hosts, len(data)), arrives)

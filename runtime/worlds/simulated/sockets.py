@@ -1,7 +1,7 @@
 """What the program asks of sockets, answered by the simulated network.
 
-Functions take what the doors of ``boundary.sockets`` take: the socket object first, whose descriptor and timeout
-are kept beside it.
+Functions take what the doors of ``boundary.sockets`` take: the socket object first, whose descriptor and
+timeout are kept beside it.
 """
 
 from __future__ import annotations
@@ -78,19 +78,21 @@ class Sockets:
     # -- opening --------------------------------------------------------------------------------
 
     def _make(self, family: int, kind: int, proto: int) -> Socket:
-        make = {socket.SOCK_STREAM: Stream, socket.SOCK_DGRAM: Datagrams}.get(kind & _KIND_BITS)
         if family not in _FAMILIES:
             raise fail(errno.EAFNOSUPPORT)
-        if make is None:
-            raise fail(errno.EPERM)  # as for who may not have a raw one
-        return make(self._network, family, kind & _KIND_BITS, proto)
+        kind &= _KIND_BITS
+        if kind == socket.SOCK_STREAM:
+            return Stream(self._network, family, kind, proto)
+        if kind == socket.SOCK_DGRAM:
+            return Datagrams(self._network, family, kind, proto)
+        raise fail(errno.EPERM)  # as for who may not have a raw one
 
     def open(self, family: int, kind: int, proto: int, number: Any, own: Any) -> tuple[int, int, int, int]:
         """Open a socket, or take over the one of a descriptor."""
         if number is not None:
             if number < 0:
                 raise ValueError("negative file descriptor")
-            found = self._descriptors.socket(number)
+            found: Socket = self._descriptors.socket(number)
             return (
                 number,
                 found.family if family == -1 else int(family),
@@ -174,7 +176,7 @@ class Sockets:
     # -- connections ----------------------------------------------------------------------------
 
     def _wait(self, own: Any, ready: Callable[[], bool], flags: int = 0) -> None:
-        """Wait until it is ready, as long as the socket's timeout allows; do not wait if it is non-blocking."""
+        """Wait until it is ready, as long as the socket's timeout allows; not at all if that is 0."""
         timeout = 0.0 if flags & _DONT_WAIT else own.gettimeout()
         if timeout == 0.0 or ready():
             return

@@ -178,7 +178,7 @@ class System:
         return kill
 
     def _set_wakeup(self, fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
-        """Keep it: signals come only from the program itself, while it runs, so there is no wait to be ended."""
+        """Keep it: signals come only from the program itself, so there is no wait to be ended."""
         before, self._wakeup_fd = self._wakeup_fd, fd
         return before
 

@@ -24,6 +24,7 @@ from replay.runtime.worlds.simulated.clocks import Clocks
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.entropy import Entropy
+from replay.runtime.worlds.simulated.faults import Faults
 from replay.runtime.worlds.simulated.files import Files
 from replay.runtime.worlds.simulated.names import Names
 from replay.runtime.worlds.simulated.network import Network, Socket
@@ -60,6 +61,8 @@ class Setting:
       start_s: the time of day at which the program begins, in seconds since 1970 (UTC).
       hosts: names of hosts that can be looked up.
       limits: how late things may be.
+      network: ``latency_ns`` of all connections, from and to; ``links``: of some, by pattern.
+      faults: what goes wrong: see ``faults`` and ``disk``.
       cancel: labels of tasks that may be cancelled, at each of their awaits.
       any_order: what is ready in a loop of asyncio may run in any order, which no real loop does.
     """
@@ -68,6 +71,8 @@ class Setting:
     start_s: float = START_S
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    network: dict[str, Any] = field(default_factory=dict[str, Any])
+    faults: tuple[dict[str, Any], ...] = ()
     cancel: tuple[str, ...] = ()
     any_order: bool = False
 
@@ -75,7 +80,7 @@ class Setting:
 def setting_of(told: dict[str, Any]) -> Setting:
     """Return the setting that a client asks for, as plain data."""
     limits = Limits(**told.get("limits", {}))
-    lists = {name: tuple(told.get(name, ())) for name in ("hosts", "cancel")}
+    lists = {name: tuple(told.get(name, ())) for name in ("hosts", "cancel", "faults")}
     return Setting(**{**told, **lists, "limits": limits})
 
 
@@ -100,7 +105,9 @@ class SimulatedWorld(LiveWorld):
         self.on_stuck: Callable[[], NoReturn] | None = None
         self.on_refused: Callable[[str], NoReturn] | None = None
         self.descriptors = Descriptors()
-        self.network = Network(self.agenda, lambda label: 0)
+        names = Names(setting.hosts)
+        self.faults = Faults(self.agenda, setting.faults, setting.network, setting.seed)
+        self.network = Network(self.agenda, self.faults, names.name)
         self.labels: dict[int, str] = {}
         self.unhandled: list[str] = []
         self.reorders = setting.any_order
@@ -111,11 +118,12 @@ class SimulatedWorld(LiveWorld):
         self._names_count: Counter[str] = Counter()
         clocks = Clocks(self.agenda, round(setting.start_s * 1e9))
         entropy = Entropy(setting.seed)
+        self._clocks = clocks
         self.tree = Tree(Store(overlay), lambda: self.agenda.now_ns + clocks.offset_ns)
         self.files = Files(
             self.tree,
             self.descriptors,
-            Disk(),
+            Disk(setting.faults),
             wait=self.agenda.wait,
             draw=entropy.draw,
             refuse=self._refuse,
@@ -125,7 +133,7 @@ class SimulatedWorld(LiveWorld):
         self._answers: dict[str, Callable[..., Any]] = {
             **clocks.table(),
             **entropy.table(),
-            **Names(setting.hosts).table(),
+            **names.table(),
             **Sockets(self.agenda, self.network, self.descriptors).table(),
             **polling.table(),
         }
@@ -138,6 +146,11 @@ class SimulatedWorld(LiveWorld):
             self.files.table(),
             System(self.agenda, self.network, self.descriptors).table(),
         )
+
+    def begin(self) -> None:
+        """Start recording the main thread; what is to happen at some time is on the agenda from now on."""
+        super().begin()
+        self.faults.begin(self._clocks.jump, self.network.crash)
 
     # -- the file -------------------------------------------------------------------------------
 
@@ -353,6 +366,11 @@ class SimulatedWorld(LiveWorld):
             if isinstance(found, Socket)
         ]
         return found + [f"thread {name}" for name in self.agenda.waiting_threads()]
+
+    def add_fault(self, fault: dict[str, Any]) -> None:
+        """Let something go wrong from now on."""
+        self.faults.add(fault)
+        self.files.disk.add(fault)
 
     # -- names ----------------------------------------------------------------------------------
 
