@@ -111,6 +111,12 @@ class Ending:
                 return f"another thread ended the program with {code}"
             case "refused", str() as text:
                 return text
+            case "deadlock", _:
+                return "nothing that the program waited for could ever happen"
+            case "endless step", where:
+                return f"a step of the program did not end{_at(where)}"
+            case "endless", where:
+                return f"the program went on and on{_at(where)}"
             case "exec", [str() as name, *_]:
                 return f"the program became another one, `{name}`"
             case _:
@@ -131,10 +137,16 @@ class Ending:
                 real.exit_now(code & 0xFF)
             case "refused", _:
                 real.exit_now(ExitCode.PROGRAM_USAGE)
+            case (("deadlock" | "endless step" | "endless"), _):
+                real.exit_now(ExitCode.PROGRAM_TIMEOUT)
             case "exec", _:
                 real.exit_now(ExitCode.FINE)
             case _:
                 real.exit_now(ExitCode.PROGRAM_CUT)
+
+
+def _at(where: Any) -> str:
+    return f", at {where}" if isinstance(where, str) else ""
 
 
 def _signal_name(number: int) -> str:

@@ -166,7 +166,7 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
     ready = loop._ready
     popleft = ready.popleft
     append = stream.append
-    now = real.monotonic_ns
+    now = loop._world.now_ns
     last = stream.last_ns
     timed = loop._run_timed if loop._debug else None
     try:

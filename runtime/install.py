@@ -56,11 +56,7 @@ def install(world: Any, recorded_doors: list[str] | None, header: dict[str, Any]
 
 
 def _tasks(world: Any) -> None:
-    if world.is_replay:
-        task_hash = world.task_hash()
-    else:
-        task_hash = hot.task_hash(world)
-    order.install(task_hash)
+    order.install(world.task_hash())
     order.install_imports()
     if not world.is_replay:
         replace(asyncio.Task, "set_name", _set_name(world))

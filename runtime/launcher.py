@@ -118,6 +118,34 @@ def become_debuggee(job: dict[str, Any]) -> NoReturn:
         _fail(error, ExitCode.PROGRAM_USAGE)
 
 
+def become_simulation(job: dict[str, Any]) -> NoReturn:
+    """Become a process that runs a program in the simulated world, as often as its client asks.
+
+    Args:
+      job: ``target`` and ``argv`` of the program, ``fd`` of the client, ``setting`` of the world.
+    """
+    from replay.runtime.warming import imports_of
+
+    target, name = job["target"], job["argv"][0]
+    first_path = _first_path(target, name)
+    script = _script(target, name)
+    _fill_streams()
+    _start(
+        {
+            **job,
+            "mode": "simulate",
+            "keep_env": [],
+            "first_path": first_path,
+            "own_replay": _own_replay(first_path),
+            "script": script,
+            "own_seed": os.environ.get("PYTHONHASHSEED"),
+            "warm": [] if script is None else imports_of(script, first_path),
+        },
+        subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
+        {**os.environ, "PYTHONHASHSEED": str(job["setting"]["seed"] % (2**32 - 1))},
+    )
+
+
 def _start_replay(job: dict[str, Any]) -> NoReturn:
     from replay.recording.drift import check_interpreter
     from replay.recording.header import check_header
@@ -173,6 +201,8 @@ def main(job_text: str) -> NoReturn:
     try:
         if job["mode"] == "record":
             _record(job)
+        elif job["mode"] == "simulate":
+            _simulate(job)
         else:
             _play(job)
     except UnreadableRecording as error:
@@ -218,23 +248,84 @@ def _hide_package() -> None:
 
 
 def _record(job: dict[str, Any]) -> NoReturn:
-    from replay.recording import distributions
     from replay.recording.writer import RecordingWriter
     from replay.runtime import environment, redaction, sources, unrecorded
-    from replay.runtime.boundary import output, signals
     from replay.runtime.ending import Ender
     from replay.runtime.install import install
     from replay.runtime.report import Report, tell
     from replay.runtime.worlds.live import LiveWorld
 
-    seed = os.environ.pop("PYTHONHASHSEED")
-    if job["own_seed"] is not None:
-        os.environ["PYTHONHASHSEED"] = job["own_seed"]
     redacted = frozenset(job["redact_env"])
     kept = environment.kept(job["keep_env"], redacted)
     values = [os.environ[name] for name in redacted if os.environ.get(name)]
     secrets_ = redaction.Redaction(job["redact"], values + environment.secrets_in(job["argv"]))
-    header: dict[str, Any] = {
+    header = _header(job, kept)
+    header["redaction"] = redaction.describe(job["redact"], sorted(redacted))
+    world = LiveWorld()
+    boundary = install(world, None, header)
+    read_script = sources.record(boundary)
+    unrecorded.install(boundary)
+    environment.record(boundary, kept, redacted, secrets_.learn)
+    header["doors"] = list(boundary.names.tags)
+    report = Report(world, job["output"], job["on_failure"], secrets_)
+    try:
+        world.open(RecordingWriter(report.first_path, secrets_.header(header)))
+    except OSError as problem:
+        raise UsageError(f"the recording cannot be written: {problem}") from None
+    secrets_.install(boundary)
+    Ender(world, report).install(job["timeout_s"])
+    if header["own_replay"] is not None:
+        tell(f"`import replay` in the program is its own {header['own_replay']}")
+    _run(boundary, header, read_script, report)
+
+
+def _simulate(job: dict[str, Any]) -> NoReturn:
+    from replay.runtime import environment, redaction, sources, unrecorded
+    from replay.runtime.decisions.fifo import Fifo
+    from replay.runtime.install import install
+
+    before = set(sys.modules)
+    from replay.runtime import program, simulation
+    from replay.runtime.trio_.simulated import SimulatedHooks
+    from replay.runtime.worlds.simulated.world import SimulatedWorld, setting_of
+
+    # No replay has them: programs look through `sys.modules`.
+    for name in set(sys.modules) - before:
+        _hidden.append(sys.modules.pop(name))
+    kept = environment.kept([], frozenset())
+    secrets_ = redaction.Redaction([], environment.secrets_in(job["argv"]))
+    header = _header(job, kept)
+    header["redaction"] = redaction.describe([], [])
+    header["warm"] = job["warm"]
+    header["simulated"] = job["setting"]
+    setting = setting_of(job["setting"])
+    header["started"] = setting.start_s
+    world = SimulatedWorld(setting, Fifo(), job["overlay"])
+    world.trio_hooks = SimulatedHooks
+    boundary = install(world, None, header)
+    read_script = sources.record(boundary)
+    unrecorded.install(boundary)
+    environment.record(boundary, kept, frozenset(), secrets_.learn)
+    header["doors"] = list(boundary.names.tags)
+    secrets_.install(boundary)
+    program.prepare(header["target"], list(header["argv"]), header["first_path"])
+    _hide_files()
+    if header["own_replay"] is not None:
+        _hide_package()
+    gc.collect()
+    simulation.begin(boundary, header["target"], header, job, read_script)
+
+
+def _header(job: dict[str, Any], kept: frozenset[str]) -> dict[str, Any]:
+    """Return what a recording says first, of this interpreter and what it is to run."""
+    from replay.recording import distributions
+    from replay.runtime import environment
+    from replay.runtime.boundary import output, signals
+
+    seed = os.environ.pop("PYTHONHASHSEED")
+    if job["own_seed"] is not None:
+        os.environ["PYTHONHASHSEED"] = job["own_seed"]
+    return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "platform": sys.platform,
@@ -252,27 +343,10 @@ def _record(job: dict[str, Any]) -> NoReturn:
         "cwd": os.getcwd(),
         "prefix": sys.prefix,
         **environment.describe(kept),
-        "redaction": redaction.describe(job["redact"], sorted(redacted)),
         "started": time.time(),
         "streams": output.describe_streams(),
         "signals": signals.initial_dispositions(),
     }
-    world = LiveWorld()
-    boundary = install(world, None, header)
-    read_script = sources.record(boundary)
-    unrecorded.install(boundary)
-    environment.record(boundary, kept, redacted, secrets_.learn)
-    header["doors"] = list(boundary.names.tags)
-    report = Report(world, job["output"], job["on_failure"], secrets_)
-    try:
-        world.open(RecordingWriter(report.first_path, secrets_.header(header)))
-    except OSError as problem:
-        raise UsageError(f"the recording cannot be written: {problem}") from None
-    secrets_.install(boundary)
-    Ender(world, report).install(job["timeout_s"])
-    if header["own_replay"] is not None:
-        tell(f"`import replay` in the program is its own {header['own_replay']}")
-    _run(boundary, header, read_script, report)
 
 
 def _play(job: dict[str, Any]) -> NoReturn:
@@ -310,6 +384,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     names: list[str] = header["doors"]
     frames = first_items(chunks, ending.items_count)
     world = _world(job, frames, names, ending, reporter)
+    world.is_simulated = world.reorders = "simulated" in header
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     unrecorded.install(boundary)
@@ -376,6 +451,8 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: Report | No
     world.begin()
     threads.begin_main(world)
     boundary.start()
+    if "simulated" in header:
+        program.warm(header["warm"])
     start = None if report is None else report.start
     how, detail = program.run(target, argv[0], header["script"], source, world.deliver_late_signals, start)
     if report is not None:

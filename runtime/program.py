@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import runpy
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from typing import Any, Final
 from zipimport import zipimporter
@@ -21,12 +23,32 @@ _NOT_THE_PROGRAM: Final = ("replay.runtime.", "runpy", "importlib.", "zipimport"
 """What has looked for the program when it cannot be started."""
 
 
+class _Loaded:
+    """How many modules there were before the program began: none of them is its own."""
+
+    count = 0
+
+
+_loaded: Final = _Loaded()
+
+
 def prepare(target: Target, argv: list[str], first_path: str | None) -> None:
     """Set ``sys.argv`` and ``sys.path`` as the interpreter sets them for this program."""
+    _loaded.count = len(sys.modules)
     sys.argv[:] = argv
     if first_path is not None:
         sys.path.insert(0, first_path)
     sys.orig_argv[:] = [sys.executable, *(["-m"] if target == "module" else []), *argv]
+
+
+def warm(names: Iterable[str]) -> None:
+    """Load modules before the program does; a simulated run begins so, and so does its replay."""
+    for name in names:
+        with suppress(Exception):  # the program will see it, where it imports the module
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    _loaded.count = len(sys.modules)
 
 
 def run(
@@ -73,6 +95,8 @@ def run(
         _start_if_run(error, start)
         _report(error)
         ended = ("exit", 1)
+    for told in on_end:
+        told()
     return _finish(ended)
 
 
@@ -143,9 +167,19 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
+on_uncaught: Final[list[Callable[[BaseException], None]]] = []
+"""Are told of an exception that nobody caught, before it is printed."""
+
+
+on_end: Final[list[Callable[[], None]]] = []
+"""Are called when the program's last line has run, while all that it has is still there."""
+
+
 def _report(error: BaseException) -> None:
     """Print an exception that nobody caught, as the interpreter does."""
     strip_all(error)
+    for told in on_uncaught:
+        told(error)
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except BaseException as second:
@@ -198,7 +232,7 @@ def _clear_main() -> None:
 
 def _clear_modules() -> None:
     """Let go of the globals of the program's own modules likewise, the last imported first."""
-    for module in reversed([*sys.modules.values()]):
+    for module in reversed([*sys.modules.values()][_loaded.count :]):
         path = getattr(module, "__file__", None)
         if type(module) is types.ModuleType and type(path) is str and not is_installed(path):
             _clear(module)

@@ -6,6 +6,7 @@ that no door is ever entered by the machinery behind the doors.
 
 from __future__ import annotations
 
+import _queue
 import _socket
 import _thread
 import gc
@@ -23,6 +24,7 @@ allocate_lock = _thread.allocate_lock
 get_ident = _thread.get_ident
 get_native_id = threading.get_native_id
 start_new_thread = _thread.start_new_thread
+SimpleQueue = _queue.SimpleQueue
 
 monotonic = time.monotonic
 monotonic_ns = time.monotonic_ns

@@ -26,10 +26,11 @@ from typing import Any, Final
 from replay.runtime.boundary import snapshots
 from replay.runtime.boundary.databases import SCRIPTS, Databases
 from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import Door
 from replay.runtime.divergence import is_users
 from replay.runtime.report import tell, untold
 from replay.runtime.streams import current
-from replay.runtime.tracebacks import strip
+from replay.runtime.tracebacks import strip, unseen
 from replay.runtime.trio_.install import install as watch_trio
 
 _OWN_SOCKETS: Final = "its connections are made by C code, past the recorder, and are not recorded"
@@ -81,6 +82,8 @@ TABLE: Final = (
     Row("cassandra.io.libevwrapper", "cassandra-driver (libev)", _OWN_THREADS),
     Row("couchbase.pycbc_core", "couchbase", _OWN_THREADS),
     Row("watchfiles._rust_notify", "watchfiles", "what it watches is not recorded"),
+    Row("_gdbm", "dbm.gnu", _OWN_FILES, use="open"),
+    Row("_dbm", "dbm.ndbm", _OWN_FILES, use="open"),
     Row("lmdb", "lmdb", _OWN_FILES),
     Row("plyvel", "plyvel", _OWN_FILES),
     Row("rocksdict", "rocksdict", _OWN_FILES),
@@ -150,6 +153,7 @@ def install(boundary: Installer) -> None:
     snapshots.install(boundary, functools.partial(say, MMAP))
     databases = Databases(boundary, functools.partial(say, SQLITE), functools.partial(say, SQLITE_SCRIPT))
     actions: dict[str, Callable[[Any], None]] = {
+        "ctypes.util": _watch_libraries(boundary),
         "uvloop": _replace_uvloop,
         "_sqlite3": databases.install,
         "trio": watch_trio(boundary),
@@ -163,6 +167,18 @@ def install(boundary: Installer) -> None:
     for module, action in actions.items():
         if module in sys.modules:
             boundary.at_start(functools.partial(action, sys.modules[module]))
+
+
+def _watch_libraries(boundary: Installer) -> Callable[[Any], None]:
+    """Make finding a library one door: it starts children, which is nothing that the program did."""
+    found: list[Callable[[str], str | None]] = []
+    door = boundary.bind(Door("ctypes.find_library"), lambda name: found[0](name))
+
+    def imported(module: Any) -> None:
+        found.append(module.find_library)
+        boundary.replace(module, "find_library", unseen(door))
+
+    return imported
 
 
 def _watch_imports(actions: dict[str, Callable[[Any], None]]) -> None:
@@ -202,15 +218,19 @@ def _after_loading(loader: Any, name: str, action: Callable[[Any], None]) -> Non
 
 
 def _name(row: Row, module: Any) -> None:
-    text = f"{row.name}: {row.text}"
+    def named() -> None:
+        say(f"{row.name}: {row.text}")
+        if row.text == _OWN_FILES and current.stream is not None:
+            _Remarks.world.give_up(f"what {row.name} writes")
+
     if row.use and hasattr(module, row.use):
-        _at_first_call(module, row.use, text)
+        _at_first_call(module, row.use, named)
     else:
-        say(text)
+        named()
 
 
-def _at_first_call(owner: Any, name: str, text: str) -> None:
-    """Say ``text`` when ``owner.name`` is called; a class is called when an object of it is made."""
+def _at_first_call(owner: Any, name: str, named: Callable[[], None]) -> None:
+    """Say what it is when ``owner.name`` is called; a class is called when an object of it is made."""
     if isinstance(getattr(owner, name), type):
         owner, name = getattr(owner, name), "__init__"
     function = getattr(owner, name)
@@ -218,7 +238,7 @@ def _at_first_call(owner: Any, name: str, text: str) -> None:
     @functools.wraps(function)
     def first(*args: Any, **kwargs: Any) -> Any:
         setattr(owner, name, function)
-        say(text)
+        named()
         try:
             return function(*args, **kwargs)
         except BaseException as error:

@@ -53,6 +53,11 @@ class Installer:
         """Whether nothing may really happen."""
         return bool(self.world.is_replay)
 
+    @property
+    def has_system(self) -> bool:
+        """Whether the sockets and threads of the program are the system's."""
+        return bool(self.world.has_system)
+
     def door(self, door: Door, owner: Any, name: str) -> None:
         """Put a row in place of ``owner.name``, if this platform and version has it."""
         function = getattr(owner, name, None)
@@ -62,13 +67,15 @@ class Installer:
 
     def bind(self, door: Door, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what a row becomes, for owners that put it in place themselves."""
-        bound: Callable[..., Any] = self.world.bind(door, self.names.add(door.name), function)
+        performed = self.world.performer(door.name, function)
+        bound: Callable[..., Any] = self.world.bind(door, self.names.add(door.name), performed)
         return bound
 
     def clock(self, owner: Any, name: str) -> None:
         """Put a clock in seconds in place: it has a door of its own that is fast."""
-        function = getattr(owner, name)
         door = Door(f"{owner.__name__}.{name}", request=nothing)
+        real = getattr(owner, name)
+        function = self.world.performer(door.name, real)
         tag = self.names.add(door.name)
         general = self.world.bind(door, tag, function)
         if self.is_replay:
@@ -78,7 +85,7 @@ class Installer:
 
             replacement = hot.clock(self.world, -tag, function, general)
         replacement.__name__ = replacement.__qualname__ = name
-        replacement.__doc__ = function.__doc__
+        replacement.__doc__ = real.__doc__
         self.replace(owner, name, replacement)
 
     def replace(self, owner: Any, name: str, value: Any) -> None:

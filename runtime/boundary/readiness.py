@@ -39,7 +39,8 @@ def install(boundary: Installer) -> None:
     """Put the doors of readiness in place."""
     _select(boundary)
     poll = boundary.bind(Door("poll.poll", request=nothing, blocking=True, resume=_rest(1, 1e3)), _poll)
-    boundary.replace(select, "poll", _poll_class(poll))
+    make = boundary.world.performer("select.poll", real.poll)
+    boundary.replace(select, "poll", _poll_class(make, poll))
     if real.epoll is not None:
         _epoll(boundary)
 
@@ -124,12 +125,12 @@ def _select(boundary: Installer) -> None:
     boundary.replace(select, "select", select_)
 
 
-def _poll_class(wait: Any) -> Any:
+def _poll_class(make: Any, wait: Any) -> Any:
     class poll:  # noqa: N801 - the name it has in select
         """A polling object; as ``select.poll``."""
 
         def __init__(self) -> None:
-            poller = real.poll()
+            poller = make()
             # A table of the object alone: the system is asked for nothing before somebody waits.
             self.register, self.modify, self.unregister = poller.register, poller.modify, poller.unregister
             self._poller = poller

@@ -70,10 +70,7 @@ def _may_wait(args: tuple[Any, ...]) -> bool:
 
 def install(boundary: Installer) -> None:
     """Put the doors of sockets in place."""
-    if boundary.is_replay:
-        state = _replayed_state(boundary)
-    else:
-        state = {}
+    state = {} if boundary.has_system else _state_beside(boundary)
     _creation(boundary, state)
     for name in QUERIES:
         boundary.door(Door(f"socket.{name}", request=without_self, fd=_fd), _C, name)
@@ -137,7 +134,7 @@ def install(boundary: Installer) -> None:
 def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
     """Opening a socket, with a new descriptor or around one."""
     initialise = _C.__init__
-    replaying = boundary.is_replay
+    has_system = boundary.has_system
 
     def opened(family: int, type: int, proto: int, fileno: int | None, self: Any) -> _Opened:
         initialise(self, family, type, proto, fileno)
@@ -154,13 +151,13 @@ def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
         try:
             if fileno is not None and min(family, type, proto) >= 0:
                 # Around a descriptor already recorded: nothing is asked of the outside.
-                if replaying and current.stream is not None:
+                if not has_system and current.stream is not None:
                     state[id(self)] = _Sock(fileno, int(family), int(type), proto, socket.getdefaulttimeout())
                 else:
                     initialise(self, family, type, proto, fileno)
                 return
             found = door(family, type, proto, fileno, self)
-            if replaying and current.stream is not None:
+            if not has_system and current.stream is not None:
                 state[id(self)] = _Sock(found[0], found[1], found[2], found[3], socket.getdefaulttimeout())
         except BaseException as error:
             strip(error)
@@ -168,16 +165,17 @@ def _creation(boundary: Installer, state: dict[int, _Sock]) -> None:
 
     replace_slot(_C, "__init__", __init__)
 
-    pair = _socket.socketpair
+    pair = boundary.world.performer("socket.pair", _socket.socketpair)
 
     def paired(*args: Any) -> tuple[Any, Any]:
-        return pair(*args)
+        made: tuple[Any, Any] = pair(*args)
+        return made if has_system else as_sockets(made, args, {})
 
     def as_plain(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int]:
         one, other = result
         return [one.fileno(), other.fileno(), int(_family(one)), int(_type(one)), _proto(one)]
 
-    def as_sockets(value: list[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    def as_sockets(value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         made = []
         for fd in value[:2]:
             one = _C.__new__(_C)
@@ -227,7 +225,8 @@ def _receive_and_send(boundary: Installer, state: dict[int, _Sock]) -> None:
     recv_door = Door("socket.recv", request=nothing, fd=_fd, blocking=_may_wait)
     send_door = Door("socket.send", request=without_self, fd=_fd, effect=True, blocking=_may_wait)
     recv_tag, send_tag = boundary.names.add(recv_door.name), boundary.names.add(send_door.name)
-    recv, send = _C.recv, _C.send
+    recv = boundary.world.performer(recv_door.name, _C.recv)
+    send = boundary.world.performer(send_door.name, _C.send)
     general_recv, general_send = boundary.bind(recv_door, recv), boundary.bind(send_door, send)
     if boundary.is_replay:
         replace(_C, "recv", _recorded_receive(state, world, recv_tag, general_recv))
@@ -321,10 +320,11 @@ def _compared_send(
     return size
 
 
-def _replayed_state(boundary: Installer) -> dict[int, _Sock]:
+def _state_beside(boundary: Installer) -> dict[int, _Sock]:
     """Methods that need no recording: they speak of the object alone."""
     state: dict[int, _Sock] = {}
     real_fileno, real_detach, real_close = _C.fileno, _C.detach, _C.close
+    close_descriptor = boundary.world.close_socket
 
     def fileno(self: Any) -> int:
         known = state.get(id(self))
@@ -341,8 +341,9 @@ def _replayed_state(boundary: Installer) -> dict[int, _Sock]:
         known = state.get(id(self))
         if known is None:
             real_close(self)
-        else:
-            known.fd = -1
+        elif known.fd >= 0:
+            fd, known.fd = known.fd, -1
+            close_descriptor(fd)
 
     def gettimeout(self: Any) -> float | None:
         known = state.get(id(self))
@@ -369,6 +370,7 @@ def _replayed_state(boundary: Installer) -> dict[int, _Sock]:
                 warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             finally:
                 del state[id(self)]
+            close_descriptor(known.fd)
 
     for function in (fileno, detach, close, gettimeout, settimeout, setblocking, getblocking):
         replace(_C, function.__name__, function)

@@ -67,7 +67,7 @@ class Lock:
 
     def __init__(self) -> None:
         stream = current.stream
-        self._real = real.allocate_lock()
+        self._real: Any = _Shared.world.new_lock()
         self._locked = False
         if stream is None:
             self._last = 0
@@ -135,7 +135,7 @@ class LiveLock(Lock):
                 raise
         stream = current.stream
         if stream is None:
-            got = self._real.acquire(blocking, timeout)
+            got: bool = self._real.acquire(blocking, timeout)
             if got:
                 self._last = _UNRECORDED
             return got
@@ -166,7 +166,7 @@ class LiveLock(Lock):
         world.flush(stream)
         stream.waits = True
         if not stream.is_main:
-            got = self._real.acquire(True, timeout)
+            got: bool = self._real.acquire(True, timeout)
             garbage.wait_over(stream)
             return got
         deadline = None if timeout < 0 else real.monotonic() + timeout
@@ -192,17 +192,17 @@ class LiveLock(Lock):
 
     def locked(self) -> bool:
         """Whether somebody holds the lock; recorded once there are threads."""
-        found = self._real.locked()
+        found: bool = self._real.locked()
         stream = current.stream
         if stream is not None and _Shared.world.threads_started:
             self._changed(stream, _TAKEN if found else _NOT_TAKEN)
         return found
 
     def _at_fork_reinit(self) -> None:
-        self._real = real.allocate_lock()
+        self._real = _Shared.world.new_lock()
 
     def _is_held(self) -> bool:
-        return self._real.locked()
+        return bool(self._real.locked())
 
 
 class RecordedLock(Lock):
@@ -355,7 +355,7 @@ class SimpleQueue:
     """``queue.SimpleQueue``: which item a thread takes is a hand-off; putting one is not."""
 
     def __init__(self) -> None:
-        self._waiting: _queue.SimpleQueue[Any] = _RealQueue()
+        self._waiting: _queue.SimpleQueue[Any] = _Shared.world.new_queue()
         self._items: dict[tuple[int, int], Any] = {}
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
@@ -477,9 +477,6 @@ class SimpleQueue:
     __class_getitem__: ClassVar[Any] = classmethod(types.GenericAlias)
 
 
-_RealQueue = _queue.SimpleQueue
-
-
 class Handle:
     """What joins a thread (3.13); made of a lock, so that joining is a hand-off like any other."""
 
@@ -573,7 +570,7 @@ _RealRLock = _thread.RLock
 
 def _identity(boundary: Installer) -> None:
     """Ids of threads are the outside's: recorded where a thread begins."""
-    if not boundary.is_replay:
+    if boundary.has_system:
         return
 
     def get_ident() -> int:
@@ -594,10 +591,12 @@ def _identity(boundary: Installer) -> None:
 def begin_main(world: Any) -> None:
     """Write down, or take over, the ids of the main thread."""
     stream = world.main
-    if not world.is_replay:
-        world.event(stream, -Kind.BEGIN, [real.get_ident(), real.get_native_id()])
-        return
-    stream.ident, stream.native_id = stream.take(-Kind.BEGIN)
+    if world.is_replay:
+        stream.ident, stream.native_id = stream.take(-Kind.BEGIN)
+    else:
+        world.event(stream, -Kind.BEGIN, world.idents(stream))
+        if world.has_system:
+            return
     main = threading.main_thread()
     active = threading._active  # type: ignore[attr-defined]
     active.pop(main.ident, None)
@@ -619,7 +618,7 @@ def _starter(world: Any) -> Callable[..., int]:
         def run() -> None:
             current.stream = child
             world.waited(child)
-            world.event(child, -Kind.BEGIN, [real.get_ident(), real.get_native_id()])
+            world.event(child, -Kind.BEGIN, world.idents(child))
             try:
                 function(*args, **(kwargs or {}))
             except SystemExit:
@@ -634,7 +633,7 @@ def _starter(world: Any) -> Callable[..., int]:
                 current.stream = None
 
         stream.append(-Kind.THREAD)
-        ident = real.start_new_thread(run, ())
+        ident: int = world.start_thread(child, getattr(function, "thread", function), run)
         stream.append([child.number, ident])
         return ident
 
@@ -705,6 +704,7 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
                 if lock is not None and lock._is_held():
                     lock.release()
 
+        run.thread = function  # type: ignore[attr-defined]
         return start(run, ())
 
     # The main thread's own lock is kept among those of others, in a set.
@@ -733,6 +733,7 @@ def _install_joinable(start: Callable[..., int]) -> None:
                 drop_locals(current)
                 done.release()
 
+        run.thread = function  # type: ignore[attr-defined]
         handle.started(start(run, ()), daemon)
         return handle
 

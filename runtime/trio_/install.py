@@ -44,7 +44,7 @@ def install(boundary: Installer) -> Callable[[Any], None]:
         )
     doors = Doors(boundary)
     world = boundary.world
-    hooks: Hooks = RecordedHooks(world, doors) if world.is_replay else LiveHooks(world, doors)
+    hooks = _hooks(world, doors)
 
     def imported(module: Any) -> None:
         if not hasattr(module, "__path__"):
@@ -56,6 +56,15 @@ def install(boundary: Installer) -> Callable[[Any], None]:
         add_loop(f"{module.__path__[0]}/", _task)
 
     return imported
+
+
+def _hooks(world: Any, doors: Doors) -> Hooks:
+    if world.is_replay:
+        return RecordedHooks(world, doors)
+    if world.has_system:
+        return LiveHooks(world, doors)
+    hooks: Hooks = world.trio_hooks(world, doors)
+    return hooks
 
 
 def _task() -> str | None:

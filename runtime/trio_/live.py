@@ -78,7 +78,7 @@ class LiveHooks(WorldHooks):
 def _batch_type(world: LiveWorld) -> Any:
     main = world.main
     items = main.items
-    now = real.monotonic_ns
+    now = world.now_ns
     pop_last = list.pop
 
     class Batch(list[Any]):
@@ -103,7 +103,7 @@ def _batch_type(world: LiveWorld) -> Any:
 
 def _clock(world: LiveWorld) -> Callable[[], float]:
     main = world.main
-    now_ns = real.monotonic_ns
+    now_ns = world.now_ns
 
     def perf_counter() -> float:
         append = hot.append

@@ -23,11 +23,12 @@ _RUN_KEY: Final = -Kind.LOOP
 class RecordedHooks(WorldHooks):
     """Compare and answer."""
 
-    is_replay = True
+    has_system = False
 
     def __init__(self, world: RecordedWorld, doors: Any) -> None:
         super().__init__(world, doors)
-        self.batch = _batch_type(world) if world.watcher is None else _watched_batch_type(world)
+        take = _following if world.is_simulated else _last
+        self.batch = _batch_type(world, take) if world.watcher is None else _watched_batch_type(world, take)
         self.clock = _clock(world)
         self.wait = _waiting(world)
 
@@ -64,12 +65,25 @@ def _take_step(world: RecordedWorld, stream: Any, task: Any) -> None:
         world.take_step(stream, number, None)
 
 
-def _batch_type(world: RecordedWorld) -> Any:
-    pop_last = list.pop
+def _last(batch: list[Any]) -> Any:
+    return list.pop(batch)
 
+
+def _following(batch: list[Any]) -> Any:
+    """Take the task whose step was recorded, where the order was decided and not trio's own."""
+    stream = current.stream
+    if stream is not None:
+        number = stream.next_key()
+        for at, task in enumerate(batch):
+            if task._counter == number:
+                return list.pop(batch, at)
+    return list.pop(batch)
+
+
+def _batch_type(world: RecordedWorld, take: Callable[[list[Any]], Any]) -> Any:
     class Batch(list[Any]):
         def pop(self) -> Any:  # type: ignore[override]
-            task = pop_last(self)
+            task = take(self)
             stream = current.stream
             if stream is not None:
                 number = task._counter
@@ -84,16 +98,15 @@ def _batch_type(world: RecordedWorld) -> Any:
     return Batch
 
 
-def _watched_batch_type(world: RecordedWorld) -> Any:
+def _watched_batch_type(world: RecordedWorld, take: Callable[[list[Any]], Any]) -> Any:
     assert world.watcher is not None
     watcher: StepWatcher = world.watcher
-    pop_last = list.pop
 
     class Batch(list[Any]):
         _stepping: Any = None
 
         def pop(self) -> Any:  # type: ignore[override]
-            task = pop_last(self)
+            task = take(self)
             stream = current.stream
             if stream is not None:
                 self._stepping = stream
@@ -134,6 +147,8 @@ def _waiting(world: RecordedWorld) -> Callable[[Any, float, int], Any]:
             return items[pos + 1] or ()
         try:
             batch = stream.take(_POLL_KEY)
+            if world.is_simulated:
+                world.cancel_as_decided(stream)
             world.collect_garbage(stream)
             world.deliver_late_signals()
         except BaseException as error:

@@ -24,7 +24,7 @@ from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Read
 from replay.runtime.garbage import OVERDUE, YOUNG, garbage
-from replay.runtime.hot import hot
+from replay.runtime.hot import hot, task_hash
 from replay.runtime.report import tell, wrote
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
@@ -82,9 +82,11 @@ class LiveStream:
         "clock_ns",
         "eager",
         "elided",
+        "ident",
         "is_main",
         "items",
         "last_ns",
+        "native_id",
         "number",
         "puts",
         "quiet_calls",
@@ -93,13 +95,15 @@ class LiveStream:
         "waits",
     )
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, now_ns: int) -> None:
         self.number = number
         self.is_main = number == 0
         self.items: list[Any] = []
         self.append = self.items.append
-        self.last_ns = real.monotonic_ns()
+        self.last_ns = now_ns
         self.clock_ns = 0
+        self.ident: int | None = None
+        self.native_id = 0
         self.puts = 0
         self.quiet_calls = 0
         self.elided = 0
@@ -113,6 +117,11 @@ class LiveWorld:
     """Performs and records."""
 
     is_replay: Final = False
+    has_system = True
+    reorders = False
+    now_ns = staticmethod(real.monotonic_ns)
+    new_lock: Callable[[], Any] = staticmethod(real.allocate_lock)
+    new_queue: Callable[[], Any] = staticmethod(real.SimpleQueue)
 
     def __init__(self) -> None:
         self._lock = real.allocate_lock()
@@ -133,7 +142,7 @@ class LiveWorld:
         self._is_shared = False
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
-        self.main = LiveStream(0)
+        self.main = LiveStream(0, self.now_ns())
         self._live_streams = [self.main]
         self.on_stop: Callable[[bool | None], None] | None = None
         self.events_count = 0
@@ -320,13 +329,40 @@ class LiveWorld:
 
     # -- doors ----------------------------------------------------------------------------------
 
+    def performer(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what performs the calls of a door: the real function."""
+        return function
+
+    def database_file(self, database: Any, uri: bool) -> Any:
+        """Return what sqlite is to open where the program names a database."""
+        return database
+
+    def give_up(self, what: str) -> None:
+        """C code is about to open a file that no door leads to."""
+
+    def close_socket(self, fd: int) -> None:
+        """Close the descriptor of a socket that has no system's behind it."""
+        raise AssertionError("the system closes its own")
+
+    def task_hash(self) -> Callable[[Any], int]:
+        """Return the hash of tasks."""
+        return task_hash(self)
+
+    def start_thread(self, stream: LiveStream, function: Callable[..., Any], run: Callable[[], None]) -> int:
+        """Start the thread of a stream, which is to do ``function`` and does ``run``; return its id."""
+        return real.start_new_thread(run, ())
+
+    def idents(self, stream: LiveStream) -> list[int]:
+        """Return both ids of the running thread."""
+        return [real.get_ident(), real.get_native_id()]
+
     def next_stream(self) -> int:
         """Return the number of a new stream."""
         return next(self._streams)
 
     def new_stream(self) -> LiveStream:
         """Return the stream of a new thread."""
-        stream = LiveStream(self.next_stream())
+        stream = LiveStream(self.next_stream(), self.now_ns())
         stream.waits = True  # to begin
         self._live_streams.append(stream)
         return stream
@@ -601,7 +637,7 @@ class LiveWorld:
 
     def loop_time(self, stream: LiveStream) -> float:
         """Read the loop's clock, in seconds."""
-        now = real.monotonic_ns()
+        now = self.now_ns()
         append = stream.append
         append(_CLOCK_KEY)
         append(now - stream.clock_ns)
@@ -711,6 +747,9 @@ class LiveWorld:
             ticket = [stream.number, stream.puts]
         loop._own.inbox.append((ticket, handle))
         loop._write_to_self()
+
+    def reorder(self, stream: LiveStream, loop: Any) -> None:
+        """Change the order of what is ready; only where that is asked for, for no real loop does it."""
 
     # -- tasks ----------------------------------------------------------------------------------
 

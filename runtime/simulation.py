@@ -1,0 +1,367 @@
+"""Simulated runs: a process in which a program is about to begin, and a copy of it for each run.
+
+The process has the boundary in place and the program's libraries loaded. A client asks for runs, one line of
+JSON each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says
+what came of it in one line. Nothing of one run is seen by the next.
+
+A request has ``policy`` (``kind``, and what that kind wants) and ``limit_s`` (real time), and may have
+``recording`` (the real path to write one to), ``is_watched`` (whether all decisions are to be told) and
+``expect`` (``invariant``, an expression). The answer is an outcome: see ``_Run``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+from replay.recording.writer import RecordingWriter
+from replay.runtime import cancelling, program, real
+from replay.runtime.boundary import threads
+from replay.runtime.debuggee.copies import fork
+from replay.runtime.decisions.cancelling import Cancel
+from replay.runtime.decisions.decision import Policy, Taken
+from replay.runtime.decisions.fifo import Fifo
+from replay.runtime.decisions.pct import Pct
+from replay.runtime.decisions.random_ import Random
+from replay.runtime.decisions.recorded import Recorded
+from replay.runtime.decisions.rules import Rules
+from replay.runtime.divergence import is_users, place_of
+from replay.runtime.inspection.program import ProgramInspector
+from replay.runtime.streams import current
+from replay.runtime.worlds.simulated import files, store
+from replay.runtime.worlds.simulated.agenda import START_NS
+from replay.runtime.worlds.simulated.world import SimulatedWorld
+
+MOST_OUTPUT_BYTES: Final = 100_000
+"""The last of a run's output is told, up to so much."""
+
+STEP_LIMIT_S: Final = 2.0
+"""A step of the program that takes longer never ends, it is said then."""
+
+_REPORT_LIMIT_S: Final = 60.0
+"""A run that does not say anything for so long after its limit is stopped by the kernel."""
+
+_read, _write, _close, _pipe2, _kill, _waitpid, _open = (
+    os.read, os.write, os.close, os.pipe2, os.kill, os.waitpid, os.open,
+)  # fmt: skip
+_poll = select.poll
+_set_timer = signal.setitimer
+
+_LOOK_S: Final = 0.25
+
+
+def policy_of(asked: dict[str, Any]) -> Policy:
+    """Return the policy that a request names."""
+    match asked["kind"]:
+        case "fifo":
+            return Fifo()
+        case "random":
+            return Random(asked["seed"])
+        case "pct":
+            return Pct(asked["seed"], asked["depth"], asked["length"])
+        case "cancel":
+            return Cancel(asked["first"], asked["then"])
+        case "recorded":
+            return Recorded(Taken((key, nth), option) for key, nth, option in asked["decisions"])
+        case "rules":
+            return Rules(asked["rules"], policy_of(asked.get("otherwise", {"kind": "fifo"})))
+        case kind:
+            raise ValueError(f"no such policy: {kind}")
+
+
+class Nowhere:
+    """What is recorded goes nowhere: only the schedule is wanted."""
+
+    bytes_written = 0
+    sealing_cpu_ns = 0
+
+    def put(self, number: int, items: list[Any]) -> None:
+        """Let go of it."""
+
+    def seal(self) -> None:
+        """Nothing to seal."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def detach(self) -> None:
+        """Nothing to detach."""
+
+    def give_up(self) -> None:
+        """Nothing to give up."""
+
+
+class Server:
+    """Runs the program in copies of this process.
+
+    Args:
+      fd: where requests come from, and answers go to.
+      world: has begun.
+      header: what each recording says first.
+      run: runs the program, and returns how it ended.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        world: SimulatedWorld,
+        header: dict[str, Any],
+        run: Callable[[], tuple[str, object]],
+    ) -> None:
+        self._fd = fd
+        self._world = world
+        self._header = header
+        self._run = run
+
+    def serve(self) -> NoReturn:
+        """Answer requests until there are no more."""
+        pending = b""
+        while True:
+            line, newline, rest = pending.partition(b"\n")
+            if newline:
+                pending = rest
+                self._answer(json.loads(line))
+                continue
+            data = _read(self._fd, 65536)
+            if not data:
+                real.exit_now(0)
+            pending += data
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        reader, writer = _pipe2(os.O_CLOEXEC)
+        pid = fork()
+        if pid == 0:
+            _close(reader)
+            _Run(self._world, self._header, writer, request).run(self._run)
+        _close(writer)
+        limit_s = float(request["limit_s"]) + _REPORT_LIMIT_S
+        answer = _read_all(reader, limit_s)
+        if answer is None:
+            _kill(pid, signal.SIGKILL)
+        _close(reader)
+        _, status = _waitpid(pid, 0)
+        store.remove(self._world.tree.store.path)
+        if not answer:
+            answer = json.dumps({"how": "lost", "detail": status}).encode()
+        left = memoryview(answer + b"\n")
+        while left:
+            left = left[_write(self._fd, left) :]
+
+
+def _read_all(fd: int, limit_s: float) -> bytes | None:
+    """Return what comes until the other end is closed; None if that takes too long."""
+    deadline = real.monotonic() + limit_s
+    parts: list[bytes] = []
+    poller = _poll()
+    poller.register(fd)
+    while True:
+        if not poller.poll(max(0.0, deadline - real.monotonic()) * 1000):
+            return None
+        data = _read(fd, 1 << 20)
+        if not data:
+            return b"".join(parts)
+        parts.append(data)
+
+
+class _Run:
+    """One run, in its copy of the process.
+
+    The outcome has ``how`` and ``detail`` (as the last event of a recording), ``error`` (what came out of the
+    main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it
+    was about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose
+    they were), ``unmet`` (decisions and rules that were asked for, and did not come up), ``output``,
+    ``now_ns``, and what ``replay.exploration.simulation.Outcome`` has beside these.
+    """
+
+    def __init__(
+        self, world: SimulatedWorld, header: dict[str, Any], fd: int, request: dict[str, Any]
+    ) -> None:
+        self._world = world
+        self._header = header
+        self._fd = fd
+        self._request = request
+        self._error: dict[str, Any] | None = None
+        self._leaks: list[str] = []
+        self._broken: str | None = None
+        self._blocked_tasks: list[dict[str, Any]] = []
+        self._policy = policy_of(request["policy"])
+        self._main = real.get_ident()
+
+    def run(self, run: Callable[[], tuple[str, object]]) -> NoReturn:
+        """Run the program, say what came of it, end the process."""
+        world = self._world
+        real.gc_collect()
+        world.decisions.use(self._policy)
+        if isinstance(self._policy, Rules):
+            self._policy.surroundings = world.surroundings
+        if self._request.get("is_watched"):
+            world.decisions.points = []
+            world.decisions.history = []
+            world.decisions.places = lambda: [
+                [one.task, one.function, one.text, one.state] for one in world.surroundings.places()
+            ]
+        world.on_stuck = self._stuck
+        world.on_refused = self._refused
+        program.on_uncaught.append(self._uncaught)
+        program.on_end.append(self._at_end)
+        path = self._request.get("recording")
+        if path is not None:
+            world.tree.hidden.add(path)
+        world.open(Nowhere() if path is None else RecordingWriter(path, self._header))  # type: ignore[arg-type]
+        real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self._watch()
+        world.watch_exceptions()
+        how, detail = run()
+        world.close(how, detail)
+        self._tell(how, detail)
+
+    def _at_end(self) -> None:
+        """Look at what the program has left, before it is let go of."""
+        self._leaks = self._world.leaks()
+        expression = self._request.get("expect", {}).get("invariant")
+        if expression is None:
+            return
+        stream, current.stream = current.stream, None
+        try:
+            # It comes from who runs the program, as the program does.
+            if not eval(expression, dict(vars(sys.modules["__main__"]))):  # noqa: S307
+                self._broken = f"{expression} is not so"
+        except Exception as error:
+            self._broken = f"{expression} cannot be told: {type(error).__name__}: {_text(error)}"
+        finally:
+            current.stream = stream
+
+    def _blocked(self) -> list[dict[str, Any]]:
+        """Return the tasks that wait, with what could wake them."""
+        labels = {number: self._world.label_of(task) for number, task in cancelling.tasks()}
+        try:
+            with ProgramInspector() as inspector:
+                return [{**asdict(one), "label": labels.get(one.task)} for one in inspector.blocked()]
+        except Exception:  # what it looked like is worth less than what came of it
+            return []
+
+    def _uncaught(self, error: BaseException) -> None:
+        trace = error.__traceback__
+        where = None
+        while trace is not None:
+            if is_users(trace.tb_frame):
+                code = trace.tb_frame.f_code
+                where = f"{code.co_filename}:{trace.tb_lineno} in {code.co_qualname}"
+            trace = trace.tb_next
+        kind = type(error)
+        name = (
+            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        )
+        self._error = {"type": name, "message": _text(error), "where": where}
+
+    def _stuck(self) -> NoReturn:
+        """Nothing can ever happen."""
+        self._blocked_tasks = self._blocked()
+        current.stream = None
+        self._world.stop("deadlock", "nothing that the program waits for can ever happen")
+        self._tell("deadlock", None)
+
+    def _refused(self, name: str) -> NoReturn:
+        place = place_of(self._main)
+        current.stream = None
+        text = f"{name} is not simulated"
+        self._world.stop("refused", text)
+        self._tell("refused", name, where=place)
+
+    def _watch(self) -> None:
+        """End the run where a step of it never ends, or it goes on and on.
+
+        By a timer of the system: a second thread would make each page that is copied dearer.
+        """
+        started = since = real.monotonic()
+        turn = -1
+
+        def look(number: int, frame: FrameType | None) -> None:
+            nonlocal turn, since
+            now = real.monotonic()
+            if self._world.agenda.turns != turn:
+                turn, since = self._world.agenda.turns, now
+            elif now - since > STEP_LIMIT_S:
+                self._give_up("endless step", place_of(self._main))
+            if now - started > self._request["limit_s"]:
+                self._give_up("endless", place_of(self._main))
+
+        real.set_handler(signal.SIGALRM, look)
+        _set_timer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
+
+    def _give_up(self, how: str, where: str | None) -> NoReturn:
+        self._world.stop(how, where)
+        self._tell(how, None, where=where)
+
+    def _unmet(self) -> list[Any]:
+        match self._policy:
+            case Recorded() as policy:
+                return [[*key, option] for key, option in policy.unmet.items()]
+            case Rules() as policy:
+                return policy.unmet
+            case _:
+                return []
+
+    def _tell(self, how: str, detail: object, where: str | None = None) -> NoReturn:
+        world = self._world
+        decisions = world.decisions
+        told = {
+            "how": how,
+            "detail": detail,
+            "where": where,
+            "error": self._error,
+            "decisions": [[*one.key, one.option] for one in decisions.deviations],
+            "decisions_count": decisions.count,
+            "steps": world.steps_digest,
+            "digest": zlib.crc32(
+                world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest
+            ),
+            "broken": self._broken,
+            "blocked": self._blocked_tasks,
+            "unhandled": world.unhandled,
+            "leaks": self._leaks,
+            "unmet": self._unmet(),
+            "output": bytes(world.shown_last).decode(errors="backslashreplace"),
+            "now_ns": world.agenda.now_ns - START_NS,
+            "is_recorded": not world.is_abandoned,
+        }
+        if decisions.points is not None:
+            told["history"] = decisions.history
+            told["points"] = [[*point.key, list(point.options)] for point in decisions.points]
+        left = memoryview(json.dumps(told).encode())
+        while left:
+            left = left[_write(self._fd, left) :]
+        real.exit_now(0)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:2000]
+    except Exception:
+        return "<an exception that cannot be shown>"
+
+
+def begin(boundary: Any, target: Any, header: dict[str, Any], job: dict[str, Any], source: Any) -> NoReturn:
+    """Bring this process to where the program begins, and serve."""
+    world: SimulatedWorld = boundary.world
+    name = header["argv"][0]
+
+    def run() -> tuple[str, object]:
+        return program.run(target, name, header["script"], source, world.deliver_late_signals, None)
+
+    files.keep_caches()
+    world.begin()
+    threads.begin_main(world)
+    boundary.start()
+    server = Server(job["fd"], world, header, run)
+    program.warm(header["warm"])
+    sys.stdout.flush()
+    server.serve()
