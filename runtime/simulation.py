@@ -198,6 +198,7 @@ class _Run:
             ]
         world.on_stuck = self._stuck
         world.on_refused = self._refused
+        world.on_stop = lambda _failed: self._tell(*world.ended)
         program.on_uncaught.append(self._uncaught)
         path = self._request.get("recording")
         world.open(Nowhere() if path is None else RecordingWriter(path, self._header))  # type: ignore[arg-type]

@@ -28,12 +28,14 @@ class Hooks:
 
     Attributes:
       is_replay: whether nothing may really happen.
+      has_system: whether the threads of the program are the system's.
       batch: makes what the tasks that can run now are taken from, in the order of their steps.
       clock: the loop's clock, in seconds.
       wait: returns what is ready: ``wait(epoll, timeout, most)``, within so many seconds, at most so many.
     """
 
     is_replay = False
+    has_system = True
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)

@@ -24,6 +24,7 @@ class RecordedHooks(WorldHooks):
     """Compare and answer."""
 
     is_replay = True
+    has_system = False
 
     def __init__(self, world: RecordedWorld, doors: Any) -> None:
         super().__init__(world, doors)

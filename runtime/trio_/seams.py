@@ -261,6 +261,6 @@ def _threads(hooks: Hooks, patches: _Patches) -> None:
         patches.put(data, "cancel_register", CancelRegister(hooks))
     cache = sys.modules["trio._core._thread_cache"]
     patches.put(cache.THREAD_CACHE, "_idle_workers", IdleWorkers())
-    if hooks.is_replay and getattr(cache, "set_os_thread_name", None) is not None:
-        # By the recorded thread's id, which is an address.
+    if not hooks.has_system and getattr(cache, "set_os_thread_name", None) is not None:
+        # By the thread's id, which is an address; that of a recorded or a simulated one leads nowhere.
         patches.put(cache, "set_os_thread_name", None)

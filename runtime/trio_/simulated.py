@@ -20,6 +20,8 @@ _DEADLINES_TOLD: Final = 2
 class SimulatedHooks(LiveHooks):
     """Decide, and write down."""
 
+    has_system = False
+
     def __init__(self, world: SimulatedWorld, doors: Any) -> None:
         super().__init__(world, doors)
         self._simulated = world

@@ -155,13 +155,15 @@ class Thread(_Item):
       is_woken: whether somebody has ended its wait.
       timers: the next deadlines of its loop.
       next_step: what is ready to run in its loop, if anything.
+      signals: those that came in while it waited.
     """
 
-    __slots__ = ("deadline_ns", "is_loop", "is_ready", "is_woken", "next_step", "timers", "token")
+    __slots__ = ("deadline_ns", "is_loop", "is_ready", "is_woken", "next_step", "signals", "timers", "token")
 
     def __init__(self, label: str) -> None:
         super().__init__(label, 0)
         self.token: Token = None
+        self.signals: list[int] = []
         self.is_ready: Callable[[], bool] = _always
         self.deadline_ns: int | None = None
         self.forget_loop()
@@ -176,7 +178,8 @@ class Thread(_Item):
     def can_go(self, now_ns: int) -> bool:
         """Whether it need not wait any more."""
         return (
-            self.is_ready()
+            bool(self.signals)
+            or self.is_ready()
             or self.is_woken()
             or (self.deadline_ns is not None and self.deadline_ns <= now_ns)
         )
@@ -194,6 +197,10 @@ def _nothing() -> None:
     return None
 
 
+def _ignore(number: int) -> None:
+    """Nobody is told of signals yet."""
+
+
 class Agenda:
     """The virtual clock, and what is decided by it.
 
@@ -205,6 +212,8 @@ class Agenda:
     Attributes:
       now_ns: the time, in nanoseconds from some point.
       running: the thread that runs.
+      main: the thread that signals come to.
+      on_signal: is told of a signal, in that thread.
       turns: how often a thread went on.
       is_late: whether what happens just now was late.
     """
@@ -212,7 +221,8 @@ class Agenda:
     def __init__(self, decisions: Decisions, limits: Limits, on_stuck: Callable[[], NoReturn]) -> None:
         self.decisions = decisions
         self.now_ns = START_NS
-        self.running = Thread("main")
+        self.running = self.main = Thread("main")
+        self.on_signal: Callable[[int], None] = _ignore
         self.carrier = KERNEL_THREADS
         self._limits = limits
         self._left_ns = limits.all_ns
@@ -276,6 +286,8 @@ class Agenda:
             self.running = other
             self.carrier.switch(me.token, other.token)
             self.running = me
+        while me.signals:
+            self.on_signal(me.signals.pop(0))
 
     def leave(self) -> None:
         """Let others go on: the running thread ends."""

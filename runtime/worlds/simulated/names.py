@@ -12,6 +12,8 @@ from replay.runtime.worlds.simulated.entropy import HOST
 _LOCAL: Final = ("localhost", "ip6-localhost", HOST)
 _HOSTS_FROM: Final = 0x0A_00_00_01
 """10.0.0.1"""
+OWN_ADDRESS: Final = "10.255.255.254"
+"""From where this machine reaches the others."""
 _KINDS: Final = (
     (socket.SOCK_STREAM, socket.IPPROTO_TCP),
     (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
@@ -41,6 +43,27 @@ class Names:
             "socket.gethostbyaddr": self.by_address,
             "socket.getnameinfo": self.describe,
         }
+
+    def is_host(self, address: str) -> bool:
+        """Whether an address is that of a host that the world is told of."""
+        return address in self._names
+
+    def name_of(self, address: str) -> str:
+        """Return what to call an address."""
+        return self._names.get(address, address)
+
+    def number(self, host: Any, family: int) -> str:
+        """Return the address that calls of sockets take a host for.
+
+        Raises:
+          socket.gaierror: there is no such host, or it has no address of this family.
+        """
+        name = host.decode("idna") if isinstance(host, (bytes, bytearray)) else host
+        if not isinstance(name, str):
+            raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
+        if name == "":
+            return "0.0.0.0" if family == socket.AF_INET else "::"
+        return self._addresses_of(name, family, 0)[0][1]
 
     def address(self, name: str) -> str:
         """Return the address of a host, for IPv4.

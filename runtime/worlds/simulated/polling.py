@@ -9,8 +9,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from replay.runtime.worlds.simulated.agenda import Agenda
-from replay.runtime.worlds.simulated.descriptors import Descriptors
-from replay.runtime.worlds.simulated.network import FAILED, HUNG_UP, READABLE, WRITABLE, Description, fail
+from replay.runtime.worlds.simulated.description import (
+    FAILED,
+    HUNG_UP,
+    READABLE,
+    WRITABLE,
+    Description,
+    fail,
+)
+from replay.runtime.worlds.simulated.descriptors import Descriptors, is_open
+from replay.runtime.worlds.simulated.network import Network
 
 _EDGE: Final = select.EPOLLET
 _ONCE: Final = select.EPOLLONESHOT
@@ -19,20 +27,33 @@ _INTERESTS: Final = 0xFFFF
 
 
 class _Registration:
-    __slots__ = ("description", "mask", "seen")
+    """What is waited for of one descriptor.
+
+    Attributes:
+      seen: when what was reported last had changed.
+      is_over: it was to be reported once, and was.
+    """
+
+    __slots__ = ("description", "is_over", "mask", "seen")
 
     def __init__(self, description: Description, mask: int) -> None:
         self.description = description
+        self.modify(mask)
+
+    def modify(self, mask: int) -> None:
+        """Wait for something else."""
         self.mask = mask
         self.seen = 0
+        self.is_over = False
 
 
 class Epoll(Description):
     """What is behind a descriptor of ``epoll``."""
 
-    def __init__(self, polling: Polling) -> None:
-        self.references = 0
-        self.changed = 0
+    mode = 0o600
+
+    def __init__(self, polling: Polling, network: Network) -> None:
+        super().__init__(network)
         self._polling = polling
         self._registered: dict[int, _Registration] = {}
 
@@ -54,8 +75,7 @@ class Epoll(Description):
         known = self._registered.get(number)
         if known is None:
             raise fail(errno.ENOENT)
-        known.mask = mask
-        known.seen = 0
+        known.modify(mask)
 
     def unregister(self, number: int) -> None:
         """Wait for it no more."""
@@ -72,7 +92,7 @@ class Epoll(Description):
                 del self._registered[number]
                 continue
             events = description.events() & ((known.mask & _INTERESTS) | _ALWAYS)
-            if not known.mask & _INTERESTS or (known.mask & _EDGE and known.seen == description.changed):
+            if known.is_over or (known.mask & _EDGE and known.seen == description.changed):
                 continue
             if events:
                 found.append((description.changed, number, events, known))
@@ -85,7 +105,7 @@ class Epoll(Description):
             known = self._registered[number]
             known.seen = known.description.changed
             if known.mask & _ONCE:
-                known.mask = 0
+                known.is_over = True
 
 
 def _by_change(entry: tuple[int, int, int, Any]) -> tuple[int, int]:
@@ -159,8 +179,9 @@ def _number(fd: Any) -> int:
 class Polling:
     """Waiting for descriptors."""
 
-    def __init__(self, agenda: Agenda, descriptors: Descriptors) -> None:
+    def __init__(self, agenda: Agenda, network: Network, descriptors: Descriptors) -> None:
         self._agenda = agenda
+        self._network = network
         self._descriptors = descriptors
 
     def table(self) -> dict[str, Callable[..., Any]]:
@@ -181,7 +202,7 @@ class Polling:
 
     def make(self, sizehint: int = -1, flags: int = 0) -> EpollObject:
         """Make an ``epoll``."""
-        epoll = Epoll(self)
+        epoll = Epoll(self, self._network)
         return EpollObject(self, self._descriptors.open(epoll), epoll)
 
     def adopt(self, number: int) -> EpollObject:
@@ -199,8 +220,15 @@ class Polling:
         """
         found = self._descriptors.find(number)
         if found is None:
-            raise fail(errno.EBADF)
+            raise fail(errno.EPERM if is_open(number) else errno.EBADF)
         return found
+
+    def _events(self, number: int) -> int:
+        """Return what a descriptor is ready for; a file always is for all."""
+        found = self._descriptors.find(number)
+        if found is not None:
+            return found.events()
+        return READABLE | WRITABLE if is_open(number) else select.POLLNVAL
 
     def close(self, number: int) -> None:
         """Close a descriptor."""
@@ -221,8 +249,7 @@ class Polling:
         """Return what is ready of what ``table`` says that is waited for, by descriptor."""
         found = []
         for number, mask in table.items():
-            description = self._descriptors.find(number)
-            events = select.POLLNVAL if description is None else description.events() & (mask | _ALWAYS)
+            events = self._events(number) & (mask | _ALWAYS | select.POLLNVAL)
             if events:
                 found.append((number, events))
         return found
@@ -233,9 +260,11 @@ class Polling:
         """Answer ``select.select``."""
 
         def ready() -> tuple[list[int], list[int], list[int]]:
+            if any(self._events(one) == select.POLLNVAL for one in (*reads, *writes, *others)):
+                raise fail(errno.EBADF)
             return (
-                [one for one in reads if self.find(one).events() & (READABLE | _ALWAYS)],
-                [one for one in writes if self.find(one).events() & (WRITABLE | FAILED)],
+                [one for one in reads if self._events(one) & (READABLE | _ALWAYS)],
+                [one for one in writes if self._events(one) & (WRITABLE | FAILED)],
                 [],
             )
 

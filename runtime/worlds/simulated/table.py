@@ -17,7 +17,7 @@ PASSED: Final = frozenset(
     os.dup2 os.fchdir os.fchmod os.fdatasync os.fpathconf os.fstat os.fstatvfs os.fsync os.ftruncate
     os.get_blocking os.get_inheritable os.get_terminal_size os.getcwd os.getcwdb os.getegid os.geteuid os.getgid
     os.getgrouplist os.getgroups os.getloadavg os.getlogin os.getpgid os.getpgrp os.getpriority os.getresgid
-    os.getresuid os.getsid os.getuid os.getxattr os.isatty os.kill os.link os.listdir os.listxattr os.lockf os.lseek
+    os.getresuid os.getsid os.getuid os.getxattr os.isatty os.link os.listdir os.listxattr os.lockf os.lseek
     os.lstat os.major os.memfd_create os.mkdir os.open os.pathconf os.posix_fadvise os.posix_fallocate os.pread
     os.preadv os.pwrite os.pwritev os.read os.readlink os.readv os.remove os.removexattr os.rename os.replace
     os.rmdir os.scandir os.sched_getaffinity os.sched_getparam os.sched_getscheduler os.sched_rr_get_interval
@@ -30,9 +30,7 @@ PASSED: Final = frozenset(
     socket.if_nametoindex socket.socketpair
     time.clock_getres time.pthread_getcpuclockid
     gc.collect gc.get_count gc.get_stats environ stdin.read input
-    signal.signal signal.raise_signal signal.pthread_kill signal.siginterrupt
-    signal.pthread_sigmask signal.sigpending
-    _thread.interrupt_main poll.poll trio.entry_queue trio.is_cancelled
+    poll.poll trio.entry_queue trio.is_cancelled
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 """Doors whose real answer is the simulated one too: they say nothing that varies, or act within the process."""

@@ -23,6 +23,7 @@ from replay.runtime.worlds.simulated.names import Names
 from replay.runtime.worlds.simulated.network import Network
 from replay.runtime.worlds.simulated.places import Place, Places
 from replay.runtime.worlds.simulated.polling import Polling
+from replay.runtime.worlds.simulated.signals import Signals
 from replay.runtime.worlds.simulated.sockets import Sockets
 from replay.runtime.worlds.simulated.system import System
 from replay.runtime.worlds.simulated.table import REAL, is_passed
@@ -78,16 +79,19 @@ class SimulatedWorld(LiveWorld):
         self.on_stuck: Callable[[], NoReturn] | None = None
         self.on_refused: Callable[[str], NoReturn] | None = None
         self.descriptors = Descriptors()
-        self.network = Network(self.agenda, lambda label: 0)
+        names = Names(setting.hosts)
+        self.network = Network(self.agenda, names, lambda label: 0)
+        self.ended: tuple[str, object] = "exit", 0
         self.labels: dict[int, str] = {}
         self.surroundings = _Surroundings(self)
         self._names_count: Counter[str] = Counter()
-        polling = Polling(self.agenda, self.descriptors)
+        polling = Polling(self.agenda, self.network, self.descriptors)
         self._answers: dict[str, Callable[..., Any]] = {
             **Clocks(self.agenda, round(setting.start_s * 1e9)).table(),
             **Entropy(setting.seed).table(),
-            **Names(setting.hosts).table(),
-            **Sockets(self.agenda, self.network, self.descriptors).table(),
+            **names.table(),
+            **Sockets(self.agenda, self.network, self.descriptors, self.refuse).table(),
+            **Signals(self.agenda, self.descriptors, self.refuse, self._end_by_signal).table(),
             **polling.table(),
         }
         self._is_open = False
@@ -95,7 +99,7 @@ class SimulatedWorld(LiveWorld):
         self.steps_digest = 0
         self.output_digest = 0
         self.shown_last = bytearray()
-        self._makers = System(self.agenda, self.network, self.descriptors).table()
+        self._makers = System(self.agenda, self.network, self.descriptors, self.refuse).table()
 
     # -- the file -------------------------------------------------------------------------------
 
@@ -165,15 +169,35 @@ class SimulatedWorld(LiveWorld):
 
     def _refusal(self, name: str) -> Callable[..., NoReturn]:
         def refused(*args: Any, **kwargs: Any) -> NoReturn:
-            assert self.on_refused is not None
-            self.on_refused(name)
+            self.refuse(name)
 
         return refused
+
+    def refuse(self, name: str) -> NoReturn:
+        """End the run: the program asks for something that is not simulated."""
+        assert self.on_refused is not None
+        self.on_refused(name)
 
     def close_socket(self, fd: int) -> None:
         """Close the descriptor of a socket."""
         if self.descriptors.find(fd) is not None:
             self.descriptors.close(fd)
+
+    def set_blocking(self, fd: int, is_blocking: bool) -> None:
+        """Say whether calls on the descriptor of a socket wait."""
+        found = self.descriptors.find(fd)
+        if found is not None:
+            found.is_blocking = is_blocking
+
+    def stop(self, how: str, detail: object, *, for_good: bool = True) -> bool:
+        """Write the last event and close the file, whatever the program is doing; whether it was open."""
+        self.ended = how, detail
+        return super().stop(how, detail, for_good=for_good)
+
+    def _end_by_signal(self, number: int) -> NoReturn:
+        if self.stop("signal", number) and self.on_stop is not None:
+            self.on_stop(True)
+        raise AssertionError("the run is over")
 
     # -- threads --------------------------------------------------------------------------------
 
