@@ -286,7 +286,7 @@ def _simulate(job: dict[str, Any]) -> NoReturn:
 
     before = set(sys.modules)
     from replay.runtime import program, simulation
-    from replay.runtime.trio_ import simulated as _
+    from replay.runtime.trio_.simulated import SimulatedHooks
     from replay.runtime.worlds.simulated.world import SimulatedWorld, setting_of
 
     # No replay has them: programs look through `sys.modules`.
@@ -300,6 +300,7 @@ def _simulate(job: dict[str, Any]) -> NoReturn:
     setting = setting_of(job["setting"])
     header["started"] = setting.start_s
     world = SimulatedWorld(setting, Fifo())
+    world.trio_hooks = SimulatedHooks
     boundary = install(world, None, header)
     read_script = sources.record(boundary)
     unrecorded.install(boundary)

@@ -64,9 +64,8 @@ def _hooks(world: Any, doors: Doors) -> Hooks:
         return RecordedHooks(world, doors)
     if world.has_system:
         return LiveHooks(world, doors)
-    from replay.runtime.trio_.simulated import SimulatedHooks
-
-    return SimulatedHooks(world, doors)
+    hooks: Hooks = world.trio_hooks(world, doors)
+    return hooks
 
 
 def _task() -> str | None:

@@ -642,7 +642,7 @@ class LiveWorld:
 
     def poll(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
         """Wait for readiness; return ``[(fd, mask), ...]``."""
-        if timeout != 0:
+        if timeout != 0 or not self.has_system:  # then others run meanwhile, even if nothing is waited for
             selector = loop._selector
             batch = self.wait_ready(
                 stream, selector._selector.wait, selector.wait_arguments, timeout, loop.is_due

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Callable
 from typing import Any, Final
+
+from replay.runtime.worlds.simulated.description import fail
 
 PID: Final = 4711
 _PARENT_PID: Final = 1
@@ -33,6 +36,10 @@ class Entropy:
             "uuid.getnode": lambda *args, **kwargs: _NODE,
             "os.getpid": lambda: PID,
             "os.getppid": lambda: _PARENT_PID,
+            "os.getpgrp": lambda: PID,
+            "os.getpgid": _group,
+            "os.getsid": _group,
+            "os.getloadavg": lambda: (0.0, 0.0, 0.0),
             "socket.gethostname": lambda: HOST,
             "os.uname": _uname,
         }
@@ -42,6 +49,12 @@ class Entropy:
         if size < 0:
             raise ValueError("negative argument not allowed")
         return self._random.randbytes(size)
+
+
+def _group(pid: int) -> int:
+    if pid not in (0, PID):
+        raise fail(errno.ESRCH)
+    return PID
 
 
 _real_uname = os.uname

@@ -150,8 +150,10 @@ class Names:
     def describe(self, address: Any, flags: int) -> tuple[str, str]:
         """Answer ``getnameinfo``."""
         host, port = str(address[0]), int(address[1])
-        return (host if flags & socket.NI_NUMERICHOST else self._name(host)), str(port)
+        service = str(port) if flags & socket.NI_NUMERICSERV else _PORTS.get(port, str(port))
+        return (host if flags & socket.NI_NUMERICHOST else self._name(host)), service
 
 
 _LOOPBACK: Final[dict[int, str]] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 _SERVICES: Final = {"http": 80, "https": 443, "ssh": 22, "smtp": 25, "domain": 53, "redis": 6379}
+_PORTS: Final = {port: name for name, port in _SERVICES.items()}

@@ -6,6 +6,7 @@ import errno
 import math
 import select
 from collections.abc import Callable
+from operator import index
 from typing import Any, Final
 
 from replay.runtime.worlds.simulated.agenda import Agenda
@@ -63,6 +64,7 @@ class Epoll(Description):
 
     def register(self, number: int, mask: int = READABLE | WRITABLE) -> None:
         """Wait for a descriptor too."""
+        mask = index(mask)
         description = self._polling.find(number)
         known = self._registered.get(number)
         if known is not None and known.description is description:
@@ -71,17 +73,20 @@ class Epoll(Description):
 
     def modify(self, number: int, mask: int) -> None:
         """Wait for something else of it."""
-        self._polling.find(number)
-        known = self._registered.get(number)
-        if known is None:
-            raise fail(errno.ENOENT)
-        known.modify(mask)
+        mask = index(mask)
+        self._known(number).modify(mask)
 
     def unregister(self, number: int) -> None:
         """Wait for it no more."""
-        self._polling.find(number)
-        if self._registered.pop(number, None) is None:
+        self._known(number)
+        del self._registered[number]
+
+    def _known(self, number: int) -> _Registration:
+        description = self._polling.find(number)
+        known = self._registered.get(number)
+        if known is None or known.description is not description:
             raise fail(errno.ENOENT)
+        return known
 
     def ready(self, most: int) -> list[tuple[int, int]]:
         """Return what is ready, what became so first first."""

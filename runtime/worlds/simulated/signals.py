@@ -134,6 +134,8 @@ class Signals:
                 pass
 
     def _set_wakeup(self, fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
+        if self._agenda.running is not self._agenda.main:
+            raise ValueError("set_wakeup_fd only works in main thread of the main interpreter")
         if fd != -1:
             found = self._descriptors.find(fd)
             if found is None:

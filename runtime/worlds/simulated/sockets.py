@@ -35,6 +35,7 @@ _FLAGS: Final = (
 )
 _NEVER_SMALLER: Final = {socket.SO_SNDBUF: 4608, socket.SO_RCVBUF: 2304}
 _BUFFER: Final = 212_992
+_STREAM_BUFFERS: Final = {socket.SO_SNDBUF: 16_384, socket.SO_RCVBUF: 131_072}
 _MOST_WAITING: Final = 4096
 """As many connections wait to be accepted at most, whatever a program asks for (``somaxconn``)."""
 _TAKES: Final = READABLE | FAILED | HUNG_UP
@@ -183,7 +184,7 @@ class Sockets:
             elif name == socket.SO_ACCEPTCONN:
                 value = int(isinstance(found, Stream) and found.state == "listening")
             elif name in _NEVER_SMALLER and not value:
-                value = _BUFFER
+                value = _STREAM_BUFFERS[name] if _is_tcp(found) else _BUFFER
         if size and not isinstance(value, bytes):
             return int(value).to_bytes(4, "little").ljust(size, b"\0")[:size]
         if not size and isinstance(value, bytes):
@@ -425,6 +426,10 @@ class Sockets:
             part, left = left[: len(view)], left[len(view) :]
             view[: len(part)] = part
         return length, [], found, sender
+
+
+def _is_tcp(found: Socket) -> bool:
+    return found.family != socket.AF_UNIX and found.kind == socket.SOCK_STREAM
 
 
 def _bytes(data: Any) -> bytes:

@@ -16,8 +16,8 @@ PASSED: Final = frozenset(
     os.access os.chdir os.chmod os.close os.closerange os.confstr os.cpu_count os.ctermid os.device_encoding os.dup
     os.dup2 os.fchdir os.fchmod os.fdatasync os.fpathconf os.fstat os.fstatvfs os.fsync os.ftruncate
     os.get_blocking os.get_inheritable os.get_terminal_size os.getcwd os.getcwdb os.getegid os.geteuid os.getgid
-    os.getgrouplist os.getgroups os.getloadavg os.getlogin os.getpgid os.getpgrp os.getpriority os.getresgid
-    os.getresuid os.getsid os.getuid os.getxattr os.isatty os.link os.listdir os.listxattr os.lockf os.lseek
+    os.getgrouplist os.getgroups os.getlogin os.getpriority os.getresgid
+    os.getresuid os.getuid os.getxattr os.isatty os.link os.listdir os.listxattr os.lockf os.lseek
     os.lstat os.major os.memfd_create os.mkdir os.open os.pathconf os.posix_fadvise os.posix_fallocate os.pread
     os.preadv os.pwrite os.pwritev os.read os.readlink os.readv os.remove os.removexattr os.rename os.replace
     os.rmdir os.scandir os.sched_getaffinity os.sched_getparam os.sched_getscheduler os.sched_rr_get_interval

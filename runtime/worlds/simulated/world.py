@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -78,6 +79,7 @@ class SimulatedWorld(LiveWorld):
         super().__init__()
         self.on_stuck: Callable[[], NoReturn] | None = None
         self.on_refused: Callable[[str], NoReturn] | None = None
+        self.trio_hooks: Callable[..., Any] | None = None
         self.descriptors = Descriptors()
         names = Names(setting.hosts)
         self.network = Network(self.agenda, names, lambda label: 0)
@@ -241,7 +243,9 @@ class SimulatedWorld(LiveWorld):
             thread.forget_loop()
 
     def _timers(self, loop: Any) -> Iterator[Timer]:
-        first = [one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled]
+        first = [
+            one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled and one._when < math.inf
+        ]
         first.sort(key=_when)
         for handle in first[:_TIMERS_TOLD]:
             yield Timer(round(handle._when * 1e9), f"the timer of {self.owner(handle)}")
