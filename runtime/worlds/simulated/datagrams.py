@@ -165,9 +165,7 @@ class LocalDatagrams(Datagrams):
 
     def send_to(self, data: bytes, address: Address) -> int:
         """Put one datagram into the other one."""
-        peer = (
-            self.peer if address is None else self._target(self.network.resolved(self, address, "sendto"))
-        )
+        peer = self.peer if address is None else self._target(self.network.resolved(self, address, "sendto"))
         if self.is_shut_for_writing:
             raise fail(errno.EPIPE)
         if peer is None:

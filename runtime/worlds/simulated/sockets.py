@@ -140,18 +140,19 @@ class Sockets:
 
     # -- addresses ------------------------------------------------------------------------------
 
-    def _of(self, own: Any) -> Socket:
+    def of(self, own: Any) -> Socket:
+        """Return what is behind a socket object."""
         return self._descriptors.socket(own.fileno())
 
     def _stream(self, own: Any) -> Stream:
-        found = self._of(own)
+        found = self.of(own)
         if not isinstance(found, Stream):
             raise fail(errno.EOPNOTSUPP)
         return found
 
     def bind(self, own: Any, address: Any) -> None:
         """Give it an address."""
-        self._network.bind(self._of(own), address)
+        self._network.bind(self.of(own), address)
 
     def listen(self, own: Any, size: int = 128) -> None:
         """Wait for connections."""
@@ -159,18 +160,18 @@ class Sockets:
 
     def name(self, own: Any) -> Any:
         """Return its own address."""
-        return self._of(own).name
+        return self.of(own).name
 
     def peer_name(self, own: Any) -> Any:
         """Return the address of the other end."""
-        address = self._of(own).peer_name
+        address = self.of(own).peer_name
         if address is None:
             raise fail(errno.ENOTCONN)
         return address
 
     def option(self, own: Any, level: int, name: int, size: int = 0) -> Any:
         """Return an option."""
-        found = self._of(own)
+        found = self.of(own)
         value: Any = found.options.get((level, name), 0)
         if level == socket.SOL_SOCKET:
             if name == socket.SO_ERROR:
@@ -193,7 +194,7 @@ class Sockets:
 
     def set_option(self, own: Any, level: int, name: int, value: Any, size: int = 0) -> None:
         """Set an option; most change nothing here."""
-        found = self._of(own)
+        found = self.of(own)
         if value is None:
             value = bytes(size)
         elif not isinstance(value, int):
@@ -206,14 +207,14 @@ class Sockets:
 
     # -- waiting --------------------------------------------------------------------------------
 
-    def _deadline_ns(self, own: Any, found: Socket, flags: int = 0) -> int | None:
+    def deadline_ns(self, own: Any, found: Socket, flags: int = 0) -> int | None:
         """Return until when a call may wait: 0 if it may not, None for ever."""
         timeout = own.gettimeout()
         if flags & socket.MSG_DONTWAIT or timeout == 0.0 or (timeout is None and not found.is_blocking):
             return 0
         return None if timeout is None else self._agenda.now_ns + int(timeout * 1e9)
 
-    def _until(
+    def until(
         self, deadline_ns: int | None, is_ready: Callable[[], bool], attempt: Callable[[], _Result]
     ) -> _Result:
         """Do something as soon as it can be done without waiting."""
@@ -240,8 +241,8 @@ class Sockets:
                 raise fail(errno.EINVAL if found.is_shut_for_reading else errno.EAGAIN)
             return found.backlog.popleft()
 
-        made = self._until(
-            self._deadline_ns(own, found),
+        made = self.until(
+            self.deadline_ns(own, found),
             lambda: bool(found.backlog) or found.state != "listening" or found.is_shut_for_reading,
             take,
         )
@@ -249,10 +250,14 @@ class Sockets:
 
     def connect(self, own: Any, address: Any) -> None:
         """Connect."""
-        found = self._of(own)
-        deadline_ns = self._deadline_ns(own, found)
+        found = self.of(own)
+        deadline_ns = self.deadline_ns(own, found)
         if isinstance(found, LocalStream):
-            self._until(deadline_ns, lambda: self._network.has_room(self._network.resolved(found, address, "connect")), lambda: found.connect(address))
+            self.until(
+                deadline_ns,
+                lambda: self._network.has_room(self._network.resolved(found, address, "connect")),
+                lambda: found.connect(address),
+            )
             return
         try:
             found.connect(address)
@@ -284,7 +289,7 @@ class Sockets:
         """Send no more, receive no more, or both."""
         if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
             raise fail(errno.EINVAL)
-        self._of(own).shutdown(how)
+        self.of(own).shutdown(how)
 
     # -- sending --------------------------------------------------------------------------------
 
@@ -294,9 +299,9 @@ class Sockets:
 
     def _put(self, own: Any, flags: int, attempt: Callable[[Socket], int]) -> int:
         self._check(flags)
-        found = self._of(own)
-        deadline_ns = self._deadline_ns(own, found, flags)
-        return self._until(deadline_ns, lambda: bool(found.events() & _PUTS), lambda: attempt(found))
+        found = self.of(own)
+        deadline_ns = self.deadline_ns(own, found, flags)
+        return self.until(deadline_ns, lambda: bool(found.events() & _PUTS), lambda: attempt(found))
 
     def send(self, own: Any, data: Any, flags: int = 0) -> int:
         """Send; return how much was taken."""
@@ -306,12 +311,12 @@ class Sockets:
     def send_all(self, own: Any, data: Any, flags: int = 0) -> None:
         """Send all of it."""
         self._check(flags)
-        found = self._of(own)
-        deadline_ns = self._deadline_ns(own, found, flags)
+        found = self.of(own)
+        deadline_ns = self.deadline_ns(own, found, flags)
         left = _bytes(data)
         while True:
             part = left
-            count = self._until(deadline_ns, lambda: bool(found.events() & _PUTS), lambda: found.send(part))
+            count = self.until(deadline_ns, lambda: bool(found.events() & _PUTS), lambda: found.send(part))
             left = left[count:]
             if not left:
                 return
@@ -344,24 +349,24 @@ class Sockets:
     def _take(self, own: Any, size: int, flags: int) -> tuple[bytes, Any, int, int]:
         """Return what has come, from whom, how much of it there was, and flags that say what it is like."""
         self._check(flags)
-        found = self._of(own)
-        deadline_ns = self._deadline_ns(own, found, flags)
+        found = self.of(own)
+        deadline_ns = self.deadline_ns(own, found, flags)
         peek = bool(flags & socket.MSG_PEEK)
 
         def is_ready() -> bool:
             return bool(found.events() & _TAKES)
 
         if isinstance(found, Datagrams):
-            data, sender = self._until(deadline_ns, is_ready, lambda: found.receive(peek=peek))
+            data, sender = self.until(deadline_ns, is_ready, lambda: found.receive(peek=peek))
             length = len(data) if flags & socket.MSG_TRUNC else min(len(data), size)
             return data[:size], sender, length, socket.MSG_TRUNC if len(data) > size else 0
         assert isinstance(found, Stream)
-        data = self._until(deadline_ns, is_ready, lambda: found.receive(size, peek=peek))
+        data = self.until(deadline_ns, is_ready, lambda: found.receive(size, peek=peek))
         sender = found.peer.address if isinstance(found, LocalStream) and found.peer is not None else None
         while flags & socket.MSG_WAITALL and not peek and data and len(data) < size and deadline_ns != 0:
             left = size - len(data)
             try:
-                more = self._until(deadline_ns, is_ready, lambda left=left: found.receive(left))
+                more = self.until(deadline_ns, is_ready, lambda left=left: found.receive(left))
             except OSError:
                 break
             if not more:

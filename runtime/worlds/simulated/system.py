@@ -234,7 +234,21 @@ class System:
         found = self._found(fd)
         times = 0, 0, 0
         return os.stat_result(
-            (found.mode, fd, 8, 1, os.getuid(), os.getgid(), 0, *times, *map(float, times), *times, 4096, 0, 0)
+            (
+                found.mode,
+                fd,
+                8,
+                1,
+                os.getuid(),
+                os.getgid(),
+                0,
+                *times,
+                *map(float, times),
+                *times,
+                4096,
+                0,
+                0,
+            )
         )
 
     def control(self, fd: int, command: int, argument: Any = 0) -> Any:

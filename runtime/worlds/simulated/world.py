@@ -28,6 +28,7 @@ from replay.runtime.worlds.simulated.signals import Signals
 from replay.runtime.worlds.simulated.sockets import Sockets
 from replay.runtime.worlds.simulated.system import System
 from replay.runtime.worlds.simulated.table import REAL, is_passed
+from replay.runtime.worlds.simulated.tls import Tls, seed_openssl
 
 START_S: Final = 1_704_067_200
 """2024-01-01, when every simulated day begins."""
@@ -88,11 +89,14 @@ class SimulatedWorld(LiveWorld):
         self.surroundings = _Surroundings(self)
         self._names_count: Counter[str] = Counter()
         polling = Polling(self.agenda, self.network, self.descriptors)
+        sockets = Sockets(self.agenda, self.network, self.descriptors, self.refuse)
+        seed_openssl(setting.seed)
         self._answers: dict[str, Callable[..., Any]] = {
             **Clocks(self.agenda, round(setting.start_s * 1e9)).table(),
             **Entropy(setting.seed).table(),
             **names.table(),
-            **Sockets(self.agenda, self.network, self.descriptors, self.refuse).table(),
+            **sockets.table(),
+            **Tls(sockets).table(),
             **Signals(self.agenda, self.descriptors, self.refuse, self._end_by_signal).table(),
             **polling.table(),
         }
@@ -243,9 +247,7 @@ class SimulatedWorld(LiveWorld):
             thread.forget_loop()
 
     def _timers(self, loop: Any) -> Iterator[Timer]:
-        first = [
-            one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled and one._when < math.inf
-        ]
+        first = [one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled and one._when < math.inf]
         first.sort(key=_when)
         for handle in first[:_TIMERS_TOLD]:
             yield Timer(round(handle._when * 1e9), f"the timer of {self.owner(handle)}")
