@@ -70,9 +70,7 @@ class Rules:
         self._passed: set[str] = set()
         self._stalls: dict[int, int] = {}
         self._waiting_together: dict[int, set[str]] = {}
-        self._passing = [
-            condition["passed"] for rule in rules for condition in _conditions(rule) if "passed" in condition
-        ]
+        self._passing = [condition["passed"] for rule in rules for condition in _conditions(rule) if "passed" in condition]
         self.surroundings: Surroundings
 
     # -- what is held ---------------------------------------------------------------------------
@@ -112,11 +110,7 @@ class Rules:
         def may_come() -> bool:
             if at in self._met:
                 return True
-            if (
-                len(here) < len(wanted)
-                or not all(test() for test in timers)
-                or (when is not None and not when())
-            ):
+            if len(here) < len(wanted) or not all(test() for test in timers) or (when is not None and not when()):
                 return False
             self._met.add(at)
             return True
@@ -131,9 +125,7 @@ class Rules:
             return lambda: key in self._passed
         if "arrived" in condition:
             what = condition["arrived"]
-            return lambda: (
-                (str(what.get("arrival", what.get("thread"))), int(what.get("nth", 1))) in self._arrived
-            )
+            return lambda: (str(what.get("arrival", what.get("thread"))), int(what.get("nth", 1))) in self._arrived
         if "timer" in condition:
             return self._timer(condition["timer"], is_behind=False)
         if "after_timer" in condition:
@@ -254,11 +246,7 @@ class Rules:
         near: list[str] = []
         what = rule.get("deliver") or rule.get("hold")
         if what is not None:
-            wanted = (
-                f"arrival: {what['arrival']} {what.get('nth', 1)}"
-                if "arrival" in what
-                else f"thread: {what['thread']}"
-            )
+            wanted = f"arrival: {what['arrival']} {what.get('nth', 1)}" if "arrival" in what else f"thread: {what['thread']}"
             near += difflib.get_close_matches(wanted, list(self._labels), _NEAR, 0.3)
         for condition in _conditions(rule):
             anchor = condition.get("passed", condition)

@@ -29,7 +29,8 @@ class SimulatedHooks(LiveHooks):
         waits = self.wait
 
         class Batch(inner):  # type: ignore[misc, valid-type]
-            """In the order that was decided; trio takes the last first, and would draw whether to turn it round."""
+            """In the order that was decided; trio takes the last first, and would draw whether to turn it
+            round."""
 
             def __init__(self, tasks: Iterable[Any]) -> None:
                 super().__init__(reversed(_ordered(world, list(tasks))))

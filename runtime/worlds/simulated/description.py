@@ -21,6 +21,10 @@ PEER_CLOSED: Final = 0x2000
 BUFFER_BYTES: Final = 262_144
 """So much is on its way or unread in one direction before the sender has to wait."""
 
+ANY: Final = "0.0.0.0"  # noqa: S104 - nothing is bound really
+ANY_6: Final = "::"
+"""All addresses."""
+
 Address = Any
 """As of the ``socket`` module: a pair, four for IPv6, a path for UNIX sockets."""
 
@@ -111,7 +115,9 @@ class Socket(Description):
         """Return its own address, as ``getsockname`` does."""
         if self.address is not None:
             return self.address
-        return {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0, 0, 0)}.get(self.family, "")
+        if self.family == socket.AF_UNIX:
+            return ""
+        return (ANY, 0) if self.family == socket.AF_INET else (ANY_6, 0, 0, 0)
 
     @property
     def peer_name(self) -> Address:

@@ -1,7 +1,7 @@
 """The simulated descriptors: numbers that lead to sockets and pipes in memory.
 
-Each holds a place in the real table, on ``/dev/null``: so it can be no file's, and the lowest free one is given out,
-as the system does.
+Each holds a place in the real table, on ``/dev/null``: so it can be no file's, and the lowest free one is
+given out, as the system does.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from replay.runtime.worlds.simulated.description import ANY, ANY_6
 from replay.runtime.worlds.simulated.entropy import HOST
 
 _LOCAL: Final = ("localhost", "ip6-localhost", HOST)
@@ -62,7 +63,7 @@ class Names:
         if not isinstance(name, str):
             raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
         if name == "":
-            return "0.0.0.0" if family == socket.AF_INET else "::"
+            return ANY if family == socket.AF_INET else ANY_6
         return self._addresses_of(name, family, 0)[0][1]
 
     def address(self, name: str) -> str:
@@ -88,7 +89,7 @@ class Names:
         """Answer ``getaddrinfo``."""
         name = host.decode("idna") if isinstance(host, (bytes, bytearray)) else host
         number = self._port(port)
-        found = []
+        found: list[Any] = []
         for kind in self._addresses_of(name, family, flags):
             for sock_type, protocol in _KINDS:
                 if type in (0, sock_type) and proto in (0, protocol) and (type or protocol or not proto):
@@ -106,7 +107,7 @@ class Names:
         if not wants:
             raise socket.gaierror(socket.EAI_FAMILY, "ai_family not supported")
         if name is None or name == "":
-            both = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"} if passive else _LOOPBACK
+            both = {socket.AF_INET: ANY, socket.AF_INET6: ANY_6} if passive else _LOOPBACK
             return [(int(one), both[one]) for one in wants]
         try:
             number = ipaddress.ip_address(name.partition("%")[0])

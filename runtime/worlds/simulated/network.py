@@ -1,8 +1,9 @@
 """The simulated network: who has which address, and what goes from one socket to another.
 
-All sockets are the program's own, so all addresses are too: those of this machine (``127.0.0.0/8`` and ``::1``),
-and those of the hosts that the world is told of, on which the program may listen as if it were there. What goes
-to such a host takes its time, a new connection too; what stays on this machine is answered by its own kernel.
+All sockets are the program's own, so all addresses are too: those of this machine (``127.0.0.0/8`` and
+``::1``), and those of the hosts that the world is told of, on which the program may listen as if it were
+there. What goes to such a host takes its time, a new connection too; what stays on this machine is answered
+by its own kernel.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from replay.runtime.worlds.simulated.agenda import Agenda, Channel
 from replay.runtime.worlds.simulated.datagrams import Datagrams, LocalDatagrams
-from replay.runtime.worlds.simulated.description import Address, Socket, fail
+from replay.runtime.worlds.simulated.description import ANY, ANY_6, Address, Socket, fail
 from replay.runtime.worlds.simulated.names import OWN_ADDRESS, Names
 from replay.runtime.worlds.simulated.streams import LocalStream, Stream
 
@@ -26,7 +27,8 @@ _FIRST_PORT: Final = 40_000
 
 _RETRIES: Final = 6
 _RETRY_NS: Final = 1_000_000_000
-"""A connection for which a listener has no room is asked for again: after this, then twice as long each time."""
+"""A connection for which a listener has no room is asked for again: after this, then twice as long each
+time."""
 
 _REUSED_PORT: Final = (socket.SOL_SOCKET, socket.SO_REUSEPORT)
 _REUSED_ADDRESS: Final = (socket.SOL_SOCKET, socket.SO_REUSEADDR)
@@ -46,7 +48,7 @@ def _plain(host: str) -> str:
 
 
 def _is_any(host: str) -> bool:
-    return host in ("0.0.0.0", "::")
+    return host in (ANY, ANY_6)
 
 
 class Network:
@@ -180,9 +182,9 @@ class Network:
         if host == other_host:
             return True
         for wild, wild_host, named_host in ((one, host, other_host), (other, other_host, host)):
-            if wild_host == "0.0.0.0" and ":" not in named_host:
+            if wild_host == ANY and ":" not in named_host:
                 return True
-            if wild_host == "::" and (":" in named_host or not wild.options.get(_V6_ONLY)):
+            if wild_host == ANY_6 and (":" in named_host or not wild.options.get(_V6_ONLY)):
                 return True
         return False
 
@@ -261,7 +263,7 @@ class Network:
         found = self._find(one, host, port)
         if found and isinstance(found[0], Stream):
             return found[0].label
-        for known in (host, "0.0.0.0", "::"):
+        for known in (host, ANY, ANY_6):
             if (one.kind, known, port) in self._labels:
                 return self._labels[one.kind, known, port]
         return f"{host}:{port}"
@@ -270,7 +272,7 @@ class Network:
         """Begin to connect a socket to a listening one."""
         host, port = _plain(target[0]), target[1]
         if _is_any(host):
-            host = "127.0.0.1" if host == "0.0.0.0" else "::1"
+            host = "127.0.0.1" if host == ANY else "::1"
             target = (host, *target[1:])
         if not self._is_here(host):
             raise fail(errno.ENETUNREACH)
@@ -362,7 +364,7 @@ class Network:
         """Put a datagram on its way."""
         host, port = _plain(target[0]), target[1]
         if _is_any(host):
-            host = "127.0.0.1" if host == "0.0.0.0" else "::1"
+            host = "127.0.0.1" if host == ANY else "::1"
         if not self._is_here(host):
             raise fail(errno.ENETUNREACH)
         source = sender.address
@@ -378,7 +380,7 @@ class Network:
                 sender.error = errno.ECONNREFUSED
                 sender.touch()
 
-        known = [self._labels.get((sender.kind, one, port)) for one in (host, "0.0.0.0", "::")]
+        known = [self._labels.get((sender.kind, one, port)) for one in (host, ANY, ANY_6)]
         label = next(filter(None, known), f"port {port}")
         name = f"udp to {label}"
         channel = self._channels.setdefault(name, Channel(name))
@@ -394,7 +396,7 @@ class Network:
                 elif (_plain(one.peer_address[0]), one.peer_address[1]) == (_plain(source[0]), source[1]):
                     return one
         if len(others) > 1 and all(one.options.get(_REUSED_PORT) for one in others):
-            return others[source[1] % len(others)]
+            return others[int(source[1]) % len(others)]
         return others[-1] if others else None
 
 

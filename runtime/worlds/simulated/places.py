@@ -71,23 +71,13 @@ class Places:
     def _of(self, label: str, coro: Any, state: str) -> Iterator[Place]:
         while coro is not None:
             frame = next(
-                (
-                    one
-                    for one in (getattr(coro, name, None) for name in ("cr_frame", "gi_frame", "ag_frame"))
-                    if one
-                ),
+                (one for one in (getattr(coro, name, None) for name in ("cr_frame", "gi_frame", "ag_frame")) if one),
                 None,
             )
             if frame is not None and is_users(frame):
                 yield Place(label, frame.f_code.co_qualname, self._text(frame), state)
             coro = next(
-                (
-                    one
-                    for one in (
-                        getattr(coro, name, None) for name in ("cr_await", "gi_yieldfrom", "ag_await")
-                    )
-                    if one
-                ),
+                (one for one in (getattr(coro, name, None) for name in ("cr_await", "gi_yieldfrom", "ag_await")) if one),
                 None,
             )
 

@@ -1,7 +1,7 @@
 """What the program asks of sockets, answered by the simulated network.
 
-Functions take what the doors of ``boundary.sockets`` take: the socket object first, whose descriptor and timeout
-are kept beside it.
+Functions take what the doors of ``boundary.sockets`` take: the socket object first, whose descriptor and
+timeout are kept beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 from replay.runtime.worlds.simulated.agenda import Agenda
@@ -315,8 +316,7 @@ class Sockets:
         deadline_ns = self.deadline_ns(own, found, flags)
         left = _bytes(data)
         while True:
-            part = left
-            count = self.until(deadline_ns, lambda: bool(found.events() & _PUTS), lambda: found.send(part))
+            count = self.until(deadline_ns, lambda: bool(found.events() & _PUTS), partial(found.send, left))
             left = left[count:]
             if not left:
                 return
@@ -364,9 +364,8 @@ class Sockets:
         data = self.until(deadline_ns, is_ready, lambda: found.receive(size, peek=peek))
         sender = found.peer.address if isinstance(found, LocalStream) and found.peer is not None else None
         while flags & socket.MSG_WAITALL and not peek and data and len(data) < size and deadline_ns != 0:
-            left = size - len(data)
             try:
-                more = self.until(deadline_ns, is_ready, lambda left=left: found.receive(left))
+                more = self.until(deadline_ns, is_ready, partial(found.receive, size - len(data)))
             except OSError:
                 break
             if not more:
@@ -445,7 +444,7 @@ def _bytes(data: Any) -> bytes:
 
 
 _PROTOCOLS: Final = {
-    (family, kind): proto
+    (int(family), int(kind)): int(proto)
     for family in (socket.AF_INET, socket.AF_INET6)
     for kind, proto in ((socket.SOCK_STREAM, socket.IPPROTO_TCP), (socket.SOCK_DGRAM, socket.IPPROTO_UDP))
 }

@@ -41,8 +41,9 @@ class Stream(Socket):
       is_ended: the other end sends no more.
       is_closed: no descriptor leads here any more.
       in_flight: how many bytes are on their way from here.
-      has_late: whether something came late. That alone breaks no connection off, though it would in a network:
-        else most programs fail where one end closes while the other still sends. Resets are faults to ask for.
+      has_late: whether something came late. That alone breaks no connection off, though it would in a
+        network: else most programs fail where one end closes while the other still sends. Resets are faults
+        to ask for.
     """
 
     def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
@@ -307,11 +308,9 @@ class Stream(Socket):
 
     def _is_reset_by_closing(self) -> bool:
         linger = self.options.get((socket.SOL_SOCKET, socket.SO_LINGER))
-        if isinstance(linger, (bytes, bytearray)) and len(linger) == 8 and linger[:4] != bytes(4):
-            if linger[4:] == bytes(4):
-                return True
+        is_hasty = isinstance(linger, bytes) and len(linger) == 8 and linger[:4] != bytes(4) == linger[4:]
         # What nobody will read was sent in vain.
-        return bool(self.received) and not self.has_late
+        return is_hasty or (bool(self.received) and not self.has_late)
 
 
 class LocalStream(Stream):

@@ -8,6 +8,7 @@ import os
 import struct
 import termios
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 from replay.runtime.worlds.simulated.agenda import Agenda
@@ -185,8 +186,7 @@ class System:
         left = bytes(data)
         count = 0
         while True:
-            part = left
-            taken = self._when_ready(found, WRITABLE, lambda: found.write(part))
+            taken = self._when_ready(found, WRITABLE, partial(found.write, left))
             count += taken
             left = left[taken:]
             if not left or not found.is_blocking:
@@ -270,7 +270,7 @@ class System:
                 self._descriptors.set_inheritable(number, command == fcntl.F_DUPFD)
                 return number
             case _:
-                self._refuse(f"fcntl.fcntl with command {command} of a socket or a pipe")
+                return self._refuse(f"fcntl.fcntl with command {command} of a socket or a pipe")
 
     def _control_device(self, fd: int, request: int, argument: Any = 0, mutate_flag: bool = True) -> Any:
         if request != termios.FIONREAD:

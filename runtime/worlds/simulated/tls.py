@@ -1,10 +1,12 @@
 """TLS of the simulated world: OpenSSL does all of it, with entropy that follows from the seed.
 
-So the bytes on the simulated wire are those of a real handshake between the program's own contexts, and the same in
-each run. Tickets are left out, since they hold the time of day: a server keeps sessions in its own cache.
+So the bytes on the simulated wire are those of a real handshake between the program's own contexts, and the
+same in each run. Tickets are left out, since they hold the time of day: a server keeps sessions in its own
+cache.
 
-OpenSSL reads and writes the socket of a blocking connection itself, which it cannot do with a simulated one. There
-it gets memory to write to and read from, and what it wants to send and receive is sent and received here.
+OpenSSL reads and writes the socket of a blocking connection itself, which it cannot do with a simulated one.
+There it gets memory to write to and read from, and what it wants to send and receive is sent and received
+here.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import ctypes
 import random
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from replay.runtime.worlds.simulated.description import READABLE, WRITABLE, Socket
@@ -47,8 +50,8 @@ _kept: list[Any] = []
 def seed_openssl(seed: int) -> None:
     """Let all entropy of OpenSSL follow from a seed.
 
-    Where it is built into the interpreter without names, it cannot be reached: there the bytes of TLS differ from
-    run to run.
+    Where it is built into the interpreter without names, it cannot be reached: there the bytes of TLS differ
+    from run to run.
     """
     source = random.Random(f"openssl {seed}")
 
@@ -127,10 +130,9 @@ class Tls:
     def _send(self, number: int, found: Socket, outgoing: Any, deadline_ns: int | None) -> None:
         left = self._unsent.pop(number, b"") + outgoing.read()
         while left:
-            part = left
             try:
                 count = self._sockets.until(
-                    deadline_ns, lambda: bool(found.events() & ~READABLE), lambda: found.send(part)
+                    deadline_ns, lambda: bool(found.events() & ~READABLE), partial(found.send, left)
                 )
             except BlockingIOError:
                 self._unsent[number] = left
