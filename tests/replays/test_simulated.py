@@ -1,4 +1,4 @@
-"""Programs of `tests/programs` in the simulated world: each run is the same, ends as it should, and replays."""
+"""Programs of `tests/programs` in the simulated world: runs are the same, end as they should, and replay."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ SAME_OUTPUT = {
     "kitchen-asyncio",
     "kitchen-trio",
     "signals_before_waits",
+    "signals_of_its_own",
     "sockets_datagrams",
     "sockets_ends",
     "sockets_refused",

@@ -210,9 +210,9 @@ class Signals:
         self._held.remove(number)
         return signal.Signals(number)
 
-    def _pause(self) -> None:
-        # What comes in ends it by itself; it is begun again for what does not concern the main thread.
-        self._agenda.wait(lambda: False)
+    def _pause(self, *is_over: bool) -> None:
+        if not is_over:
+            self._agenda.wait(lambda: False)  # until a signal comes in
 
 
 def _as_enums(numbers: Iterable[int]) -> set[Any]:
