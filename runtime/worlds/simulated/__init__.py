@@ -4,7 +4,9 @@ What the program asks of the outside is answered by functions of this package, b
 written down as if the real system had answered. So what comes out is a recording like any other: it is
 replayed, looked at and debugged by what does that for real runs.
 
-In reading order: ``agenda`` (virtual time, what is on its way, which thread runs), ``network`` (connections
-and their ends), ``sockets`` (the calls of the program on them), ``polling``, ``clocks``, ``entropy``,
-``names``, ``table`` (all doors and what answers them), ``world``.
+In reading order: ``agenda`` (virtual time, what is on its way, which thread runs), ``description`` (what a
+descriptor leads to), ``streams`` and ``datagrams`` (the ends of connections), ``network`` (addresses, and
+what connects the ends), ``sockets`` (the calls of the program on them), ``tls``, ``pipes``, ``descriptors``,
+``system`` (the calls of ``os``), ``polling``, ``signals``, ``clocks``, ``entropy``, ``names``, ``table`` (all
+doors and what answers them), ``world``.
 """

@@ -24,7 +24,7 @@ class Descriptors:
 
     def open(self, description: Description) -> int:
         """Return a new descriptor for it."""
-        number = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        number = _vacant()
         self._by_number[number] = description
         description.references += 1
         return number
@@ -64,7 +64,7 @@ class Descriptors:
         if other != number:
             if other in self._by_number:
                 self.close(other)
-            placeholder = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            placeholder = _vacant()
             if placeholder != other:
                 _dup2(placeholder, other, False)
                 _close(placeholder)
@@ -104,6 +104,13 @@ class Descriptors:
         """Close all that are open, from the first to before the end."""
         for number in [one for one in sorted(self._by_number) if first <= one < end]:
             self.close(number)
+
+
+def _vacant() -> int:
+    try:
+        return _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise fail(error.errno or errno.EMFILE) from None
 
 
 _fstat = os.fstat

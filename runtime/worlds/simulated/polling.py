@@ -134,9 +134,8 @@ class EpollObject:
 
     def close(self) -> None:
         """Close it."""
-        if self._number >= 0:
-            self._polling.close(self._number)
-            self._number = -1
+        number, self._number = self._number, -1
+        self._polling.close(number, self._epoll)
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
         """Return what is ready within ``timeout`` seconds."""
@@ -178,7 +177,14 @@ class Poller:
 
 
 def _number(fd: Any) -> int:
-    return fd if isinstance(fd, int) else int(fd.fileno())
+    if not isinstance(fd, int) and not hasattr(fd, "fileno"):
+        raise TypeError("argument must be an int, or have a fileno() method.")
+    number = int(fd) if isinstance(fd, int) else fd.fileno()
+    if not isinstance(number, int):
+        raise TypeError("fileno() returned a non-integer")
+    if number < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({number})")
+    return number
 
 
 class Polling:
@@ -235,9 +241,10 @@ class Polling:
             return found.events()
         return READABLE | WRITABLE if is_open(number) else select.POLLNVAL
 
-    def close(self, number: int) -> None:
-        """Close a descriptor."""
-        self._descriptors.close(number)
+    def close(self, number: int, epoll: Epoll) -> None:
+        """Close a descriptor, if that is still where it leads."""
+        if self._descriptors.find(number) is epoll:
+            self._descriptors.close(number)
 
     def wait(self, is_ready: Callable[[], bool], timeout_s: float | None) -> None:
         """Let others go on until something is ready, or the time is over; at least once."""

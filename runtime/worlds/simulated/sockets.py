@@ -323,7 +323,7 @@ class Sockets:
 
     def send_to(self, own: Any, data: Any, *args: Any) -> int:
         """Send one datagram to an address."""
-        flags, address = (args[0] if len(args) > 1 else 0), args[-1]
+        flags, address = args if len(args) == 2 else (0, *args)
         return self._send_to(own, _bytes(data), flags, address)
 
     def _send_to(self, own: Any, data: bytes, flags: int, address: Any) -> int:

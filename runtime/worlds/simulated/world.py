@@ -130,7 +130,7 @@ class SimulatedWorld(LiveWorld):
         stream = current.stream
         if stream is not None:
             stream.append(-(Kind.OUTPUT | target << TAG_BITS))
-            stream.append([0, data])
+            stream.append([next(self._outputs) if self.threads_started else 0, data])
             self.output_digest = zlib.crc32(data, self.output_digest)
         self.shown_last += data
         del self.shown_last[:-_SHOWN_BYTES]
