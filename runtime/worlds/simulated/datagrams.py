@@ -14,6 +14,8 @@ from replay.runtime.worlds.simulated.description import (
     READABLE,
     WRITABLE,
     Address,
+    Description,
+    Passing,
     Socket,
     fail,
     would_block,
@@ -134,6 +136,8 @@ class LocalDatagrams(Datagrams):
     def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
         super().__init__(network, family, kind, proto)
         self.peer: LocalDatagrams | None = None
+        self.passing = Passing()
+        self.beside: list[Description] = []
 
     @property
     def peer_name(self) -> Address:
@@ -181,12 +185,17 @@ class LocalDatagrams(Datagrams):
         if peer.is_full(self):
             raise would_block()
         peer.received.append((data, self.address))
+        peer.passing.put(1, self.beside)
+        self.beside = []
         peer.touch()
         return len(data)
 
     def receive(self, *, peek: bool = False) -> tuple[bytes, Address]:
         """Return one datagram, and whose it is."""
+        has_one = bool(self.received) and not peek
         taken = super().receive(peek=peek)
+        if has_one:
+            self.passing.take(1)
         if self.peer is not None:
             self.peer.touch()
         return taken
@@ -200,6 +209,7 @@ class LocalDatagrams(Datagrams):
     def close(self) -> None:
         """Close it."""
         super().close()
+        self.passing.close()
         if self.peer is not None and self.peer.peer is self:
             if self.received:
                 self.peer.error = errno.ECONNRESET

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -87,8 +88,59 @@ class Description:
         """Note that it became ready for something."""
         self.changed = next(self.network.changes)
 
+    def let_go(self) -> None:
+        """One descriptor less leads here."""
+        self.references -= 1
+        if not self.references:
+            self.close()
+
     def close(self) -> None:
         """The last descriptor is closed."""
+
+
+class Passing:
+    """Descriptors on their way through a UNIX socket, each with what it came beside.
+
+    Attributes:
+      taken: those that came with what was received last.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[int, int, list[Description]]] = deque()
+        self.put_count = 0
+        self.taken_count = 0
+        self.taken: list[Description] = []
+
+    def put(self, size: int, passed: list[Description]) -> None:
+        """So many bytes have come, or messages, and these with them."""
+        if passed:
+            self._waiting.append((self.put_count, self.put_count + size, passed))
+        self.put_count += size
+
+    def most(self, size: int) -> int:
+        """Return how much of ``size`` can be taken at once: what comes beside one part ends it."""
+        return min(size, self._waiting[0][1] - self.taken_count) if self._waiting else size
+
+    def take(self, size: int) -> None:
+        """So much is taken."""
+        self.drop()
+        self.taken_count += size
+        if self._waiting and self._waiting[0][0] < self.taken_count:
+            self.taken = self._waiting.popleft()[2]
+
+    def drop(self) -> None:
+        """Let go of what came last: somebody has it by now, or nobody wants it."""
+        for one in self.taken:
+            one.let_go()
+        self.taken = []
+
+    def close(self) -> None:
+        """Let go of all."""
+        self.drop()
+        for _, _, passed in self._waiting:
+            for one in passed:
+                one.let_go()
+        self._waiting.clear()
 
 
 class Socket(Description):

@@ -86,9 +86,7 @@ class Descriptors:
         description = self._by_number.pop(number)
         self._inheritable.discard(number)
         _close(number)
-        description.references -= 1
-        if not description.references:
-            description.close()
+        description.let_go()
 
     def close_socket(self, number: int) -> None:
         """Close what may be nobody's any more.

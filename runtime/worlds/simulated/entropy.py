@@ -6,7 +6,7 @@ import errno
 import os
 import random
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from replay.runtime.worlds.simulated.description import fail
 
@@ -36,6 +36,7 @@ class Entropy:
             "uuid.getnode": lambda *args, **kwargs: _NODE,
             "os.getpid": lambda: PID,
             "os.getppid": lambda: _PARENT_PID,
+            "os.pidfd_open": _no_process,
             "os.getpgrp": lambda: PID,
             "os.getpgid": _group,
             "os.getsid": _group,
@@ -55,6 +56,10 @@ def _group(pid: int) -> int:
     if pid not in (0, PID):
         raise fail(errno.ESRCH)
     return PID
+
+
+def _no_process(*args: Any) -> NoReturn:
+    raise fail(errno.ENOSYS)  # as of a kernel that has none: there are no children to wait for
 
 
 _real_uname = os.uname

@@ -15,8 +15,16 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from replay.runtime.worlds.simulated.agenda import Agenda
 from replay.runtime.worlds.simulated.datagrams import Datagrams, LocalDatagrams
-from replay.runtime.worlds.simulated.description import FAILED, HUNG_UP, READABLE, WRITABLE, Socket, fail
-from replay.runtime.worlds.simulated.descriptors import Descriptors
+from replay.runtime.worlds.simulated.description import (
+    FAILED,
+    HUNG_UP,
+    READABLE,
+    WRITABLE,
+    Description,
+    Socket,
+    fail,
+)
+from replay.runtime.worlds.simulated.descriptors import Descriptors, is_open
 from replay.runtime.worlds.simulated.network import Network
 from replay.runtime.worlds.simulated.streams import LocalStream, Stream
 
@@ -340,9 +348,37 @@ class Sockets:
         self, own: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None
     ) -> int:
         """Send what lies in several buffers."""
-        if list(ancdata):
-            self._refuse("ancillary data of a socket")
-        return self._send_to(own, b"".join(map(_bytes, buffers)), flags, address)
+        data = b"".join(map(_bytes, buffers))
+        passed = self._passed(ancdata)
+        if not passed:
+            return self._send_to(own, data, flags, address)
+        found = self.of(own)
+        if not isinstance(found, (LocalStream, LocalDatagrams)):
+            raise fail(errno.EINVAL)
+        for one in passed:
+            one.references += 1
+        found.beside = passed
+        try:
+            return self._send_to(own, data, flags, address)
+        finally:
+            for one in found.beside:  # it was not sent
+                one.let_go()
+            found.beside = []
+
+    def _passed(self, ancdata: Any) -> list[Description]:
+        """Return what the descriptors lead to that are to be passed."""
+        passed = []
+        for level, kind, data in ancdata:
+            if (level, kind) != (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                self._refuse("ancillary data of a socket other than descriptors")
+            for (number,) in struct.iter_unpack("i", _bytes(data)):
+                found = self._descriptors.find(number)
+                if found is None:
+                    if not is_open(number):
+                        raise fail(errno.EBADF)
+                    self._refuse("the descriptor of a file as ancillary data")
+                passed.append(found)
+        return passed
 
     # -- receiving ------------------------------------------------------------------------------
 
@@ -359,7 +395,7 @@ class Sockets:
         if isinstance(found, Datagrams):
             data, sender = self.until(deadline_ns, is_ready, lambda: found.receive(peek=peek))
             length = len(data) if flags & socket.MSG_TRUNC else min(len(data), size)
-            return data[:size], sender, length, socket.MSG_TRUNC if len(data) > size else 0
+            return data[:size], sender, length, int(socket.MSG_TRUNC) if len(data) > size else 0
         assert isinstance(found, Stream)
         data = self.until(deadline_ns, is_ready, lambda: found.receive(size, peek=peek))
         sender = found.peer.address if isinstance(found, LocalStream) and found.peer is not None else None
@@ -373,11 +409,19 @@ class Sockets:
             data += more
         return data, sender, len(data), 0
 
+    def _take_alone(self, own: Any, size: int, flags: int) -> tuple[bytes, Any, int, int]:
+        """Return the same; what came beside it is lost."""
+        taken = self._take(own, size, flags)
+        found = self.of(own)
+        if isinstance(found, (LocalStream, LocalDatagrams)):
+            found.passing.drop()
+        return taken
+
     def receive(self, own: Any, size: int, flags: int = 0) -> bytes:
         """Return what has come."""
         if size < 0:
             raise ValueError("negative buffersize in recv")
-        return self._take(own, size, flags)[0] if size else b""
+        return self._take_alone(own, size, flags)[0] if size else b""
 
     def _into(self, buffer: Any, size: int, call: str) -> memoryview:
         view = memoryview(buffer).cast("B")
@@ -392,7 +436,7 @@ class Sockets:
         view = self._into(buffer, nbytes, "recv_into")
         if not view:
             return 0
-        data, _, length, _ = self._take(own, len(view), flags)
+        data, _, length, _ = self._take_alone(own, len(view), flags)
         view[: len(data)] = data
         return length
 
@@ -400,24 +444,43 @@ class Sockets:
         """Return what has come, and from whom."""
         if size < 0:
             raise ValueError("negative buffersize in recvfrom")
-        data, sender, _, _ = self._take(own, size, flags)
+        data, sender, _, _ = self._take_alone(own, size, flags)
         return data, sender
 
     def receive_from_into(self, own: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         """Put what has come into a buffer; return how much, and from whom."""
         view = self._into(buffer, nbytes, "recvfrom_into")
-        data, sender, length, _ = self._take(own, len(view), flags)
+        data, sender, length, _ = self._take_alone(own, len(view), flags)
         view[: len(data)] = data
         return length, sender
 
     def receive_parts(
         self, own: Any, size: int, anc_size: int = 0, flags: int = 0
     ) -> tuple[bytes, list[Any], int, Any]:
-        """Return what has come, as ``recvmsg`` does; nothing comes beside it."""
+        """Return what has come, and the descriptors that came beside it, as ``recvmsg`` does."""
         if size < 0:
             raise ValueError("negative buffer size in recvmsg()")
         data, sender, _, found = self._take(own, size, flags)
-        return data, [], found, sender
+        beside, more = self._beside(own, anc_size, flags)
+        return data, beside, found | more, sender
+
+    def _beside(self, own: Any, size: int, flags: int) -> tuple[list[Any], int]:
+        """Return what came beside the data that was received last, and flags that say what it is like."""
+        found = self.of(own)
+        told = int(flags & socket.MSG_CMSG_CLOEXEC)
+        if not isinstance(found, (LocalStream, LocalDatagrams)) or not found.passing.taken:
+            return [], told
+        passing = found.passing
+        room = max(0, size - socket.CMSG_LEN(0)) // 4
+        kept = passing.taken[:room]
+        if len(kept) < len(passing.taken):
+            told |= int(socket.MSG_CTRUNC)
+        numbers = [self._descriptors.open(one) for one in kept]
+        for number in numbers:
+            self._descriptors.set_inheritable(number, not told & socket.MSG_CMSG_CLOEXEC)
+        passing.drop()
+        packed = struct.pack(f"{len(numbers)}i", *numbers)
+        return ([(socket.SOL_SOCKET, socket.SCM_RIGHTS, packed)] if numbers else []), told
 
     def receive_parts_into(
         self, own: Any, buffers: Any, anc_size: int = 0, flags: int = 0
@@ -429,7 +492,8 @@ class Sockets:
         for view in views:
             part, left = left[: len(view)], left[len(view) :]
             view[: len(part)] = part
-        return length, [], found, sender
+        beside, more = self._beside(own, anc_size, flags)
+        return length, beside, found | more, sender
 
 
 def _is_tcp(found: Socket) -> bool:

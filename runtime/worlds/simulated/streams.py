@@ -20,6 +20,8 @@ from replay.runtime.worlds.simulated.description import (
     READABLE,
     WRITABLE,
     Address,
+    Description,
+    Passing,
     Socket,
     fail,
     would_block,
@@ -316,6 +318,11 @@ class Stream(Socket):
 class LocalStream(Stream):
     """A socket of UNIX that is like TCP's: both ends are in one kernel, and see everything at once."""
 
+    def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
+        super().__init__(network, family, kind, proto)
+        self.passing = Passing()
+        self.beside: list[Description] = []
+
     @property
     def peer_name(self) -> Address:
         """Return the address of the other end, which remembers it."""
@@ -358,8 +365,10 @@ class LocalStream(Stream):
         return self._put(data)
 
     def _arrived(self, data: bytes) -> None:
-        assert self.peer is not None
+        assert isinstance(self.peer, LocalStream)
         self.in_flight -= len(data)
+        self.peer.passing.put(len(data), self.beside)
+        self.beside = []
         self.peer.received += data
         self.peer.touch()
 
@@ -368,7 +377,10 @@ class LocalStream(Stream):
         if self.state != "connected":
             raise fail(errno.EINVAL)
         if self.received:
-            return self._take(size, peek=peek)
+            data = self._take(self.passing.most(size), peek=peek)
+            if not peek:
+                self.passing.take(len(data))
+            return data
         if self.error:
             raise fail(self.take_error())
         if self.is_shut_for_reading:
@@ -400,4 +412,5 @@ class LocalStream(Stream):
             if self.received:
                 peer.error = errno.ECONNRESET
             peer.touch()
+        self.passing.close()
         self.network.release(self)
