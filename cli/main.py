@@ -72,6 +72,7 @@ COMMANDS: Final = (
     Command("tasks", "read", "the tasks: who started them, how long they ran, how they ended"),
     Command("timeline", "read", "who ran when, one lane for each task"),
     Command("analyze", "read", "who waits for whom in a circle, where a run hung", runs_program=True),
+    Command("events", "read", "everything in the recording, one line for each event"),
     Command(
         "explore",
         "search",
@@ -79,7 +80,12 @@ COMMANDS: Final = (
         runs_program=True,
         takes_program=True,
     ),
-    Command("events", "read", "everything in the recording, one line for each event"),
+    Command(
+        "run",
+        "search",
+        "run scenarios in the simulated world, and see whether they do what they say",
+        runs_program=True,
+    ),
 )
 _BY_NAME: Final = {command.name: command for command in COMMANDS}
 
@@ -175,7 +181,7 @@ def _unknown(word: str) -> UsageError:
     if word.startswith("-"):
         return UsageError(f"no such option: {word}", hint="options of a command stand after its name")
     if os.path.exists(word):
-        meant = "play" if word.endswith(".rec") else "record"
+        meant = {".rec": "play", ".yaml": "run"}.get(os.path.splitext(word)[1], "record")
         return UsageError(f"`{word}` is a file, not a command", hint=f"`replay {meant} {word}`")
 
     import difflib

@@ -10,30 +10,39 @@ In reading order:
 * ``recording``: the file that a recorded run leaves, how it is written and read;
 * ``protocol``: the messages between a debugged replay and its client;
 * ``timeline``: that client: a replay that one moves along, forwards and backwards;
+* ``exploration``: a program run again and again in the simulated world, until it breaks;
+* ``scenario``: runs in that world that are described in YAML, and what must come of them;
 * ``runtime``: what runs inside the user's program, to record it or to replay it;
 * ``cli``: the command line.
 
 ``errors`` to ``protocol`` are the ground floor: they import the standard library, outcome, msgspec and
-zstandard, and nothing above themselves. ``timeline`` and ``runtime`` import the ground floor, and the first
-starts the second in a process of its own; ``cli`` imports all; ``tests/test_tidy.py`` holds these arrows.
+zstandard, and nothing above themselves. ``timeline``, ``exploration`` and ``runtime`` import the ground
+floor, and the first two start the third in a process of its own; ``scenario`` imports ``exploration``;
+``cli`` imports all; ``tests/test_tidy.py`` holds these arrows.
 """
 
 TYPE_CHECKING = False  # typing has one, but importing it would load it
 if TYPE_CHECKING:
+    from replay.exploration.calls import explore as explore
+    from replay.exploration.calls import simulate as simulate
     from replay.recording.recording import Recording
     from replay.runtime.aio.loop import EventLoop as EventLoop
     from replay.runtime.trio_.seams import install_trio as install_trio
+    from replay.scenario.scenario import Scenario as Scenario
 
     open = Recording.open  # noqa: A001 - gzip, io and wave call theirs so too
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["EventLoop", "install_trio", "open"]
+__all__ = ["EventLoop", "Scenario", "explore", "install_trio", "open", "simulate"]
 
 _PLACES = {
     "EventLoop": ("replay.runtime.aio.loop", "EventLoop"),
+    "Scenario": ("replay.scenario.scenario", "Scenario"),
+    "explore": ("replay.exploration.calls", "explore"),
     "install_trio": ("replay.runtime.trio_.seams", "install_trio"),
     "open": ("replay.recording.recording", "Recording.open"),
+    "simulate": ("replay.exploration.calls", "simulate"),
 }
 
 

@@ -72,11 +72,26 @@ class Unseen:
     problem: OSError
 
 
-task_tellers: Final[list[Callable[[], str | None]]] = []
-"""Say which task runs, of libraries other than asyncio; each is there once the program has imported it."""
+_task_tellers: Final[list[Callable[[], str | None]]] = []
 
 loop_folders: Final = [asyncio.__file__.rpartition("/")[0] + "/"]
 """Where the event loops of the program are, and what belongs to them."""
+
+at_new_loop: Final[list[Callable[[], object]]] = []
+"""Called when there is one more."""
+
+
+def add_loop(folder: str, task_teller: Callable[[], str | None]) -> None:
+    """The program has imported a library with an event loop.
+
+    Args:
+      folder: where it is, with a final separator.
+      task_teller: says which task of it runs.
+    """
+    loop_folders.append(folder)
+    _task_tellers.append(task_teller)
+    for action in at_new_loop:
+        action()
 
 
 def _task() -> str | None:
@@ -85,7 +100,7 @@ def _task() -> str | None:
     except RuntimeError:
         task = None
     if task is None:
-        return next((told for tell in task_tellers if (told := tell()) is not None), None)
+        return next((told for tell in _task_tellers if (told := tell()) is not None), None)
     return f"T{getattr(task, '_replay_id', '?')} {task.get_name()}"
 
 

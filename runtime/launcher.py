@@ -293,19 +293,21 @@ def _simulate(job: dict[str, Any]) -> NoReturn:
     for name in set(sys.modules) - before:
         _hidden.append(sys.modules.pop(name))
     kept = environment.kept([], frozenset())
+    secrets_ = redaction.Redaction([], environment.secrets_in(job["argv"]))
     header = _header(job, kept)
     header["redaction"] = redaction.describe([], [])
     header["warm"] = job["warm"]
     header["simulated"] = job["setting"]
     setting = setting_of(job["setting"])
     header["started"] = setting.start_s
-    world = SimulatedWorld(setting, Fifo())
+    world = SimulatedWorld(setting, Fifo(), job["overlay"])
     world.trio_hooks = SimulatedHooks
     boundary = install(world, None, header)
     read_script = sources.record(boundary)
     unrecorded.install(boundary)
-    environment.record(boundary, kept, frozenset(), lambda *_: None)
+    environment.record(boundary, kept, frozenset(), secrets_.learn)
     header["doors"] = list(boundary.names.tags)
+    secrets_.install(boundary)
     program.prepare(header["target"], list(header["argv"]), header["first_path"])
     _hide_files()
     if header["own_replay"] is not None:
@@ -382,7 +384,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     names: list[str] = header["doors"]
     frames = first_items(chunks, ending.items_count)
     world = _world(job, frames, names, ending, reporter)
-    world.follows_batches = "simulated" in header
+    world.is_simulated = world.reorders = "simulated" in header
     boundary = install(world, names, header)
     read_script = sources.replay(found, header, current_files=job["source"] == "current")
     unrecorded.install(boundary)

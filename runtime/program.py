@@ -95,6 +95,8 @@ def run(
         _start_if_run(error, start)
         _report(error)
         ended = ("exit", 1)
+    for told in on_end:
+        told()
     return _finish(ended)
 
 
@@ -167,6 +169,10 @@ def _exit_code(error: SystemExit) -> int:
 
 on_uncaught: Final[list[Callable[[BaseException], None]]] = []
 """Are told of an exception that nobody caught, before it is printed."""
+
+
+on_end: Final[list[Callable[[], None]]] = []
+"""Are called when the program's last line has run, while all that it has is still there."""
 
 
 def _report(error: BaseException) -> None:

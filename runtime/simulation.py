@@ -1,11 +1,12 @@
 """Simulated runs: a process in which a program is about to begin, and a copy of it for each run.
 
-The process has the boundary in place and the program's libraries loaded. A client asks for runs, one line of JSON
-each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says what came
-of it in one line. Nothing of one run is seen by the next.
+The process has the boundary in place and the program's libraries loaded. A client asks for runs, one line of
+JSON each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says
+what came of it in one line. Nothing of one run is seen by the next.
 
-A request has ``policy`` (``kind``, and what that kind wants), and may have ``recording`` (the path to write one
-to) and ``is_watched`` (whether all decisions are to be told). The answer is an ``outcome``: see ``_Run``.
+A request has ``policy`` (``kind``, and what that kind wants) and ``limit_s`` (real time), and may have
+``recording`` (the real path to write one to), ``is_watched`` (whether all decisions are to be told) and
+``expect`` (``invariant``, an expression). The answer is an outcome: see ``_Run``.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import signal
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import asdict
 from types import FrameType
 from typing import Any, Final, NoReturn
 
 from replay.recording.writer import RecordingWriter
-from replay.runtime import program, real
+from replay.runtime import cancelling, program, real
 from replay.runtime.boundary import threads
 from replay.runtime.debuggee.copies import fork
+from replay.runtime.decisions.cancelling import Cancel
 from replay.runtime.decisions.decision import Policy, Taken
 from replay.runtime.decisions.fifo import Fifo
 from replay.runtime.decisions.pct import Pct
@@ -31,7 +34,9 @@ from replay.runtime.decisions.random_ import Random
 from replay.runtime.decisions.recorded import Recorded
 from replay.runtime.decisions.rules import Rules
 from replay.runtime.divergence import is_users, place_of
+from replay.runtime.inspection.program import ProgramInspector
 from replay.runtime.streams import current
+from replay.runtime.worlds.simulated import files, store
 from replay.runtime.worlds.simulated.agenda import START_NS
 from replay.runtime.worlds.simulated.world import SimulatedWorld
 
@@ -62,6 +67,8 @@ def policy_of(asked: dict[str, Any]) -> Policy:
             return Random(asked["seed"])
         case "pct":
             return Pct(asked["seed"], asked["depth"], asked["length"])
+        case "cancel":
+            return Cancel(asked["first"], asked["then"])
         case "recorded":
             return Recorded(Taken((key, nth), option) for key, nth, option in asked["decisions"])
         case "rules":
@@ -141,6 +148,7 @@ class Server:
             _kill(pid, signal.SIGKILL)
         _close(reader)
         _, status = _waitpid(pid, 0)
+        store.remove(self._world.tree.store.path)
         if not answer:
             answer = json.dumps({"how": "lost", "detail": status}).encode()
         left = memoryview(answer + b"\n")
@@ -167,9 +175,10 @@ class _Run:
     """One run, in its copy of the process.
 
     The outcome has ``how`` and ``detail`` (as the last event of a recording), ``error`` (what came out of the
-    main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it was
-    about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose they
-    were), ``unmet`` (decisions that were asked for, and did not come up), ``output``, ``now_ns``.
+    main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it
+    was about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose
+    they were), ``unmet`` (decisions and rules that were asked for, and did not come up), ``output``,
+    ``now_ns``, and what ``replay.exploration.simulation.Outcome`` has beside these.
     """
 
     def __init__(
@@ -180,6 +189,9 @@ class _Run:
         self._fd = fd
         self._request = request
         self._error: dict[str, Any] | None = None
+        self._leaks: list[str] = []
+        self._broken: str | None = None
+        self._blocked_tasks: list[dict[str, Any]] = []
         self._policy = policy_of(request["policy"])
         self._main = real.get_ident()
 
@@ -200,13 +212,42 @@ class _Run:
         world.on_refused = self._refused
         world.on_stop = lambda _failed: self._tell(*world.ended)
         program.on_uncaught.append(self._uncaught)
+        program.on_end.append(self._at_end)
         path = self._request.get("recording")
+        if path is not None:
+            world.tree.hidden.add(path)
         world.open(Nowhere() if path is None else RecordingWriter(path, self._header))  # type: ignore[arg-type]
         real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._watch()
+        world.watch_exceptions()
         how, detail = run()
         world.close(how, detail)
         self._tell(how, detail)
+
+    def _at_end(self) -> None:
+        """Look at what the program has left, before it is let go of."""
+        self._leaks = self._world.leaks()
+        expression = self._request.get("expect", {}).get("invariant")
+        if expression is None:
+            return
+        stream, current.stream = current.stream, None
+        try:
+            # It comes from who runs the program, as the program does.
+            if not eval(expression, dict(vars(sys.modules["__main__"]))):  # noqa: S307
+                self._broken = f"{expression} is not so"
+        except Exception as error:
+            self._broken = f"{expression} cannot be told: {type(error).__name__}: {_text(error)}"
+        finally:
+            current.stream = stream
+
+    def _blocked(self) -> list[dict[str, Any]]:
+        """Return the tasks that wait, with what could wake them."""
+        labels = {number: self._world.label_of(task) for number, task in cancelling.tasks()}
+        try:
+            with ProgramInspector() as inspector:
+                return [{**asdict(one), "label": labels.get(one.task)} for one in inspector.blocked()]
+        except Exception:  # what it looked like is worth less than what came of it
+            return []
 
     def _uncaught(self, error: BaseException) -> None:
         trace = error.__traceback__
@@ -224,6 +265,7 @@ class _Run:
 
     def _stuck(self) -> NoReturn:
         """Nothing can ever happen."""
+        self._blocked_tasks = self._blocked()
         current.stream = None
         self._world.stop("deadlock", "nothing that the program waits for can ever happen")
         self._tell("deadlock", None)
@@ -283,6 +325,10 @@ class _Run:
             "digest": zlib.crc32(
                 world.output_digest.to_bytes(4, "little"), decisions.digest ^ world.steps_digest
             ),
+            "broken": self._broken,
+            "blocked": self._blocked_tasks,
+            "unhandled": world.unhandled,
+            "leaks": self._leaks,
             "unmet": self._unmet(),
             "output": bytes(world.shown_last).decode(errors="backslashreplace"),
             "now_ns": world.agenda.now_ns - START_NS,
@@ -312,6 +358,7 @@ def begin(boundary: Any, target: Any, header: dict[str, Any], job: dict[str, Any
     def run() -> tuple[str, object]:
         return program.run(target, name, header["script"], source, world.deliver_late_signals, None)
 
+    files.keep_caches()
     world.begin()
     threads.begin_main(world)
     boundary.start()

@@ -85,6 +85,13 @@ def begin_stack() -> None:
         remaining[0] = remaining[1] - depth
 
 
+def stack_room() -> Any:
+    """Return where it stands, at index 0, how many frames more the stack of this kernel thread may have."""
+    if _recursion_at < 0:
+        return [1 << 30]
+    return (ctypes.c_int * 1).from_address(_here() + _recursion_at)
+
+
 def _keys() -> Any:
     return (ctypes.c_size_t * 2).from_address(_here() + _keys_at)
 

@@ -82,6 +82,8 @@ TABLE: Final = (
     Row("cassandra.io.libevwrapper", "cassandra-driver (libev)", _OWN_THREADS),
     Row("couchbase.pycbc_core", "couchbase", _OWN_THREADS),
     Row("watchfiles._rust_notify", "watchfiles", "what it watches is not recorded"),
+    Row("_gdbm", "dbm.gnu", _OWN_FILES, use="open"),
+    Row("_dbm", "dbm.ndbm", _OWN_FILES, use="open"),
     Row("lmdb", "lmdb", _OWN_FILES),
     Row("plyvel", "plyvel", _OWN_FILES),
     Row("rocksdict", "rocksdict", _OWN_FILES),
@@ -216,15 +218,19 @@ def _after_loading(loader: Any, name: str, action: Callable[[Any], None]) -> Non
 
 
 def _name(row: Row, module: Any) -> None:
-    text = f"{row.name}: {row.text}"
+    def named() -> None:
+        say(f"{row.name}: {row.text}")
+        if row.text == _OWN_FILES and current.stream is not None:
+            _Remarks.world.give_up(f"what {row.name} writes")
+
     if row.use and hasattr(module, row.use):
-        _at_first_call(module, row.use, text)
+        _at_first_call(module, row.use, named)
     else:
-        say(text)
+        named()
 
 
-def _at_first_call(owner: Any, name: str, text: str) -> None:
-    """Say ``text`` when ``owner.name`` is called; a class is called when an object of it is made."""
+def _at_first_call(owner: Any, name: str, named: Callable[[], None]) -> None:
+    """Say what it is when ``owner.name`` is called; a class is called when an object of it is made."""
     if isinstance(getattr(owner, name), type):
         owner, name = getattr(owner, name), "__init__"
     function = getattr(owner, name)
@@ -232,7 +238,7 @@ def _at_first_call(owner: Any, name: str, text: str) -> None:
     @functools.wraps(function)
     def first(*args: Any, **kwargs: Any) -> Any:
         setattr(owner, name, function)
-        say(text)
+        named()
         try:
             return function(*args, **kwargs)
         except BaseException as error:

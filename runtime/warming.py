@@ -1,8 +1,8 @@
 """Which installed modules a program imports first: these are loaded before a simulated run is copied.
 
-Only what stands before the program's first other statement counts, in its script and in its own modules that are
-imported there: so nothing is imported that the program would not have imported, or before it has set something
-up that the import looks at.
+Only what stands before the program's first other statement counts, in its script and in its own modules
+that are imported there: so nothing is imported that the program would not have imported, or before it has
+set something up that the import looks at.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from replay.cli.main import COMMANDS
+from replay.scenario.scenario import Scenario
 from tests.conftest import run_replay, timeless
 from tools.readme_command import README, commands
 
@@ -153,3 +154,45 @@ def test_the_page_shows_a_deadlock_as_it_is(tmp_path: Path) -> None:
     assert run_replay(*shlex.split(record), cwd=tmp_path).returncode == 124
     done = run_replay(*shlex.split(analyze), cwd=tmp_path)
     assert (done.stdout, done.stderr, done.returncode) == (expected, "", 1)
+
+
+SCENARIOS = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the blocks of a language on a page."""
+    return [body for found, body in BLOCK.findall(text) if found == language]
+
+
+def as_shown(text: str, shown: str) -> bool:
+    """Whether a text is what a page shows of it, where ``...`` stands for any lines."""
+    pattern = re.escape(shown).replace(re.escape("...\n"), "(?:.*\n)+")
+    return re.fullmatch(pattern, text) is not None
+
+
+def test_the_page_on_scenarios_shows_what_happens(tmp_path: Path) -> None:
+    for body in (*blocks(SCENARIOS, "python"), *blocks(SCENARIOS, "yaml")):
+        name, _, text = body.removeprefix("# ").partition("\n")
+        if re.fullmatch(r"\w+\.(py|yaml)", name):
+            (tmp_path / name).write_text(body if name.endswith(".py") else text)
+    (tmp_path / "shop.py").write_text((tmp_path / "shop.py").read_text().removeprefix("# shop.py\n"))
+    shown = [part for body in blocks(SCENARIOS, "console") for part in re.split(r"(?m)^\$ ", body) if part]
+    assert len(shown) == 4
+    for part in shown:
+        command, _, told = part.partition("\n")
+        done = run_replay(*shlex.split(command)[1:], cwd=tmp_path)
+        assert as_shown(done.stdout + done.stderr, told), done.stdout + done.stderr
+
+
+def test_a_changed_page_on_scenarios_would_be_noticed() -> None:
+    assert as_shown("a\nb\nc\nd\n", "a\n...\nd\n")
+    assert not as_shown("a\nb\nc\nd\n", "a\n...\ne\n")
+    assert not as_shown("a\nb\n", "a\n")
+
+
+@pytest.mark.parametrize("body", [one for one in blocks(SCENARIOS, "yaml") if not one.startswith("# wrong")])
+def test_each_part_of_a_scenario_on_the_page_is_one(body: str) -> None:
+    head = "" if re.search(r"^replay: 1\b", body, re.MULTILINE) else "replay: 1\nprogram: [app.py]\n"
+    text = head + ("rules:\n" if body.startswith("- ") else "") + body
+    assert Scenario.parse(text).argv

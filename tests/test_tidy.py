@@ -41,7 +41,7 @@ BANNED = {
     "imp": "it is gone from Python 3.12",
     "distutils": "it is gone from Python 3.12",
 }
-PUBLIC_NAMES = {"EventLoop", "install_trio", "open"}
+PUBLIC_NAMES = {"EventLoop", "Scenario", "explore", "install_trio", "open", "simulate"}
 
 
 @dataclass(frozen=True)

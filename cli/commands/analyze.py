@@ -7,8 +7,6 @@ looked at where that happened: tasks that hold what others want and want what ot
 shown first, then those that wait for them, and the deadlines that would end it. Tasks that wait for the
 outside (a socket, a timer, a thread, a process) are in no cycle.
 
-Without an option, all there is is looked for.
-
 Exit codes: 0 nothing was found, 1 a deadlock was found, 2 the command was called wrongly or the recording
 cannot be replayed here, 3 the replay diverged, 4 the recording cannot be read.
 """
@@ -30,7 +28,10 @@ def configure(parser: Parser) -> None:
     """Add the arguments of `replay analyze`."""
     add_recording(parser)
     parser.add_argument(
-        "--deadlocks", action="store_true", help="who waits for whom in a circle, and who waits for those"
+        "--deadlocks",
+        action="store_true",
+        required=True,
+        help="who waits for whom in a circle, and who waits for those",
     )
     add_source(parser)
 

@@ -4,18 +4,19 @@
     replay explore -m MODULE ARGS       a module
     replay explore --all app.py         go on after the first failure, and collect others
 
-In the simulated world there is no network, no clock and no luck: time is virtual, connections are in memory, and
-what arrives when is decided anew in each run. Only what a real loop could do is tried: something arrives late, a
-thread goes on late, a loop is busy while a timer becomes due. A failure is shrunk to the decisions that matter,
-and kept as a recording to debug.
+In the simulated world there is no network, no clock and no luck: time is virtual, connections are in memory,
+and what arrives when is decided anew in each run. Only what a real loop could do is tried: something arrives
+late, a thread goes on late, a loop is busy while a timer becomes due. A failure is shrunk to the decisions
+that matter, and kept as a recording to debug and a scenario to run again.
 
-A failure is an exception out of the program, an exit code other than 0, a deadlock, a step or a run that never
-ends. The program must not fail when nothing is late; that is tried first.
+A failure is an exception out of the program, an exit code other than 0, a deadlock, a step or a run that
+never ends. The program must not fail when nothing is late; that is tried first.
 
 Policies: `mixed` (the default: at random, and each decision in turn), `random`, `pct` (few deviations in each
 run), `dfs` (all schedules with one deviation, then with two, ...), `fifo` (none).
 
-Exit codes: 0 none was found, 1 one was found, 2 the command was called wrongly, or the program cannot be explored.
+Exit codes: 0 none was found, 1 one was found, 2 the command was called wrongly, or the program cannot be
+explored.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ from replay.errors import UsageError
 from replay.options import ExitCode
 
 if TYPE_CHECKING:
-    from replay.explore.report import Explored, Options, Report
-    from replay.explore.search import Progress
+    from replay.exploration.report import Explored, Options, Report
+    from replay.exploration.search import Progress
 
 MAX_SCHEDULES: Final = 10_000_000
 MAX_JOBS: Final = 64
@@ -46,8 +47,7 @@ _OUTPUT_LINES: Final = 12
 
 def configure(parser: Parser) -> None:
     """Add the arguments of `replay explore`."""
-    from replay.explore.report import DEFAULT_SCHEDULES
-    from replay.explore.search import POLICIES
+    from replay.exploration.search import DEFAULT_SCHEDULES, POLICIES
 
     parser.usage = "replay explore [OPTIONS] (app.py | -m MODULE | -- COMMAND) ARGS"
     parser.add_argument(
@@ -68,6 +68,24 @@ def configure(parser: Parser) -> None:
         "--jobs", metavar="J", type=int, help="so many runs at a time (default: one for each processor)"
     )
     parser.add_argument("--all", action="store_true", help="go on after the first failure, collect others")
+    parser.add_argument(
+        "--cancel",
+        metavar="TASK",
+        action="append",
+        default=[],
+        help="cancel this task at each of its awaits, once and twice: its name, or `function#1`; may have "
+        "wildcards, and be repeated",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="an exception that nobody sees to is a failure, and a socket or thread left open at the end",
+    )
+    parser.add_argument(
+        "--any-order",
+        action="store_true",
+        help="let what is ready run in any order; asyncio never does this",
+    )
     parser.add_argument("-o", "--output", metavar="DIR", default=".", help="where the files of a failure go")
     parser.add_argument("--json", action="store_true", help="print one object with all that was found")
 
@@ -75,7 +93,7 @@ def configure(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explore, and say what was found."""
     options = options_of(args)
-    from replay.explore.report import explore
+    from replay.exploration.report import explore
 
     shown = _Shown(args.json)
     try:
@@ -95,8 +113,8 @@ def options_of(args: argparse.Namespace) -> Options:
     Raises:
       UsageError: something about it cannot work; nothing was done.
     """
-    from replay.explore.report import Options
-    from replay.explore.search import Limits
+    from replay.exploration.report import Options
+    from replay.exploration.search import Limits
 
     if not args.program:
         raise UsageError("no program to explore", hint="`replay explore app.py`, `-m MODULE` or `-- COMMAND`")
@@ -120,7 +138,10 @@ def options_of(args: argparse.Namespace) -> Options:
         seed=args.seed,
         limits=Limits(schedules=args.schedules, seconds=args.time, all=args.all),
         jobs=jobs,
-        folder=folder,
+        is_strict=args.strict,
+        cancel=tuple(args.cancel),
+        any_order=args.any_order,
+        folder=os.path.abspath(folder),
     )
 
 
@@ -174,6 +195,8 @@ def _write_report(report: Report, options: Options) -> None:
             write(line)
     write()
     write(run)
+    if options.any_order:
+        write("--any-order: asyncio itself never runs what is ready in another order")
     if options.limits.all:
         write(counted(len(report.failures), "distinct failure"))
 
@@ -195,12 +218,30 @@ def _failure_lines(one: Explored, style: Style) -> list[str]:
         lines.append("  output     the last of it:")
         last = printable_lines(one.outcome.output.rstrip("\n")).split("\n")[-_OUTPUT_LINES:]
         lines += [f"    {line}" for line in last]
+    if failure.kind == "deadlock" and one.recording is not None:
+        lines += [f"    {line}" for line in _deadlock_lines(one.recording, style)]
     for name, path in (("recording", one.recording), ("scenario", one.scenario)):
         if path is not None:
             lines.append(f"  {name:9}  {printable(os.path.relpath(path))}")
     if one.recording is not None:
         lines.append(f"  next       replay debug {printable(os.path.relpath(one.recording))}")
     return lines
+
+
+def _deadlock_lines(recording: str, style: Style) -> list[str]:
+    """Return who waits for what that who holds, out of the recording."""
+    from replay.analysis.hangs import DivergedError, find_hang
+    from replay.cli.repl.deadlocks import hang_lines
+    from replay.cli.repl.state import Settings, State
+    from replay.errors import ReplayError
+    from replay.timeline.session import Session
+
+    try:
+        with Session(recording, "check") as session:
+            state = State(session, Settings(color=style.is_coloured))
+            return list(hang_lines(state, find_hang(session.timeline)))
+    except (DivergedError, ReplayError) as problem:
+        return [f"who waits for whom cannot be told: {problem}"]
 
 
 def report_json(report: Report, options: Options) -> dict[str, Any]:

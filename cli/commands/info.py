@@ -70,6 +70,9 @@ def _lines(recording: Recording, style: Style) -> Iterator[tuple[str, str]]:
     yield "program", cut(_program(header), _MAX_LIST)
     yield "folder", text_of(header.get("cwd", "unknown"))
     yield "recorded", f"{_when(header)}, {duration(survey.duration_ns)} to the last step"
+    simulated = header.get("simulated")
+    if isinstance(simulated, dict):
+        yield "world", f"simulated, seed {text_of(simulated.get('seed', 0))}: its times are virtual"
     yield "with", _python(header)
     yield "packages", cut(_packages(header, survey), _MAX_LIST)
     yield "content", ", ".join(_counts(survey))

@@ -7,7 +7,7 @@ from typing import Any
 
 from replay.cli.reading import place_of
 from replay.cli.repl.command import Result
-from replay.cli.repl.scopes import cancelled_lines
+from replay.cli.repl.scopes import cancelled_lines, canceller_text
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, place_text, what_text
@@ -16,6 +16,8 @@ from replay.positions import Position
 from replay.recording.recording import Task
 from replay.timeline.session import Cause
 
+_SLEPT = "a timer: its sleep is over"
+_JOB = "the job, which has ended in its thread"
 _ENDED = {"returned": "has returned", "failed": "has failed", "cancelled": "was cancelled"}
 
 
@@ -35,15 +37,17 @@ def why_ready(state: State, task: Task, *, is_ready: bool) -> Result:
     first = Position(own[before]) if before >= 0 else task.spawned_at or Position(0)
     end = here if is_ready else Position(own[count - 1])
     cause = state.session.cause("wake", task, first, end)
+    if cause is None and before >= 0:
+        verb = "is ready" if is_ready else "was ready"
+        return Result([f"{name} {verb}{_runs(runs, is_ready)}; what made it so is not known"], data)
     if cause is None:
         return Result([f"{name} {_new(state, task)}{_runs(runs, is_ready)}"], data)
     place = style("position", str(cause.position))
     verb = "is ready since" if is_ready else "was made ready last at"
     data |= {"pos": str(cause.position), "by": cause.owner, "runs": runs, "cause": cause.how}
     lines = [f"{name} {verb} {place}{_runs(runs, is_ready)}"]
-    if cause.how["wait"] is not None:
-        lines.append(_wait_line(state, cause.how))
-    if cause.how["because"] == "cancelled" and cause.how["awaited"] is None:
+    lines += _wait_lines(state, cause.how)
+    if cause.how["because"] == "cancelled" and cause.how["awaited"] is None and cause.how["scope"] is None:
         lines.append("  what it awaited was cancelled: `why cancelled` tells more")
     lines += _by_lines(state, cause, "woken by")
     if cause.how["error"] is not None:
@@ -59,12 +63,13 @@ def why_cancelled(state: State, task: Task) -> Result:
     name, style = state.style("name", label(state, task.id)), state.style
     born = task.spawned_at or Position(0)
     cause = state.session.cause("cancelled", task, born, here) if born < here else None
-    is_later = cause is None
+    data: dict[str, Any] = {"task": f"T{task.id}", "pos": None, "later": False, "cause": None}
+    data["cancelled_by"] = scope = state.session.inspect("cancelled_by", task=task.id)
+    if scope is not None and not _is_told(scope, cause):
+        return Result([f"{name} {line}" for line in cancelled_lines(state, scope)], data)
+    data["later"] = is_later = cause is None
     if cause is None and here < state.end:
         cause = state.session.cause("cancelled", task, max(here, born), state.end)
-    data: dict[str, Any] = {"task": f"T{task.id}", "pos": None, "later": is_later, "cause": None}
-    if cause is None and state.session.has_trio:
-        return _why_cancelled_by_scope(state, task, data)
     if cause is None:
         lines = [f"{name} is never asked to cancel in this recording"]
         if task.state == "cancelled":
@@ -73,12 +78,11 @@ def why_cancelled(state: State, task: Task) -> Result:
             )
         return Result(lines, data)
     data |= {"pos": str(cause.position), "by": cause.owner, "cause": cause.how}
-    verb = "will be asked to cancel" if is_later else "was asked to cancel"
+    verb = "will be" if is_later else "was"
+    verb += " cancelled" if cause.how["scope"] is not None else " asked to cancel"
     lines = [f"{name} {verb} at {style('position', str(cause.position))}{_with(state, cause)}"]
     lines += _by_lines(state, cause, "by")
-    wait = cause.how["wait"]
-    if wait is not None and wait["kind"] != "nothing":
-        lines.append(_wait_line(state, cause.how))
+    lines += _wait_lines(state, cause.how)
     if task.ended_at is not None:
         error = f": {printable(task.error_text)}" if task.error is not None else ""
         how = (
@@ -90,16 +94,11 @@ def why_cancelled(state: State, task: Task) -> Result:
     return Result(lines, data)
 
 
-def _why_cancelled_by_scope(state: State, task: Task, data: dict[str, Any]) -> Result:
-    """Say which cancel scope cancels what a task does here: in trio nobody asks a task."""
-    data["cancelled_by"] = scope = state.session.inspect("cancelled_by", task=task.id)
-    name = state.style("name", label(state, task.id))
-    if scope is None:
-        lines = [f"{name}: no cancel scope cancels what it does here"]
-        if task.state == "cancelled":
-            lines.append(f"  it ends cancelled at {task.ended_at}: look there, `goto {task.ended_at}`")
-        return Result(lines, data)
-    return Result([f"{name} {line}" for line in cancelled_lines(state, scope)], data)
+def _is_told(scope: dict[str, Any], cause: Cause | None) -> bool:
+    """Whether a task of trio that a scope cancels has been woken for that, as a cause says."""
+    told = None if cause is None else cause.how["scope"]
+    same = ("task", "place", "reason", "deadline")
+    return told is not None and all(told[key] == scope[key] for key in same)
 
 
 def _runs(step: int | None, is_ready: bool) -> str:
@@ -117,11 +116,13 @@ def _new(state: State, task: Task) -> str:
     return f"was ready as soon as it was made: by {maker} at {task.spawned_at}{where}"
 
 
-def _wait_line(state: State, how: dict[str, Any]) -> str:
+def _wait_lines(state: State, how: dict[str, Any]) -> list[str]:
     wait = how["wait"]
+    if wait is None or wait["kind"] == "nothing":
+        return []
     where = place_text(state, wait["place"])
     what = label(state, how["awaited"]) if how["awaited"] else what_text(wait)
-    return f"  it awaited: {what}" + (f", in {where}" if where else "")
+    return [f"  it awaited: {what}" + (f", in {where}" if where else "")]
 
 
 def _with(state: State, cause: Cause) -> str:
@@ -133,6 +134,8 @@ def _with(state: State, cause: Cause) -> str:
 def _by_lines(state: State, cause: Cause, how: str) -> list[str]:
     """Return whose doing it was, and through what."""
     scopes = [_scope_text(state, one) for one in cause.how["scopes"]]
+    if cause.how["scope"] is not None:
+        scopes.append(canceller_text(state, cause.how["scope"]))
     if not scopes or any(not frame["is_internal"] for frame in cause.how["frames"]):
         scopes.append(_who(state, cause))
     return [f"  {how}: {scopes[0]}", *(f"  which was done by: {one}" for one in scopes[1:])]
@@ -174,6 +177,12 @@ def _who(state: State, cause: Cause) -> str:
         return f"{state.style('name', who)}, {place_text(state, frame)}  {source}{inner}"
     if how["callback"] is not None:
         return _callback_text(state, how)
+    if how["ended"] is not None:
+        return _end_text(state, how["ended"])
+    if how["because"] == "timer":
+        return _SLEPT
+    if how["agent"] is not None:
+        return _agent_text(how)
     if frames:
         return f"{owner_label(state, cause.owner)}, in {printable(frames[-1]['function'])}"
     return owner_label(state, cause.owner)
@@ -190,16 +199,39 @@ def _callback_text(state: State, how: dict[str, Any]) -> str:
     callback = printable(how["callback"]["callback"])
     wait = how["wait"] or {"kind": "", "wakers": []}
     if how["ended"] is not None:
-        return f"the end of {label(state, how['ended'])}, which {_ended(state, how['ended'])}"
+        return _end_text(state, how["ended"])
     if how["callback"]["because"] == "timer":
         is_over = wait["kind"] == "sleep" and how["because"] == "result"
-        return "a timer: its sleep is over" if is_over else f"a timer ({callback})"
+        return _SLEPT if is_over else f"a timer ({callback})"
     if how["callback"]["because"] == "io":
-        fds = [one for one in wait["wakers"] if one["kind"] == "fd"]
-        which = (
-            f"descriptor {fds[0]['fd']} is ready to {fds[0]['detail']}" if fds else "a descriptor is ready"
-        )
-        return f"{which} ({callback})"
+        return f"{_descriptor_text(wait)} ({callback})"
     if wait["kind"] == "executor":
-        return "the job, which has ended in its thread"
+        return _JOB
     return f"a callback ({callback})"
+
+
+def _agent_text(how: dict[str, Any]) -> str:
+    """Return what of the outside has woken a task of trio."""
+    wait = how["wait"] or {"kind": "", "wakers": []}
+    match how["agent"]:
+        case "fd":
+            return _descriptor_text(wait)
+        case "idle":
+            return "the loop: all other tasks were waiting"
+        case _ if how["error"] is not None and how["error"]["type"] == "KeyboardInterrupt":
+            return "Ctrl-C"
+        case _ if wait["kind"] == "thread":
+            return _JOB
+        case _ if wait["kind"] == "signal":
+            return "a signal"
+        case _:
+            return f"a call from another thread, of {printable(how['frames'][0]['function'])}"
+
+
+def _end_text(state: State, number: int) -> str:
+    return f"the end of {label(state, number)}, which {_ended(state, number)}"
+
+
+def _descriptor_text(wait: dict[str, Any]) -> str:
+    fds = [one for one in wait["wakers"] if one["kind"] == "fd"]
+    return f"descriptor {fds[0]['fd']} is ready to {fds[0]['detail']}" if fds else "a descriptor is ready"

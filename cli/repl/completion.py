@@ -19,6 +19,13 @@ from replay.cli.text import printable
 
 MOST: Final = 200
 _TIMEOUT_S: Final = 0.5
+_STOPS: Final = {
+    "task:": "before each step of a task",
+    "await:": "before an await that suspends",
+    "event:": "where an event is answered",
+    "exc:": "where an exception is raised",
+    "cancel": "where a task is cancelled",
+}
 _ITEM: Final = r"""\[(?:'[^'\\]*'|"[^"\\]*"|\d+)\]"""
 _PATH: Final = re.compile(rf"([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*|{_ITEM})*)\Z")
 _PART: Final = re.compile(rf"\.([A-Za-z_]\w*)|({_ITEM})")
@@ -115,7 +122,7 @@ def _candidates(state: State, line: str) -> Iterator[Candidate]:
             marks = [(name, str(place)) for name, place in sorted(state.bookmarks.items())]
             yield from _begins(last, marks + places)
         case "place":
-            yield from _begins(last, ((one, "") for one in state.sources.breakable(last.partition(":")[0])))
+            yield from _places(state, last)
         case "setting" if " " in rest:
             values = ("emacs", "vi") if rest.startswith("editing ") else ("on", "off")
             yield from _begins(last, ((one, "") for one in values))
@@ -131,8 +138,7 @@ def _candidates(state: State, line: str) -> Iterator[Candidate]:
         case "range" if rest.endswith("--task " + last):
             yield from _tasks(state, last)
         case "range" if rest.endswith("--kind " + last):
-            kinds = state.session.recording.survey().kinds
-            yield from _begins(last, ((name, f"{count} of them") for name, count in sorted(kinds.items())))
+            yield from _kinds(state, last)
         case "range":
             yield from _begins(last, ((one, "") for one in ("--task", "--kind", "--full", "--all")))
         case _:
@@ -143,6 +149,29 @@ def _begins(begin: str, found: Iterable[tuple[str, str]]) -> Iterator[Candidate]
     for text, meta in found:
         if text.startswith(begin):
             yield Candidate(text, len(begin), meta)
+
+
+def _places(state: State, begin: str) -> Iterator[Candidate]:
+    """Yield where one may stop: see ``stops.PLACES``."""
+    kind, colon, rest = begin.partition(":")
+    match kind if colon else "":
+        case "await":
+            yield from _begins(rest, ((one, "") for one in state.sources.awaiting(rest.partition(":")[0])))
+        case "event":
+            yield from (one for one in _kinds(state, rest) if one.text != "step")
+        case "task" | "cancel":
+            yield from _tasks(state, rest)
+        case "exc":
+            failed = (task.error[0].rpartition(".")[2] for task in state.session.tasks() if task.error)
+            yield from _begins(rest, ((name, "") for name in sorted(set(failed))))
+        case _:
+            yield from _begins(begin, ((one, "") for one in state.sources.breakable(kind)))
+            yield from _begins(begin, _STOPS.items())
+
+
+def _kinds(state: State, begin: str) -> Iterator[Candidate]:
+    kinds = state.session.recording.survey().kinds
+    yield from _begins(begin, ((name, f"{count} of them") for name, count in sorted(kinds.items())))
 
 
 def _tasks(state: State, begin: str) -> Iterator[Candidate]:

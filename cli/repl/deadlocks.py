@@ -102,7 +102,7 @@ def _by(state: State, one: Blocked) -> str:
 
 def _deadline_text(state: State, task: int, one: dict[str, Any]) -> str:
     where = f" in {place_text(state, one['place'])}" if one["place"] else ""
-    return f"{one['kind']}{where}, of {label(state, task)}"
+    return f"{one['kind']}{where}, of {label(state, one['task'] or task)}"
 
 
 def deadlock_json(found: Deadlocks) -> dict[str, Any]:

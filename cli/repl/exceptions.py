@@ -72,10 +72,13 @@ def _told(state: State, task: Task, tree: dict[str, Any] | None) -> str:
 
 
 def _below(state: State, tree: dict[str, Any], rest: str) -> Iterator[str]:
+    more = tree["more_count"]
     for at, one in enumerate(tree["below"]):
-        is_last = at == len(tree["below"]) - 1
+        is_last = at == len(tree["below"]) - 1 and not more
         yield state.style("dim", rest + ("└─ " if is_last else "├─ ")) + _node(state, one)
         yield from _below(state, one, rest + ("   " if is_last else "│  "))
+    if more:
+        yield state.style("dim", f"{rest}└─ and {more} more")
 
 
 def _node(state: State, tree: dict[str, Any]) -> str:

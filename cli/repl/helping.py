@@ -57,7 +57,8 @@ goes on, and `next` says what ran meanwhile. To see what the others do:
   select T      look at a task from now on, until one moves; alone: at the next one
   why T         what a task waits for, who holds it, what can end the wait
   why ready T   what woke it: a timer, a descriptor, whoever set a result; or woke it last
-  why cancelled T   who asked it to cancel, and through what: a timeout, a task group, gather
+  why cancelled T   who asked it to cancel, and through what: a timeout, a task group, gather; of trio, which
+                scope, and why
   await T       the chain of awaits of a task, through the tasks that it waits for
   tree          which task waits for which; `tree --by spawn`: which made which
   ready         what could run here
@@ -79,7 +80,8 @@ goes on, and `next` says what ran meanwhile. To see what the others do:
                        line whose code asked for it, or the step. `events` shows the kinds
   break exc:TYPE       where an exception is raised, though it may be caught
   break cancel         where somebody cancels a task that has not ended; `cancel:NAME`, this one. Where it
-                       then arrives is `exc:CancelledError`
+                       then arrives is `exc:CancelledError`. Tasks of trio are cancelled by the scopes that
+                       they are in: `why cancelled T`, and `exc:Cancelled`
   watch EXPR           before the line, or the step, that changes the value of an expression: of a global name
                        whoever changes it; of a local one in this frame, and in later calls by this task
   last EXPR            back to the last change, at once

@@ -11,11 +11,11 @@ from replay.cli.repl.command import Result
 from replay.cli.repl.looking import displays, run_python
 from replay.cli.repl.mistakes import mistake
 from replay.cli.repl.parsing import Line, filtered, parse, write_to
-from replay.cli.repl.settings import script_lines, source_path
+from replay.cli.repl.settings import is_script, script_lines, source_path
 from replay.cli.repl.state import State
-from replay.cli.repl.stops import collected
+from replay.cli.repl.stops import collected, uncollected
 from replay.cli.repl.table import names
-from replay.cli.repl.tasking import rows, task_named
+from replay.cli.repl.tasking import ENDS, rows, task_named
 from replay.cli.repl.waits import label
 from replay.cli.text import printable
 from replay.errors import ReplayError, UsageError
@@ -91,8 +91,16 @@ class Interpreter:
         return self.run(self.state.last_motion)
 
     def script(self, lines: Iterable[str]) -> bool:
-        """Run lines up to the first that fails."""
-        return all(self.has_quit or self.run(line) for line in lines)
+        """Run lines up to the first that fails; they are a whole."""
+        return all(self.has_quit or self.run(line) for line in lines) and self.at_end()
+
+    def at_end(self) -> bool:
+        """There are no more lines, of a script or a pipe; return whether nothing is left open."""
+        result = uncollected(self.state)
+        if result is None:
+            return True
+        self._done("commands", result)
+        return False
 
     def _run(self, line: str) -> bool:
         word, _, rest = line.partition(" ")
@@ -100,7 +108,7 @@ class Interpreter:
         if meaning is not None:
             return self._run_alias(meaning, rest.strip())
         parsed = parse(line)
-        if parsed.command is not None and parsed.command.name == "source":
+        if parsed.command is not None and parsed.command.name == "source" and is_script(parsed.text):
             try:
                 lines = script_lines(source_path(parsed.text))
             except ReplayError as problem:
@@ -119,17 +127,25 @@ class Interpreter:
         """Run a command that looks, with the eyes on a task, or on each."""
         state = self.state
         before = state.task, state.frame
-        try:
+        numbers: list[int] = []
+        parsed = parse(rest)
+
+        def find() -> Result:
             state.session.timeline  # noqa: B018 - raises where there is none
-            every = [row for row in rows(state) if row["state"] not in ("returned", "failed", "cancelled")]
-            numbers = [row["id"] for row in every] if word == "all" else [task_named(state, word).id]
-            parsed = parse(rest)
             if parsed.command is None or parsed.command.group != "look" or parsed.command.is_motion:
                 raise UsageError(
                     f"not a command that looks: {printable(rest)[:60]}", hint="where, locals, p, list"
                 )
-        except ReplayError as problem:
-            self._done(line, Result(error=problem))
+            if word == "all":
+                every = (row for row in rows(state) if row["state"] not in ENDS)
+                numbers.extend(row["id"] for row in every)
+            else:
+                numbers.append(task_named(state, word).id)
+            return Result()
+
+        found = self._guarded(find)
+        if not found.ok:
+            self._done(line, found)
             return False
         is_fine = True
         try:
@@ -156,22 +172,13 @@ class Interpreter:
         return self.run(text)
 
     def _result(self, line: Line) -> Result:
-        command = line.command
+        """Return what comes of a line, whatever happens."""
+        return self._guarded(lambda: self._done_by(line))
+
+    def _guarded(self, work: Callable[[], Result]) -> Result:
+        """Return what comes of some work, or why nothing does."""
         try:
-            if command is None:
-                result = self._python(line.text)
-            else:
-                if command.needs_replay:
-                    self.state.session.timeline  # noqa: B018 - raises where there is none
-                before = self.state.position
-                result = command.run(self.state, line.text)
-                if command.is_motion and self.state.displays and self.state.position != before:
-                    result.lines += displays(self.state)
-            if line.filters:
-                result.lines = filtered(result.lines, line)
-            if line.target is not None:
-                write_to(result.lines, line)
-                result.lines = []
+            return work()
         except ReplayError as problem:
             return Result(error=problem)
         except Exception as problem:
@@ -179,6 +186,23 @@ class Interpreter:
         except KeyboardInterrupt:
             where = "" if self.state.position is None else f" at {self.state.position}"
             return Result(error=ReplayError(f"interrupted{where}"))
+
+    def _done_by(self, line: Line) -> Result:
+        command = line.command
+        if command is None:
+            result = self._python(line.text)
+        else:
+            if command.needs_replay:
+                self.state.session.timeline  # noqa: B018 - raises where there is none
+            before = self.state.position
+            result = command.run(self.state, line.text)
+            if command.is_motion and self.state.displays and self.state.position != before:
+                result.lines += displays(self.state)
+        if line.filters:
+            result.lines = filtered(result.lines, line)
+        if line.target is not None:
+            write_to(result.lines, line)
+            result.lines = []
         return result
 
     def _python(self, text: str) -> Result:

@@ -259,6 +259,25 @@ def _longlist(state: State, text: str) -> Result:
 # -- values --------------------------------------------------------------------------------------
 
 
+_WHERE: Final = """
+def _replay_where(one):
+    import functools, sys, types
+    for _ in range(20):
+        if isinstance(one, functools.partial):
+            one = one.func
+        elif hasattr(one, "__wrapped__") or hasattr(one, "__func__"):
+            one = getattr(one, "__wrapped__", None) or one.__func__
+        else:
+            break
+    for name in ("__code__", "cr_code", "gi_code", "ag_code"):
+        code = getattr(one, name, None)
+        if isinstance(code, types.CodeType):
+            return code.co_filename, code.co_firstlineno
+    kind = one if isinstance(one, type) else type(one)
+    return getattr(sys.modules.get(kind.__module__), "__file__", None), kind.__qualname__
+"""
+
+
 def evaluated(state: State, text: str) -> dict[str, Any]:
     """Return what an expression, or a statement, comes to in the frame one looks at.
 
@@ -302,6 +321,25 @@ def _pretty(state: State, text: str) -> Result:
 def _whatis(state: State, text: str) -> Result:
     found = evaluated(state, f"type({_need(text, 'whatis')})")
     return Result([printable(found["text"] or "")], {"type": found["text"]})
+
+
+def source_of(state: State, text: str) -> Result:
+    """Show the source of the function, class or coroutine that an expression comes to, or of what made it.
+
+    Raises:
+      ReplayError: it has none.
+    """
+    if not state.can_replay:
+        raise UsageError("`source` takes a file where the recording cannot be replayed")
+    try:
+        told = evaluated(state, f"{_WHERE}\n_replay_where({text}\n)")["text"]
+    except ReplayError as problem:
+        raise ReplayError(problem.message, hint=f"there is no file {printable(text)[:60]} either") from None
+    path, where = ast.literal_eval(told or "(None, 0)")
+    found = state.sources.definition(path, where) if isinstance(path, str) else None
+    if found is None:
+        raise ReplayError(f"{printable(text)[:60]} has no source in Python", hint="`whatis` tells what it is")
+    return _listed(state, path, *found, None)
 
 
 def run_python(state: State, text: str) -> Result:

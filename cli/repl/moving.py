@@ -278,6 +278,22 @@ def _bookmarks(state: State, text: str) -> Result:
     return Result(lines or ["no bookmarks"], data)
 
 
+def _note(state: State, text: str) -> Result:
+    if not text:
+        found = sorted(state.notes)
+        lines = [f"{state.style('position', f'{place!s:>8}')}  {printable(said)}" for place, said in found]
+        return Result(lines or ["no notes"], [{"pos": str(place), "note": said} for place, said in found])
+    where, _, said = text.partition(" ")
+    if where[:1] != "@":
+        where, said = "", text
+    if not said.strip():
+        raise UsageError("`note` takes what is to be noted", hint="`note TEXT`, `note @7.2 TEXT`")
+    position = place_of(state, where) if where else state.session.stop.position
+    state.notes.append((position, said.strip()))
+    place = state.style("position", str(position))
+    return Result([f"noted at {place}"], {"pos": str(position), "note": said.strip()})
+
+
 def _restart(state: State, text: str) -> Result:
     if text and text not in state.bookmarks:
         raise UsageError(f"no such bookmark: {text!r:.60}", hint="`bookmarks` lists them")
@@ -490,6 +506,15 @@ COMMANDS: Final = (
         ("bookmarks", "bookmarks | grep b"),
         ("bookmark",),
         _bookmarks,
+    ),
+    Command(
+        "note",
+        _TRAVEL,
+        "note [[@POSITION] TEXT]",
+        "Note something about this place, or another; alone: list the notes. `save` keeps them",
+        ("note", "note @1 where it begins"),
+        ("bookmark", "save"),
+        _note,
     ),
     _motion(
         "restart",

@@ -67,5 +67,8 @@ def _refused(state: State) -> list[str]:
         lines.append(f"{state.style('hint', 'hint:')} {printable(refusal.hint)}")
     return [
         *lines,
-        "what the recording alone can tell is here: tasks, task, timeline, events, event, io, out, info",
+        (
+            "what the recording alone can tell is here: tasks, task, timeline, events, event, find, "
+            "schedule, stats, io, out, info"
+        ),
     ]

@@ -5,6 +5,8 @@ They work where it cannot be replayed, too.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -13,16 +15,21 @@ from replay.cli.arguments import Parser
 from replay.cli.commands.events import VALUE_LIMIT, Selection, add_choice, event_json, event_line, range_of
 from replay.cli.commands.info import info_json, info_lines
 from replay.cli.commands.timeline import MAX_STEPS, is_in, picture, steps_range
+from replay.cli.reading import task_label
 from replay.cli.repl.command import Command, Result, no_more
 from replay.cli.repl.state import State
+from replay.cli.repl.waits import label
 from replay.cli.repl.words import Words
-from replay.cli.text import counted, printable_lines
+from replay.cli.style import Style
+from replay.cli.text import Cell, Column, counted, duration, printable, printable_lines, shorten, table
 from replay.errors import UsageError
 from replay.recording.events import Kind, split_key
-from replay.recording.recording import find_task
+from replay.recording.recording import Task, find_task
 
 _EVENTS: Final = "events"
 _MAX_ROWS: Final = 200
+_MAX_BUSY: Final = 10
+_MAX_NAME: Final = 60
 _TARGETS: Final = {1: "stdout", 2: "stderr"}
 _IO: Final = (
     "socket.recv", "socket.recv_into", "socket.recvfrom", "socket.recvfrom_into", "socket.recvmsg",
@@ -70,6 +77,29 @@ def _event(state: State, text: str) -> Result:
         raise UsageError("`event` takes an event", hint="`event #12`; `events` lists them")
     number = text if text[:1] == "#" else f"#{text}"
     return _listed(state, Selection(state.session.recording, range_of(number), None, []), None, None)
+
+
+def _find(state: State, text: str) -> Result:
+    if not text:
+        raise UsageError("`find` takes a text, or /a regular expression/", hint="`find POST`, `find /T[12]/`")
+    is_pattern = len(text) > 2 and text[0] == text[-1] == "/"
+    try:
+        wanted = re.compile(text[1:-1] if is_pattern else re.escape(text))
+    except re.error as problem:
+        raise UsageError(f"not a regular expression: {printable(text)[:60]}: {problem}") from None
+    found = Selection(state.session.recording, range_of(None), None, [])
+    lines: list[str] = []
+    data: list[object] = []
+    plain = Style(False)
+    for event, owner in found:
+        if wanted.search(event_line(event, owner, found, plain, None)) is None:
+            continue
+        if len(lines) >= _MAX_ROWS:
+            lines.append(state.style("dim", f"(more from #{event.index} on; `events #{event.index}..`)"))
+            break
+        lines.append(event_line(event, owner, found, state.style, VALUE_LIMIT))
+        data.append(event_json(event, owner, found))
+    return Result(lines or ["in no event of the recording"], data)
 
 
 def _io(state: State, text: str) -> Result:
@@ -176,11 +206,85 @@ def _timeline(state: State, text: str) -> Result:
     return Result(lines or ["no steps"], data)
 
 
+def _schedule(state: State, text: str) -> Result:
+    wanted = steps_range(text or None)
+    steps = [step for step in state.session.steps if is_in(step, wanted)]
+    rows = [
+        [
+            Cell(f"@{step.number}", "position"),
+            Cell(f"t={duration(step.start_ns)}"),
+            Cell("" if step.run_ns is None else f"{'up to ' * step.is_at_most}{duration(step.run_ns)}"),
+            Cell(f"thread {step.stream}" if step.stream else ""),
+            Cell(label(state, step.task) if step.task else "callback", "name" if step.task else "dim"),
+        ]
+        for step in steps[:_MAX_ROWS]
+    ]
+    lines = table(_STEPS, rows, state.style) if rows else ["no steps"]
+    if len(steps) > _MAX_ROWS:
+        left = counted(len(steps) - _MAX_ROWS, "more step")
+        lines.append(state.style("dim", f"({left}; `schedule @{steps[_MAX_ROWS].number}..` goes on)"))
+    data = [
+        {
+            "pos": f"@{step.number}",
+            "task": f"T{step.task}" if step.task else None,
+            "thread": step.stream,
+            "start_ns": step.start_ns,
+            "run_ns": step.run_ns,
+        }
+        for step in steps
+    ]
+    return Result(lines, data)
+
+
+def _stats(state: State, text: str) -> Result:
+    no_more(text, "stats")
+    survey = state.session.recording.survey()
+    kinds = sorted(survey.kinds.items(), key=lambda pair: (-pair[1], pair[0]))
+    busy = sorted((one for one in survey.tasks if one.steps_count), key=lambda one: (-one.run_ns, one.id))
+    ends = Counter(task.state for task in survey.tasks)
+    told = ", ".join(f"{count} {how}" for how, count in sorted(ends.items()))
+    counts = ((survey.events_count, "event"), (survey.steps_count, "step"), (survey.threads_count, "thread"))
+    lines = [
+        ", ".join([*(counted(count, what) for count, what in counts), duration(survey.duration_ns)]),
+        f"{counted(len(survey.tasks), 'task')}{f': {told}' if told else ''}",
+        "",
+    ]
+    rows = [[Cell(f"{count:,}"), Cell(printable(name), "name")] for name, count in kinds]
+    lines += table((Column("events", "right"), Column("kind")), rows, state.style)
+    if busy:
+        columns = (Column("run", "right"), Column("steps", "right"), Column("task"))
+        lines += ["", *table(columns, [_busy(task) for task in busy[:_MAX_BUSY]], state.style)]
+    if len(busy) > _MAX_BUSY:
+        lines.append(state.style("dim", f"(and {len(busy) - _MAX_BUSY} more; `tasks --sort run`)"))
+    return Result(
+        lines,
+        {
+            "events": survey.events_count,
+            "steps": survey.steps_count,
+            "threads": survey.threads_count,
+            "duration_ns": survey.duration_ns,
+            "tasks": dict(ends),
+            "kinds": dict(kinds),
+            "run_ns": {f"T{task.id}": task.run_ns for task in busy},
+        },
+    )
+
+
+def _busy(task: Task) -> list[Cell]:
+    return [
+        Cell(duration(task.run_ns)),
+        Cell(f"{task.steps_count:,}"),
+        Cell(shorten(task_label(task.id, task.name), _MAX_NAME), "name"),
+    ]
+
+
 def _info(state: State, text: str) -> Result:
     no_more(text, "info")
     recording = state.session.recording
     return Result(list(info_lines(recording, state.style)), info_json(recording))
 
+
+_STEPS: Final = (Column("step", "right"), Column("began"), Column("ran", "right"), Column(""), Column("who"))
 
 COMMANDS: Final = (
     Command(
@@ -198,6 +302,15 @@ COMMANDS: Final = (
         "event", _EVENTS, "event #N", "Show one event in full", ("event #0", "event 1"), ("events",), _event
     ),
     Command(
+        "find",
+        _EVENTS,
+        "find TEXT | /RE/",
+        "List the events in which a text, or a regular expression, is found: kind, who, value",
+        ("find socket", "find /T[12] /"),
+        ("events", "event", "out"),
+        _find,
+    ),
+    Command(
         "timeline",
         _EVENTS,
         "timeline [T ...] [@A..@B]",
@@ -207,6 +320,24 @@ COMMANDS: Final = (
         _timeline,
         ("tl",),
         "task",
+    ),
+    Command(
+        "schedule",
+        _EVENTS,
+        "schedule [@A..@B]",
+        "List the steps in order: when each began, how long it ran, whose it was",
+        ("schedule", "schedule @1..@20"),
+        ("timeline", "stats"),
+        _schedule,
+    ),
+    Command(
+        "stats",
+        _EVENTS,
+        "stats",
+        "Count the events by kind, and the tasks by how they ended; who ran longest",
+        ("stats", "stats | grep socket"),
+        ("info", "tasks", "events"),
+        _stats,
     ),
     Command(
         "io",

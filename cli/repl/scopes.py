@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from replay.cli.repl.state import State
+from replay.cli.repl.trees import MOST_BELOW, Room
 from replay.cli.repl.waits import label, place_text, time_text
 from replay.cli.text import printable, shorten
 
@@ -15,6 +16,7 @@ Scope = dict[str, Any]
 """As ``Session.inspect("scopes")`` gives it; see ``replay.runtime.inspection.data``."""
 Row = dict[str, Any]
 """A task, as ``tasking.rows`` gives it."""
+_Draw = Callable[[int, str, str], Iterator[str]]
 
 
 def scope_tree(state: State, rows: dict[int, Row], scopes: list[Scope], *, show_all: bool) -> list[str]:
@@ -24,10 +26,9 @@ def scope_tree(state: State, rows: dict[int, Row], scopes: list[Scope], *, show_
       state: of the session.
       rows: the tasks that are shown, by id.
       scopes: all of them.
-      show_all: scopes that trio entered for itself, too.
+      show_all: scopes that trio entered for itself, too, and as many tasks as there are.
     """
-    tree = _Tree(state, rows, scopes, show_all=show_all)
-    return [line for root in tree.roots() for line in tree.task(root, "", "")]
+    return list(_Tree(state, rows, scopes, show_all=show_all).lines())
 
 
 class _Tree:
@@ -35,6 +36,7 @@ class _Tree:
         self._state = state
         self._rows = rows
         self._scopes = scopes
+        self._room = Room(is_bounded=not show_all)
         self._shown = {at for at, one in enumerate(scopes) if show_all or not one["is_internal"]}
         self._within: dict[int | None, list[int]] = {}
         self._of_task: dict[int, list[int]] = {}
@@ -53,13 +55,20 @@ class _Tree:
             outer = self._scopes[outer]["outer"]
         return outer
 
-    def roots(self) -> list[int]:
+    def lines(self) -> Iterator[str]:
+        for root in self._room.roots(self._roots()):
+            if root.node is None:
+                yield self._state.style("dim", root.more)
+            else:
+                yield from self._task(root.node, "", "")
+
+    def _roots(self) -> list[int]:
         """Return the tasks that are in no nursery of a task that is shown."""
         shown = (self._scopes[at] for at in self._shown)
         inside = {child for scope in shown if scope["task"] in self._rows for child in scope["children"]}
         return [number for number in self._rows if number not in inside]
 
-    def task(self, number: int, first: str, rest: str) -> Iterator[str]:
+    def _task(self, number: int, first: str, rest: str) -> Iterator[str]:
         row, style = self._rows[number], self._state.style
         awaiting = f"  {row['awaiting']}" if row["awaiting"] else ""
         text = f"{row['state']}  {printable(row['where'] or '')}{awaiting}"
@@ -73,13 +82,16 @@ class _Tree:
         yield from self._below(children, self._within.get(at, []), rest)
 
     def _below(self, tasks: list[int], scopes: list[int], rest: str) -> Iterator[str]:
-        count = len(tasks) + len(scopes)
-        for at in range(count):
-            first, further = ("└─ ", "   ") if at == count - 1 else ("├─ ", "│  ")
-            if at < len(tasks):
-                yield from self.task(tasks[at], rest + first, rest + further)
+        nodes: list[tuple[_Draw, int]] = [(self._task, one) for one in tasks]
+        inner: list[tuple[_Draw, int]] = [(self._scope, one) for one in scopes]
+        # No scope is left out for very many tasks.
+        nodes = nodes + inner if len(nodes) < MOST_BELOW else inner + nodes
+        for branch in self._room.below(nodes, rest):
+            if branch.node is None:
+                yield self._state.style("dim", branch.more)
             else:
-                yield from self._scope(scopes[at - len(tasks)], rest + first, rest + further)
+                draw, one = branch.node
+                yield from draw(one, branch.first, branch.further)
 
 
 def scope_text(state: State, scope: Scope) -> str:
@@ -103,10 +115,13 @@ def scope_text(state: State, scope: Scope) -> str:
 
 def cancelled_lines(state: State, scope: Scope | None) -> list[str]:
     """Return which scope cancels what a task does, and why; nothing if none does."""
-    if scope is None:
-        return []
-    owner = f" of {label(state, scope['task'])}" if scope["task"] else ""
-    return [f"cancelled by {scope_text(state, scope)}{owner}"]
+    return [] if scope is None else [f"cancelled by {canceller_text(state, scope)}"]
+
+
+def canceller_text(state: State, scope: Scope) -> str:
+    """Return which scope cancels, why, and who is in it."""
+    owner = f", of {label(state, scope['task'])}" if scope["task"] else ""
+    return f"{scope_text(state, scope)}{owner}"
 
 
 def _reason(state: State, scope: Scope) -> str:

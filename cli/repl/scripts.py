@@ -16,7 +16,7 @@ def run_lines(interpreter: Interpreter, lines: Iterable[str]) -> bool:
             break
         with progress(interpreter.state):
             is_fine = interpreter.run(line) and is_fine
-    return is_fine
+    return interpreter.at_end() and is_fine
 
 
 def run_script(interpreter: Interpreter, lines: Iterable[str]) -> bool:

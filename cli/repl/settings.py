@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from typing import Final
 
 from replay.cli.repl.command import Group, Result, no_more
+from replay.cli.repl.looking import source_of
 from replay.cli.repl.state import State
 from replay.errors import ReplayError, UsageError
 
@@ -28,6 +30,7 @@ _SWITCHES: Final = {
     "internals": "frames of libraries and of Python are shown, and stepped into",
     "json": "each command prints one JSON object",
 }
+_NAMED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*|\[[^\]]*\])*")
 _EDITING: Final = ("emacs", "vi")
 NAMES: Final = ("width", *_SWITCHES, "editing")
 
@@ -104,7 +107,8 @@ def _unalias(state: State, text: str) -> Result:
 def _save(state: State, text: str) -> Result:
     words = _one_word(text, "save")
     lines = [f"bookmark {name} {position}" for name, position in state.bookmarks.items()]
-    made = {"bookmark", "bm", "checkpoint", "save", "quit", "q", "exit"}
+    lines += [f"note {position} {said}" for position, said in state.notes]
+    made = {"bookmark", "bm", "checkpoint", "note", "save", "quit", "q", "exit"}
     is_inside = False  # of the commands of a stop
     for line in state.lines:
         words_of = line.split()
@@ -151,8 +155,13 @@ def source_path(text: str) -> str:
     return _one_word(text, "source")
 
 
-def _source(_state: State, text: str) -> Result:
-    raise AssertionError(f"the interpreter runs scripts, line by line: {text}")
+def is_script(text: str) -> bool:
+    """Whether `source` is to run a file: whatever cannot be the name of something, or is there."""
+    return _NAMED.fullmatch(text) is None or os.path.exists(os.path.expanduser(text))
+
+
+def _source(state: State, text: str) -> Result:
+    return source_of(state, text)  # the interpreter runs scripts, line by line
 
 
 def _quit(_state: State, text: str) -> Result:
@@ -176,10 +185,10 @@ COMMANDS: Final = (
     ),
     _row(
         "source",
-        "source FILE",
-        "Run the commands in a file, up to the first that fails",
-        ("source check.txt", "source ~/commands"),
-        ("save", "assert"),
+        "source FILE | EXPR",
+        "Run the commands in a file, up to the first that fails; or show the source of a function or a class",
+        ("source ~/check.txt", "source asyncio.sleep"),
+        ("save", "assert", "list", "whatis"),
         _source,
         (),
         "file",
@@ -187,7 +196,7 @@ COMMANDS: Final = (
     _row(
         "save",
         "save FILE",
-        "Write the commands and bookmarks of this session to a file",
+        "Write the commands, bookmarks and notes of this session to a file",
         ("save check.txt", "save ~/commands"),
         ("source",),
         _save,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+from collections.abc import Iterator
 from typing import Final
 
 from replay.errors import UsageError
 from replay.recording.reader import RecordingFile
 from replay.recording.sources import Sources
 
+_AWAITS: Final = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _DEFS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -88,17 +90,48 @@ class SourceBook:
                     best = (first, last)
         return best
 
+    def definition(self, path: str, where: int | str) -> tuple[int, int] | None:
+        """Return the lines of what is defined in a line of a file, or is called so; None if nothing is."""
+        if isinstance(where, int):
+            return self.function(path, where) if self.lines(path) else None
+        body: list[ast.stmt] = []
+        node: ast.AST | None = None
+        try:
+            body = ast.parse("\n".join(self.lines(path))).body
+        except (SyntaxError, ValueError):
+            return None
+        for name in where.replace(".<locals>", "").split("."):
+            node = next((one for one in body if isinstance(one, _DEFS) and one.name == name), None)
+            if node is None:
+                return None
+            body = node.body
+        assert isinstance(node, _DEFS)
+        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        return first, node.end_lineno or node.lineno
+
     def breakable(self, prefix: str = "") -> list[str]:
         """Return ``file:line`` of each line of the program that has code, of files whose name begins so."""
+        return self._lines_of((ast.stmt,), prefix)
+
+    def awaiting(self, prefix: str = "") -> list[str]:
+        """Return ``file:line`` of each line that awaits, of files whose name begins so, and its functions."""
+        nodes = (node for _, tree in self._trees() for node in ast.walk(tree))
+        names = {node.name for node in nodes if isinstance(node, ast.AsyncFunctionDef)}
+        return self._lines_of(_AWAITS, prefix) + sorted(names)
+
+    def _lines_of(self, kinds: tuple[type[ast.AST], ...], prefix: str) -> list[str]:
         found: list[str] = []
-        for path, text in self.texts.items():
+        for path, tree in self._trees():
             name = self.short(path)
-            if not name.startswith(prefix) and not os.path.basename(name).startswith(prefix):
-                continue
+            if name.startswith(prefix) or os.path.basename(name).startswith(prefix):
+                numbers = {getattr(node, "lineno", 0) for node in ast.walk(tree) if isinstance(node, kinds)}
+                found += [f"{name}:{number}" for number in sorted(numbers)]
+        return found
+
+    def _trees(self) -> Iterator[tuple[str, ast.Module]]:
+        """Yield path and tree of each file of the program that can be parsed."""
+        for path, text in self.texts.items():
             try:
-                tree = ast.parse(text)
+                yield path, ast.parse(text)
             except (SyntaxError, ValueError):
                 continue
-            numbers = sorted({node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)})
-            found += [f"{name}:{number}" for number in numbers]
-        return found

@@ -51,6 +51,7 @@ class State:
       frame: the frame that one looks at, 0 is the innermost; None: the innermost of the program's own.
       task: whose frames one looks at; None: those of whoever runs here.
       bookmarks: places with a name.
+      notes: what was written down about places.
       past: where one was before, the last one last.
       future: where one was before `back`.
       breakpoints: where to stop, by number.
@@ -70,6 +71,7 @@ class State:
     frame: int | None = None
     task: int | None = None
     bookmarks: dict[str, Position] = field(default_factory=dict)
+    notes: list[tuple[Position, str]] = field(default_factory=list)
     past: list[Position] = field(default_factory=list)
     future: list[Position] = field(default_factory=list)
     breakpoints: dict[int, Breakpoint] = field(default_factory=dict)
@@ -124,17 +126,19 @@ class State:
     def steps_of(self, task: int) -> list[Step]:
         """Return the steps of a task, in order."""
         if self._steps_of is None:
-            self._steps_of = {}
+            found: dict[int, list[Step]] = {}
             for step in self.session.steps:
-                self._steps_of.setdefault(step.task, []).append(step)
+                found.setdefault(step.task, []).append(step)
+            self._steps_of = found
         return self._steps_of.get(task, [])
 
     def wakes(self) -> dict[int, list[int]]:
         """Return the steps in which each task was woken, in the whole run; found once."""
         if self._wakes is None:
-            self._wakes = {}
+            found: dict[int, list[int]] = {}
             for step, task in self.session.wakes(Position(0), self.end):
-                self._wakes.setdefault(task, []).append(step)
+                found.setdefault(task, []).append(step)
+            self._wakes = found  # all of them, or none: this may be interrupted
         return self._wakes
 
     def failure(self) -> Failure | None:

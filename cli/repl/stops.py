@@ -16,6 +16,7 @@ from replay.cli.repl.looking import frame_index, frames_of
 from replay.cli.repl.moving import arrived, moved
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
+from replay.cli.repl.waits import label
 from replay.cli.text import counted, printable, shorten
 from replay.errors import UsageError
 from replay.positions import Position
@@ -74,8 +75,7 @@ def goal_of(state: State, text: str) -> dict[str, Any]:
     """
     kind, colon, name = text.partition(":")
     if kind == "cancel" and (name.strip() or not colon):
-        more = {"task": find_task(state.session.tasks(), name.strip()).id} if colon else {}
-        return {"kind": "cancel", **more}
+        return _cancel_goal(state, name.strip())
     if colon and kind == "event":
         return _event_goal(state, name)
     if colon and kind == "await":
@@ -95,6 +95,23 @@ def goal_of(state: State, text: str) -> dict[str, Any]:
     if not colon and _FUNCTION.match(text):
         return {"kind": "place", "name": _function(state, text)}
     raise UsageError(f"not a place to stop at: {text!r:.60}", hint=PLACES)
+
+
+def _cancel_goal(state: State, name: str) -> dict[str, Any]:
+    """Return where a task is asked to cancel; in trio none is, scopes are cancelled.
+
+    Raises:
+      UsageError: it is a task of trio, or there are no others.
+    """
+    chosen = [find_task(state.session.tasks(), name)] if name else state.session.tasks()
+    if chosen and all(task.is_of_trio for task in chosen):
+        what = f"{label(state, chosen[0].id)} is a task of trio" if name else "these are tasks of trio"
+        word = f"T{chosen[0].id}" if name else "T"
+        raise UsageError(
+            f"{what}: none is cancelled by itself, the scopes that they are in are",
+            hint=f"`why cancelled {word}` tells where; `break exc:Cancelled` stops where it arrives",
+        )
+    return {"kind": "cancel", **({"task": chosen[0].id} if name else {})}
 
 
 def _event_goal(state: State, text: str) -> dict[str, Any]:
@@ -334,6 +351,18 @@ def _chosen(state: State, text: str) -> list[Breakpoint]:
     return found
 
 
+def _one(state: State, text: str, command: str) -> Breakpoint:
+    """Return the one breakpoint that a word names.
+
+    Raises:
+      UsageError: it names none, or several.
+    """
+    chosen = _chosen(state, text)
+    if len(chosen) != 1 or not text.strip(" ,"):
+        raise UsageError(f"`{command}` takes one breakpoint: {text!r:.60}", hint="`breakpoints` lists them")
+    return chosen[0]
+
+
 def _clear(state: State, text: str) -> Result:
     chosen = _chosen(state, text)
     for one in chosen:
@@ -362,7 +391,7 @@ def _condition(state: State, text: str) -> Result:
         raise UsageError(
             "`condition` takes a breakpoint", hint="`condition 1 total > 5`; `condition 1` ends it"
         )
-    (one,) = _chosen(state, word)
+    one = _one(state, word, "condition")
     if condition.strip():
         _check_expression(condition.strip())
         _check_conditional(one.goal)
@@ -374,7 +403,7 @@ def _ignore(state: State, text: str) -> Result:
     word, _, count = text.partition(" ")
     if not word:
         raise UsageError("`ignore` takes a breakpoint", hint="`ignore 1 5` passes it five times")
-    (one,) = _chosen(state, word)
+    one = _one(state, word, "ignore")
     one.ignore_count = 0 if count.strip() == "0" else count_of(count.strip(), "ignore")
     return Result([_line(state, one)], _json(state, one))
 
@@ -385,7 +414,7 @@ def _commands(state: State, text: str) -> Result:
         raise UsageError(
             "`commands` takes a breakpoint", hint="`commands 1`, lines, `end`; `commands 1 where`"
         )
-    (one,) = _chosen(state, word)
+    one = _one(state, word, "commands")
     if command.strip():
         one.commands = (command.strip(),)
         return Result([_line(state, one)], _json(state, one))
@@ -404,6 +433,16 @@ def collected(state: State, line: str) -> Result | None:
     one = state.breakpoints[number]
     one.commands = tuple(lines)
     return Result([_line(state, one)], _json(state, one))
+
+
+def uncollected(state: State) -> Result | None:
+    """End what no `end` has ended, where there are no more lines: None if there was none."""
+    if state.collecting is None:
+        return None
+    number, lines = state.collecting
+    state.collecting = None
+    problem = f"`commands {number}` has no `end`: {counted(len(lines), 'line')} would have been its commands"
+    return Result(error=UsageError(problem, hint="`end` on a line of its own"))
 
 
 # -- going on ------------------------------------------------------------------------------------
@@ -443,8 +482,11 @@ def _go_on(state: State, more: list[dict[str, Any]], *, is_backward: bool) -> Re
     while True:
         goals = [one.as_goal() for one in state.breakpoints.values() if one.is_enabled] + more
         found: Stop | None = session.reverse_continue(goals) if is_backward else session.continue_(goals)
-        met = None if found is None or found.id is None else state.breakpoints.get(found.id)
-        if met is None or found is None or found.reason != "met":
+        if found is None or found.reason != "met" or found.id is None:
+            met = None
+            break
+        met = state.breakpoints.get(found.id)
+        if met is None:
             break
         met.hits_count += 1
         if met.ignore_count:

@@ -14,6 +14,7 @@ from replay.cli.repl.looking import stack
 from replay.cli.repl.scopes import cancelled_lines, scope_tree
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
+from replay.cli.repl.trees import Room
 from replay.cli.repl.waits import label, labels, long_lines, place_text, short_text
 from replay.cli.repl.words import Words
 from replay.cli.style import Role
@@ -28,6 +29,7 @@ _file_row: Final = Group(_ASYNC, takes="task").row
 _MAX_ROWS: Final = 200
 _MAX_TIMED: Final = 20_000
 """In a longer run it is not looked up unasked how long tasks were ready: that runs all of it again."""
+_MAX_CHAINS: Final = 50
 _MAX_NAME: Final = 40
 _MAX_TEXT: Final = 60
 
@@ -57,7 +59,7 @@ _ROLES: Final[dict[str, Role]] = {
     "cancelled": "position",
     "returned": "dim",
 }
-_ENDS: Final = ("returned", "cancelled", "failed")
+ENDS: Final = ("returned", "cancelled", "failed")
 
 
 # -- the table -----------------------------------------------------------------------------------
@@ -74,7 +76,7 @@ def rows(state: State) -> list[dict[str, Any]]:
     waits = state.session.inspect("all_waits")
     for row in found:
         info, wait = infos.get(row["id"]), waits.get(str(row["id"]))
-        if info is None or row["state"] in _ENDS:
+        if info is None or row["state"] in ENDS:
             continue
         row["state"] = "returned" if info["state"] == "done" else info["state"]
         row["where"] = place_text(state, info["where"]) or row["where"]
@@ -184,7 +186,7 @@ def _add_times(state: State, row: dict[str, Any]) -> None:
             ready_at_ns = _woken_ns(state, wakes, since.number, step.number, since_ns, step.start_ns)
         ready_ns += max(0, step.start_ns - ready_at_ns)
         wait_ns += max(0, ready_at_ns - since_ns)
-    if row["state"] not in (*_ENDS, "running") and now_ns is not None:
+    if row["state"] not in (*ENDS, "running") and now_ns is not None:
         if own:
             since_ns = own[-1].start_ns + (own[-1].run_ns or 0)
             ready_at_ns = _woken_ns(state, wakes, own[-1].number, here.step, since_ns, now_ns)
@@ -285,7 +287,7 @@ def _why(state: State, text: str) -> Result:
     if row is None:
         return Result([f"{name} is not made yet: it will be at {task.spawned_at}"], data)
     now = row["state"]
-    if now in _ENDS:
+    if now in ENDS:
         how = f"{now.upper() if now == 'failed' else now}"
         error = f": {printable(task.error_text)}" if now == "failed" else ""
         return Result([f"{name} has ended: {how} at {task.ended_at}{error}"], data)
@@ -398,10 +400,13 @@ def _ready_since(state: State, tasks: list[int]) -> dict[int, int]:
 def _await(state: State, text: str) -> Result:
     task = _task_or_here(state, text)
     chains = state.session.inspect("chains", task=task.id)
+    for chain in chains:
+        for frame in chain["frames"]:
+            del frame["handle"]
     if not chains:
         return Result([f"{label(state, task.id)} has no chain here: `task T{task.id}` tells more"], [])
     lines: list[str] = []
-    for chain in chains:
+    for chain in chains[:_MAX_CHAINS]:
         indent = "   " * chain["depth"]
         lines.append(f"{indent}{state.style('name', label(state, chain['task']))}")
         for frame in chain["frames"]:
@@ -410,13 +415,23 @@ def _await(state: State, text: str) -> Result:
             where = place_text(state, frame)
             source = printable(state.sources.line(frame["path"], frame["line"]).strip())
             lines.append(f"{indent}   {where}  {state.style('dim', source)}".rstrip())
-        last = chain["frames"][-1] if chain["frames"] else None
-        if last is not None and last["is_internal"] and not state.settings.internals:
-            lines.append(f"{indent}   {state.style('waiting', printable(last['function']))}")
-    for chain in chains:
-        for frame in chain["frames"]:
-            del frame["handle"]
+        called = None if state.settings.internals else _called(chain["frames"])
+        if called is not None:
+            lines.append(f"{indent}   {state.style('waiting', printable(called))}")
+    if len(chains) > _MAX_CHAINS:
+        more = f"and {len(chains) - _MAX_CHAINS} more; `await T` shows one of them, `tree` how they wait"
+        lines.append(state.style("dim", more))
     return Result(lines, chains)
+
+
+def _called(frames: list[dict[str, Any]]) -> str | None:
+    """Return the function of a library at which a chain leaves the program's own code, at its end."""
+    called = None
+    for frame in reversed(frames):
+        if not frame["is_internal"]:
+            break
+        called = frame["function"]
+    return called
 
 
 # -- trees ---------------------------------------------------------------------------------------
@@ -431,7 +446,7 @@ def _tree(state: State, text: str) -> Result:
     found = {row["id"]: row for row in rows(state) if args.all or not row["internal"]}
     scopes = [] if args.by == "spawn" or state.session.stop.is_over else state.session.inspect("scopes")
     if scopes:
-        live_rows = {number: row for number, row in found.items() if row["state"] not in _ENDS}
+        live_rows = {number: row for number, row in found.items() if row["state"] not in ENDS}
         return Result(scope_tree(state, live_rows, scopes, show_all=args.all), scopes)
     children: dict[int, list[int]] = {number: [] for number in found}
     for number, row in found.items():
@@ -442,12 +457,16 @@ def _tree(state: State, text: str) -> Result:
         elif row["wait"] is not None:
             children[number] = [one for one in row["wait"]["children"] if one in found and one != number]
     below = {child for some in children.values() for child in some}
-    live = [number for number in found if args.by == "spawn" or found[number]["state"] not in _ENDS]
+    live = [number for number in found if args.by == "spawn" or found[number]["state"] not in ENDS]
     roots = [number for number in live if number not in below] or live[:1]
     lines: list[str] = []
     seen: set[int] = set()
-    for root in roots:
-        lines += _branch(state, root, found, children, seen, "", "")
+    room = Room(is_bounded=not args.all)
+    for root in room.roots(roots):
+        if root.node is None:
+            lines.append(state.style("dim", root.more))
+        else:
+            lines += _branch(state, root.node, found, children, seen, room, "", "")
     data = [{"task": f"T{number}", "children": [f"T{one}" for one in children[number]]} for number in live]
     return Result(lines or ["no tasks here"], data)
 
@@ -458,6 +477,7 @@ def _branch(
     found: dict[int, dict[str, Any]],
     children: dict[int, list[int]],
     seen: set[int],
+    room: Room,
     first: str,
     rest: str,
 ) -> Iterator[str]:
@@ -471,13 +491,11 @@ def _branch(
     yield f"{state.style('dim', first)}{name}  {text}{'  (see above)' if again else ''}".rstrip()
     if again:
         return
-    own = children[number]
-    for at, child in enumerate(own):
-        is_last = at == len(own) - 1
-        yield from _branch(
-            state, child, found, children, seen,
-            rest + ("└─ " if is_last else "├─ "), rest + ("   " if is_last else "│  "),
-        )  # fmt: skip
+    for branch in room.below(children[number], rest):
+        if branch.node is None:
+            yield state.style("dim", branch.more)
+        else:
+            yield from _branch(state, branch.node, found, children, seen, room, branch.first, branch.further)
 
 
 def _task(state: State, text: str) -> Result:
@@ -495,7 +513,7 @@ def _select(state: State, text: str) -> Result:
     elif text:
         number = task_named(state, text).id
     else:
-        live = [row["id"] for row in rows(state) if row["state"] not in _ENDS and not row["internal"]]
+        live = [row["id"] for row in rows(state) if row["state"] not in ENDS and not row["internal"]]
         if not live:
             raise ReplayError("there are no tasks to look at here")
         now = state.task if state.task is not None else here

@@ -10,7 +10,7 @@ from replay.cli.repl.state import State
 from replay.cli.text import counted, duration, printable
 
 _MOST = 4
-_ORDINALS = {1: "1st", 2: "2nd", 3: "3rd"}
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 Wait = dict[str, Any]
 
@@ -85,8 +85,7 @@ def long_lines(state: State, wait: Wait, others: Mapping[str, Wait]) -> list[str
     """
     lines = [_object_line(state, wait)]
     if wait["position"] is not None:
-        place = _ORDINALS.get(wait["position"], f"{wait['position']}th")
-        lines.append(f"in line: {place} of {counted(wait['waiters_count'], 'task')}")
+        lines.append(f"in line: {_ordinal(wait['position'])} of {counted(wait['waiters_count'], 'task')}")
     if wait["children"] and wait["kind"] != "task":
         how = "all" if wait["needs_all"] else "any"
         total = "" if wait["children_total"] is None else f" of {wait['children_total']}"
@@ -105,6 +104,12 @@ def long_lines(state: State, wait: Wait, others: Mapping[str, Wait]) -> list[str
     elif not wait["deadlines"]:
         lines.append("nothing is known that could end it")
     return lines
+
+
+def _ordinal(number: int) -> str:
+    """Return a place in a line: 1st, 2nd, 11th, 21st."""
+    ending = "th" if number % 100 in (11, 12, 13) else _ENDINGS.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _object_line(state: State, wait: Wait) -> str:

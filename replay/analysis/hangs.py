@@ -17,10 +17,7 @@ from replay.timeline.debuggee import Debuggee, Stop
 from replay.timeline.timeline import Timeline
 
 MAX_SIGNALS: Final = 100
-"""It is looked at before so many signals at most, or at the end."""
-
-LOOK_LIMIT_S: Final = 60.0
-"""Thousands of tasks take a while to look at."""
+"""It is looked at before so many signals at most, and at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +51,23 @@ def find_hang(timeline: Timeline) -> Hang:
     runner = timeline.from_start()
     try:
         last: Hang | None = None
-        for _ in range(MAX_SIGNALS):
-            stop = runner.run({"signals": True})
+        looks_count = 0
+        while True:
+            stop = runner.run({"signals": looks_count < MAX_SIGNALS})
             if stop.reason == "diverged":
                 raise DivergedError(stop.message or "the replay has diverged")
             found = _look(runner, stop)
+            looks_count += 1
             if last is None or found.deadlocks.blocked or found.is_stopped:
                 last = found  # after a signal, a program may have come to an end where nobody waits
             if found.deadlocks.found or stop.is_over:
-                break
-        assert last is not None
-        return last
+                return last
     finally:
         runner.kill()
 
 
 def _look(runner: Debuggee, stop: Stop) -> Hang:
-    found: list[Blocked] = _ask(runner, "blocked")
+    found: list[Blocked] = runner.look("inspect", what="blocked")["found"]
     position = Position(max(stop.position.step - 1, 0)) if stop.is_over else stop.position
-    threads = tuple(_ask(runner, "threads"))
+    threads = tuple(runner.look("inspect", what="threads")["found"])
     return Hang(position, not stop.is_over, stop.reason == "over", find_deadlocks(found), threads)
-
-
-def _ask(runner: Debuggee, what: str) -> Any:
-    answer = runner.ask("inspect", what=what, timeout_s=LOOK_LIMIT_S)
-    if "found" not in answer:
-        raise ReplayError(f"the replay cannot be looked at: it {answer.get('error')}")
-    return answer["found"]

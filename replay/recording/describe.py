@@ -121,6 +121,10 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return "runs" if value else "stops"
         case Kind.NOTE, str():
             return value
+        case Kind.DECIDED, str():
+            return value
+        case Kind.DECIDED, int():
+            return f"T{value} is cancelled"
         case Kind.THREAD, [int() as stream, *_]:
             return f"thread {stream}"
         case Kind.ARRIVALS, list():

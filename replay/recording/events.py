@@ -29,6 +29,9 @@ TAG_MASK: Final = (1 << TAG_BITS) - 1
 FIRST_DOOR: Final = 32
 OF_TRIO: Final = 2
 """In the fd part of a NAME: the task is one of trio's, which all have a name from the start."""
+CANCELLED: Final = 1
+ORDERED: Final = 2
+"""In the fd part of a DECIDED: what was decided."""
 NO_LOCK_MORE: Final = -1
 """In the place of a lock's number: the thread outlived the program, and took no further one."""
 
@@ -62,6 +65,7 @@ class Kind(IntEnum):
     TAKEN = 25
     FOUND = 26
     REDACTED = 27
+    DECIDED = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,12 @@ TABLE: Final[tuple[Row, ...]] = (
         Kind.REDACTED,
         "[placeholder, ...]",
         "what stands for secrets that are met first in the request after this",
+    ),
+    Row(
+        Kind.DECIDED,
+        "text, task, or place",
+        "a decision of a simulated run other than the default; fd part 1: that task was cancelled from"
+        " outside; 2: of what was ready, only what is at this place ran in this turn",
     ),
 )
 

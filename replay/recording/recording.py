@@ -107,6 +107,7 @@ class Task:
       steps_count: how many steps it took.
       run_ns: all its steps together.
       is_at_most: as in `Step`, of any of them.
+      is_of_trio: it is a task of trio, not of asyncio.
     """
 
     id: int
@@ -123,6 +124,7 @@ class Task:
     steps_count: int
     run_ns: int
     is_at_most: bool
+    is_of_trio: bool
 
     @property
     def error_text(self) -> str:
@@ -137,12 +139,8 @@ class Task:
         """The library made it for itself: asyncio when it closed a loop, trio when it began a run."""
         if self.coroutine is None:
             return False
-        return self.coroutine.startswith("BaseEventLoop.shutdown_") or self.is_of_run
-
-    @property
-    def is_of_run(self) -> bool:
-        """It is one of those that each run of trio begins with."""
-        return (self.coroutine, self.name) in _TRIOS
+        is_of_run = self.is_of_trio and (self.coroutine, self.name) in _TRIOS
+        return is_of_run or self.coroutine.startswith("BaseEventLoop.shutdown_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -546,6 +544,7 @@ class _Draft:
     steps_count: int = 0
     run_ns: int = 0
     is_at_most: bool = False
+    is_of_trio: bool = False
 
 
 @dataclass(slots=True)
@@ -588,7 +587,7 @@ class _Tally:
                 if isinstance(coroutine, str):
                     self.coroutines[number] = coroutine
             case Kind.NAME, [int() as number, str()]:
-                self._draft(number)
+                self._draft(number).is_of_trio |= about == OF_TRIO
                 self.names.add(event)
             case Kind.END, int():
                 self._end(value, event, "returned", None)
@@ -640,6 +639,7 @@ class _Tally:
             steps_count=draft.steps_count,
             run_ns=draft.run_ns,
             is_at_most=draft.is_at_most,
+            is_of_trio=draft.is_of_trio,
         )
 
     def _draft(self, number: int) -> _Draft:

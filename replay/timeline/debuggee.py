@@ -21,13 +21,20 @@ from replay.protocol import ClosedError, Message, pack_message, read_message
 START_LIMIT_S: Final = 60.0
 
 _START: Final = (
-    "import json, sys; job = json.loads(sys.argv[1]); sys.path.insert(0, job['root']); "
-    "from replay.runtime.launcher import become_debuggee; become_debuggee(job)"
+    "import sys; sys.flags.safe_path or sys.path.pop(0); "  # nothing of the current folder
+    "import json; sys.path.append(sys.argv[2]); "
+    "from replay.runtime.launcher import become_debuggee; become_debuggee(json.loads(sys.argv[1]))"
 )
+_ROOT: Final = __file__.rsplit("/", 3)[0]
+"""Where the package `replay` lies; in a checkout that may be on nobody's path."""
 
 
 class DebuggeeLostError(ReplayError):
     """The process of a replay ended, or does not answer."""
+
+
+class TooDeepError(ReplayError):
+    """The program comes near to its recursion limit, where lines are to be counted: that takes stack, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +42,14 @@ class Stop:
     """Where a replay stands, and why.
 
     Attributes:
-      reason: ``at`` where it was to go; ``met`` a condition; ``pause``, or ``called`` to pause; ``end``: the
-        program has ended; ``diverged``, ``over``: the replay cannot go on, see ``message``.
+      reason: ``at`` where it was to go; ``met`` a condition; ``full``: so many; ``deep``: see `TooDeepError`;
+        ``pause``, or ``called`` to pause; ``end``: the program has ended; ``diverged``, ``over``: the replay
+        cannot go on, see ``message``.
       owner: whose code it is, see ``replay.protocol``.
-      event: ``step`` (before one), ``line``, ``return``, ``raise``, ``end``.
-      met: what a goal that does not stop has met.
+      event: ``step`` (before one), ``line``, ``return``, ``raise``, ``end``, ``signal``.
+      id: of the condition that was met.
+      how: the program has ended: ``exit`` or ``signal``; detail: which.
+      met: what of a goal was met.
     """
 
     reason: str
@@ -88,6 +98,7 @@ class Debuggee:
         self._on_output = on_output
         self._rights: list[int] = []
         self._data = bytearray()
+        self._asked_count = 0
         self.stop: Stop
         self.is_running = False
 
@@ -99,10 +110,9 @@ class Debuggee:
           ReplayError: it cannot be replayed here, or not be read.
         """
         ours, theirs = socket.socketpair()
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        job = {"recording": path, "source": source, "fd": theirs.fileno(), "root": root}
+        job = {"recording": path, "source": source, "fd": theirs.fileno()}
         child = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(job)],
+            [sys.executable, "-c", _START, json.dumps(job), _ROOT],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -125,25 +135,46 @@ class Debuggee:
     _child: subprocess.Popen[bytes] | None = None
 
     def run(self, goal: dict[str, Any]) -> Stop:
-        """Go on until ``goal``; see ``replay.protocol``."""
+        """Go on until ``goal``; see ``replay.protocol``.
+
+        Raises:
+          TooDeepError: the process cannot go on.
+        """
         self.is_running = True
         self._send({"do": "run", "goal": goal})
-        self.stop = self._stopped()
+        self.stop = stop = self._stopped()
         self.is_running = False
-        return self.stop
+        if stop.reason == "deep":
+            raise TooDeepError(
+                f"the lines of step @{stop.position.step} cannot be counted: the program comes near to its "
+                f"recursion limit ({stop.function}, {stop.path}:{stop.lineno})",
+                hint=f"go past it without lines: `goto @{stop.position.step + 1}`, `+` or `tcont`",
+            )
+        return stop
 
     def ask(self, name: str, **more: Any) -> Any:
         """Return the answer to a question."""
-        self._send({"do": "ask", "name": name, **more})
+        self._asked_count += 1
+        self._send({"do": "ask", "name": name, "number": self._asked_count, **more})
         try:
             answer = self._answer("answer")
         except KeyboardInterrupt:
-            self._send({"do": "pause"})
-            self._answer("answer")
+            self._send({"do": "pause"})  # whoever asks next passes over the answer
             raise
         if "problem" in answer:
             raise ReplayError(f"{name!r} could not be answered: {answer['problem']}")
         return answer["value"]
+
+    def look(self, name: str, **more: Any) -> dict[str, Any]:
+        """Return what a copy of the process finds, which answers a question.
+
+        Raises:
+          ReplayError: it was ended before it had an answer.
+        """
+        found: dict[str, Any] = self.ask(name, **more)
+        if found.get("error") is not None:
+            raise ReplayError(f"{name!r} cannot be answered here: it {found['error']}")
+        return found
 
     def fork(self) -> Debuggee:
         """Return a copy that stands where this one does.
@@ -151,12 +182,18 @@ class Debuggee:
         Raises:
           ReplayError: the system has no room for one.
         """
-        with _uninterrupted():  # or the copy would be nobody's
-            self._send({"do": "fork"})
-            message = self._answer("forked")
-        if "problem" in message:
-            raise ReplayError(f"the replay cannot be copied: {message['problem']}")
-        copy = Debuggee(socket.socket(fileno=self._rights.pop()), message["pid"], self._on_output)
+        copy: Debuggee | None = None
+        try:
+            with _uninterrupted():  # or the copy would be nobody's
+                self._send({"do": "fork"})
+                message = self._answer("forked")
+                if "problem" in message:
+                    raise ReplayError(f"the replay cannot be copied: {message['problem']}")
+                copy = Debuggee(socket.socket(fileno=self._rights.pop()), message["pid"], self._on_output)
+        except KeyboardInterrupt:  # which has waited
+            if copy is not None:
+                copy.kill()
+            raise
         copy.stop = self.stop
         return copy
 
@@ -208,6 +245,8 @@ class Debuggee:
             if message["kind"] == "output":
                 self._on_output(message)
                 continue
+            if message["kind"] == "answer" and (kind != "answer" or message["number"] != self._asked_count):
+                continue  # nobody waits for it any more
             assert message["kind"] == kind, message
             return message
 

@@ -24,10 +24,13 @@ class Motions:
       is_own_only: whether libraries and Python itself are passed over.
     """
 
-    def __init__(self, timeline: Timeline, owners: list[str]) -> None:
-        """Move along ``timeline``, whose step N is one of ``owners[N - 1]``."""
+    def __init__(self, timeline: Timeline, owners: list[str], ends: list[int]) -> None:
+        """Move along ``timeline``, whose step N is one of ``owners[N - 1]``, and over at ``ends[N - 1]``.
+
+        Where several threads have loops, steps of the others may begin before.
+        """
         self._timeline = timeline
-        self._owners = owners
+        self._ends = ends
         self._steps: dict[str, list[int]] = defaultdict(list)
         for number, owner in enumerate(owners, start=1):
             self._steps[owner].append(number)
@@ -120,15 +123,13 @@ class Motions:
         if here.line == 0 and not steps and self._timeline.stop.event == "step":
             # Before a step there is no frame to be in yet: its first line is where one goes on.
             lines = (self._line_of(owner),)
-        later = self._is_later(owner, here)
+        own = self._steps[owner]
+        at = bisect_right(own, here.step) - 1
         goal: dict[str, Any] = {"stops": [*lines, *([{"kind": "step", "owner": owner}] if steps else [])]}
-        if not later and owner.startswith(("T", "callback")):
+        if own and at == len(own) - 1:
             # Nothing of it is left after this step: do not run to the end of the program in vain.
-            goal["at"] = [here.step + 1, 0]
+            goal["at"] = [self._ends[own[at] - 1], 0]
         return self._timeline.look_forward(goal)
-
-    def _is_later(self, owner: str, here: Position) -> bool:
-        return self._steps[owner][-1:] > [here.step]
 
     def _backward(self, line: dict[str, Any], *, steps: bool = True) -> Stop | None:
         timeline = self._timeline
@@ -148,5 +149,5 @@ class Motions:
                 if steps:
                     return timeline.goto(first)
             at -= 1
-            end = Position(own[at] + 1) if at >= 0 else START
+            end = Position(self._ends[own[at] - 1]) if at >= 0 else START
         return None

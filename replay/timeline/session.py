@@ -6,6 +6,7 @@ why and there is no timeline.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -13,7 +14,7 @@ from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.positions import Position
 from replay.recording.events import Kind
 from replay.recording.recording import Recording, Step, Task
-from replay.timeline.debuggee import Stop
+from replay.timeline.debuggee import Stop, TooDeepError
 from replay.timeline.motions import Motions
 from replay.timeline.timeline import START, Timeline
 
@@ -96,7 +97,7 @@ class Session:
         except ReplayError as problem:
             self.refusal = problem
         else:
-            self._motions = Motions(self._timeline, owners)
+            self._motions = Motions(self._timeline, owners, _ends(self.steps))
 
     def __enter__(self) -> Self:
         return self
@@ -137,11 +138,6 @@ class Session:
         """Where we are."""
         return self.timeline.stop
 
-    @property
-    def has_trio(self) -> bool:
-        """Whether there was a run of trio in it."""
-        return any(task.is_of_run for task in self.tasks())
-
     def tasks(self) -> tuple[Task, ...]:
         """Return the tasks of the whole run, as recorded."""
         return self.recording.tasks()
@@ -150,7 +146,7 @@ class Session:
 
     def stack(self, task: int | None = None) -> list[dict[str, Any]]:
         """Return frames of a task, or of whoever runs, innermost first: path, lineno, function, is_own."""
-        found: list[dict[str, Any]] = self._ask("stack", task=task)["frames"]
+        found: list[dict[str, Any]] = self.timeline.here.look("stack", task=task)["frames"]
         return found
 
     def evaluate(
@@ -168,11 +164,11 @@ class Session:
 
     def value(self) -> dict[str, Any] | None:
         """Return what is returned or raised here, as ``text`` and ``type``; None elsewhere."""
-        return self._ask("value") if self.stop.event in ("return", "raise") else None
+        return self.timeline.here.look("value") if self.stop.event in ("return", "raise") else None
 
     def locals(self, frame: int = 0, *, task: int | None = None) -> list[list[str]]:
         """Return ``[name, text]`` of each local variable of a frame."""
-        names: list[list[str]] = self._ask("locals", frame=frame, task=task)["names"]
+        names: list[list[str]] = self.timeline.here.look("locals", frame=frame, task=task)["names"]
         return names
 
     def inspect(self, what: str, **about: Any) -> Any:
@@ -188,7 +184,7 @@ class Session:
             ``task``: ErrorTree or None), ``raised`` (what is raised here, likewise).
           about: what else the question names.
         """
-        return self._ask("inspect", what=what, **about)["found"]
+        return self.timeline.here.look("inspect", what=what, **about)["found"]
 
     def error_of(self, task: Task) -> dict[str, Any] | None:
         """Return what a task failed with: an ErrorTree; None if it is gone just behind its end.
@@ -211,12 +207,6 @@ class Session:
         frames = self.stack()
         own = next((frame for frame in frames if frame["is_own"]), None)
         return None if own is None else (own["path"], own["lineno"], own["function"])
-
-    def _ask(self, name: str, **more: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self.timeline.here.ask(name, **more)
-        if found.get("error") is not None:
-            raise ReplayError(f"{name!r} cannot be answered here: it {found['error']}")
-        return found
 
     # -- stops --------------------------------------------------------------------------------------
 
@@ -251,8 +241,7 @@ class Session:
 
         We do not move. A task that is new was woken by nobody.
         """
-        made = None if task.spawned_at is None else task.spawned_at.step
-        goal = {"stops": [{"kind": kind, "task": task.id, "made": made}]}
+        goal = {"stops": [{"kind": kind, "task": task.id}]}
         found = self.timeline.last_before(end, goal, first)
         return (
             None
@@ -300,7 +289,7 @@ class Session:
             compile(text, "<debugger>", "eval")
         except (SyntaxError, ValueError) as problem:
             raise UsageError(f"{text!r} is no expression: {problem.args[0]}") from None
-        scope = self._ask("scope", text=text, frame=frame, task=task)
+        scope = self.timeline.here.look("scope", text=text, frame=frame, task=task)
         if scope.get("module") is None and "function" not in scope:
             raise UsageError("there is no frame here to look from", hint="`goto` a line of the program first")
         return {"kind": "watch", "text": text, **scope}
@@ -317,7 +306,19 @@ class Session:
             goal = {
                 "stops": [{"kind": "raise", "name": task.error[0].rpartition(".")[2], "owner": f"T{task.id}"}]
             }
-            met = self._timeline.all_between(position, Position(step + 1), goal)
+            met: list[list[Any]] = []
+            with suppress(TooDeepError):  # then the step has to do
+                met = self._timeline.all_between(position, Position(step + 1), goal)
             if met:
                 position = Position(met[0][0], met[0][1])
         return Failure(position, task.id, task.error_text)
+
+
+def _ends(steps: list[Step]) -> list[int]:
+    """Return the number of the step, for each, that begins when it is over: the next one of its thread."""
+    next_of_stream: dict[int, int] = {}
+    found: list[int] = []
+    for step in reversed(steps):
+        found.append(next_of_stream.get(step.stream, len(steps) + 1))
+        next_of_stream[step.stream] = step.number
+    return found[::-1]

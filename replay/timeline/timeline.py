@@ -15,7 +15,7 @@ from sortedcontainers import SortedDict
 
 from replay.positions import Position
 from replay.protocol import Message
-from replay.timeline.debuggee import Debuggee, DebuggeeLostError, Stop
+from replay.timeline.debuggee import Debuggee, DebuggeeLostError, Stop, TooDeepError
 
 SPACING_NS: Final = 20_000_000
 """CPU time between two checkpoints, at first."""
@@ -100,11 +100,12 @@ class Timeline:
 
     def goto(self, position: Position) -> Stop:
         """Go to a place, or to the end of the replay if that is before it."""
-        if self.position != position or self.stop.event == "end":
+        start = self.position
+        if start != position or self.stop.event == "end":
             self._come_before(position)
         if self.position == position and self.stop.event != "end":
             return self.stop
-        return self._run({"at": [position.step, position.line]})
+        return self._run({"at": [position.step, position.line]}, start)
 
     def forward(self, goal: dict[str, Any]) -> Stop:
         """Run on until ``goal`` is met; see ``replay.protocol``."""
@@ -113,16 +114,13 @@ class Timeline:
             return self._search(goal, self.position) if is_late else self._run(goal)
         since = self.position
         while True:
-            before = self.here
-            self.here = before.fork()
-            rough = self._run({**goal, "rough": True})
+            before, rough = self._try({**goal, "rough": True})
             if rough.reason != "met" or rough.met[-1][4] == "step":
                 before.kill()
                 return rough
             # Now it is known in which step; there the lines are counted.
             step = rough.met[-1][0]
-            self.here.kill()
-            self.here = before
+            self._replace(before)
             if step > self.position.step:
                 self.goto(Position(step))
             stop = self._search(goal, since, Position(step + 1)) if is_late else self._run(goal)
@@ -149,15 +147,22 @@ class Timeline:
         """Run on until a condition of ``goal`` is met; None, and we stay here, if none is."""
         if self.stop.is_over:
             return None
-        before = self.here
-        self.here = before.fork()
-        stop = self._run(goal)
+        before, stop = self._try(goal)
         if stop.reason in ("met", "called"):
             before.kill()
             return stop
-        self.here.kill()
-        self.here = before
+        self._replace(before)
         return None
+
+    def _try(self, goal: dict[str, Any]) -> tuple[Debuggee, Stop]:
+        """Run on in a copy, which is here now; return the process that was, to be ended or put back."""
+        before = self.here
+        self.here = before.fork()
+        try:
+            return before, self._run(goal)
+        except BaseException:
+            self._replace(before)
+            raise
 
     def last_before(
         self, position: Position, goal: dict[str, Any], first: Position = START
@@ -252,10 +257,15 @@ class Timeline:
         last = Position(end.step + 1) if end.line and _has_awaits(goal) else end
         runner = start.fork()
         try:
-            stop = runner.run({**goal, "at": [last.step, last.line], "until": [end.step, end.line]})
+            form = {**goal, "at": [last.step, last.line], "until": [end.step, end.line]}
+            stop = runner.run(form)
+            found = stop.met
+            while stop.reason == "full":
+                stop = runner.run(form)
+                found += stop.met
         finally:
             runner.kill()
-        return sorted(stop.met, key=_place)
+        return sorted(found, key=_place)
 
     def _start_before(self, end: Position, goal: dict[str, Any]) -> Debuggee:
         """Return the checkpoint from which to look for what was met before ``end``."""
@@ -275,13 +285,15 @@ class Timeline:
         at = self._checkpoints.bisect_right(position)
         nearest: Debuggee = self._checkpoints.values()[at - 1]
         if self.stop.is_over or self.position > position or nearest.stop.position > self.position:
-            self.here.kill()
-            self.here = nearest.fork()
+            self._replace(nearest.fork())
 
-    def _run(self, goal: dict[str, Any]) -> Stop:
+    def _run(self, goal: dict[str, Any], start: Position | None = None) -> Stop:
+        """Run on; if that is refused, we are at ``start`` again (None: where we are)."""
         if self.stop.is_over:
             return self.stop
         reached = self.position
+        if start is None:
+            start = reached
         try:
             while True:
                 stop = self.here.run({**goal, "pause_ns": self._spacing_ns})
@@ -292,20 +304,31 @@ class Timeline:
                 reached = stop.position
                 self._keep()
                 self.on_progress(reached)
+        except TooDeepError:
+            self._return_to(start)
+            raise
         except KeyboardInterrupt:
             if self.here.is_running:
                 self._pause(reached)
             self.here.stop = replace(self.stop, reason="called")
             return self.stop
 
+    def _return_to(self, position: Position) -> None:
+        """Go where we have been already, in another process: this one cannot go on."""
+        self._replace(self._checkpoint_before(Position(position.step, position.line + 1)).fork())
+        self.goto(position)
+
     def _pause(self, reached: Position) -> None:
         """Stop after an interruption: where the program can be stopped, or at the last place it was seen."""
         try:
             self.here.pause(PATIENCE_S)
         except DebuggeeLostError:
-            self.here.kill()
-            self.here = self._checkpoint_before(Position(reached.step, reached.line + 1)).fork()
-            self.goto(reached)
+            self._return_to(reached)
+
+    def _replace(self, process: Debuggee) -> None:
+        """Take another process as the one that is here."""
+        self.here.kill()
+        self.here = process
 
     def _keep(self) -> None:
         """Make a checkpoint on the way, where there is none near."""
@@ -328,9 +351,14 @@ class Timeline:
 
 
 def _can_be_rough(goal: dict[str, Any]) -> bool:
-    """Whether the step in which something is met can be found without counting lines."""
-    kinds = _kinds(goal)
-    return bool(kinds - {"step"}) and kinds <= _ROUGH
+    """Whether the step in which something is met can be found without counting lines.
+
+    Those of the main thread outside of a step can: no others have to be seen for that.
+    """
+    stops = [one for one in goal.get("stops", ()) if one["kind"] != "step"]
+    return bool(stops) and all(
+        one["kind"] in _ROUGH or (one["kind"] == "line" and one.get("owner") == "main") for one in stops
+    )
 
 
 def _is_late(goal: dict[str, Any]) -> bool:

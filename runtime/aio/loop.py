@@ -128,6 +128,7 @@ class Own:
     Attributes:
       inbox: callbacks from other threads, with their tickets, while recording.
       arrived: the same at replay, until their recorded arrival.
+      left: what is ready and was left for a later turn, where any order is tried.
       gate: held by whoever needs to know, or changes, whether the loop runs; a lock of the program's kind, so
         that who came first is recorded.
       is_running: whether it does.
@@ -140,6 +141,7 @@ class Own:
         "inbox",
         "is_running",
         "is_woken_by_signals",
+        "left",
         "signal_fds",
         "wake_fd",
     )
@@ -147,11 +149,20 @@ class Own:
     def __init__(self) -> None:
         self.inbox: collections.deque[tuple[list[int] | None, Any]] = collections.deque()
         self.arrived: dict[tuple[int, int], Any] = {}
+        self.left: list[Any] = []
         self.wake_fd = -1
         self.signal_fds: tuple[int, int] | None = None
         self.is_woken_by_signals = False
         self.gate = threading.Lock()
         self.is_running = False
+
+
+def leave_all_but(loop: Any, at: int) -> None:
+    """Leave what is ready in a loop for the next turn, all but one."""
+    handles = list(loop._ready)
+    loop._ready.clear()
+    loop._ready.append(handles.pop(at))
+    loop._own.left.extend(handles)
 
 
 class EventLoop(asyncio.SelectorEventLoop):
@@ -357,6 +368,9 @@ class EventLoop(asyncio.SelectorEventLoop):
                 self._ready.append(inbox.popleft()[1])
             super()._run_once()  # type: ignore[misc]
             return
+        if world.reorders and self._own.left:
+            self._ready.extendleft(reversed(self._own.left))
+            self._own.left.clear()
         scheduled = self._scheduled
         if scheduled:
             scheduled = self._without_cancelled()
@@ -384,6 +398,8 @@ class EventLoop(asyncio.SelectorEventLoop):
                 return
             if real.gc_get_count()[0] > YOUNG and garbage.is_enabled:
                 world.collect_garbage(stream)
+            if world.reorders:
+                world.reorder(stream, self)
             run_ready(self, stream, signals.pending)
         except BaseException as error:
             strip(error)

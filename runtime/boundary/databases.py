@@ -152,7 +152,7 @@ class Databases:
             return
         content, is_writable = self._answer(self._opening(database, uri))
         if not self._boundary.is_replay:
-            self._open(connection, database, *args, **kwargs)
+            self._open(connection, self._boundary.world.database_file(database, uri), *args, **kwargs)
             return
         if content is None:
             refuse(self._boundary.world, f"the database {database!r}")
@@ -261,6 +261,7 @@ class Databases:
         self._say_script()
         if self._boundary.is_replay:
             refuse(self._boundary.world, f"another database, by {kind.upper()}", SCRIPTS)
+        self._boundary.world.give_up(f"{kind.upper()} in a script")
 
     # -- both -----------------------------------------------------------------------------------
 

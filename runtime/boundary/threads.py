@@ -67,7 +67,7 @@ class Lock:
 
     def __init__(self) -> None:
         stream = current.stream
-        self._real = _Shared.world.new_lock()
+        self._real: Any = _Shared.world.new_lock()
         self._locked = False
         if stream is None:
             self._last = 0
@@ -135,7 +135,7 @@ class LiveLock(Lock):
                 raise
         stream = current.stream
         if stream is None:
-            got = self._real.acquire(blocking, timeout)
+            got: bool = self._real.acquire(blocking, timeout)
             if got:
                 self._last = _UNRECORDED
             return got
@@ -166,7 +166,7 @@ class LiveLock(Lock):
         world.flush(stream)
         stream.waits = True
         if not stream.is_main:
-            got = self._real.acquire(True, timeout)
+            got: bool = self._real.acquire(True, timeout)
             garbage.wait_over(stream)
             return got
         deadline = None if timeout < 0 else world.now_ns() / 1e9 + timeout
@@ -192,7 +192,7 @@ class LiveLock(Lock):
 
     def locked(self) -> bool:
         """Whether somebody holds the lock; recorded once there are threads."""
-        found = self._real.locked()
+        found: bool = self._real.locked()
         stream = current.stream
         if stream is not None and _Shared.world.threads_started:
             self._changed(stream, _TAKEN if found else _NOT_TAKEN)
@@ -202,7 +202,7 @@ class LiveLock(Lock):
         self._real = _Shared.world.new_lock()
 
     def _is_held(self) -> bool:
-        return self._real.locked()
+        return bool(self._real.locked())
 
 
 class RecordedLock(Lock):
@@ -633,7 +633,7 @@ def _starter(world: Any) -> Callable[..., int]:
                 current.stream = None
 
         stream.append(-Kind.THREAD)
-        ident = world.start_thread(child, getattr(function, "thread", function), run)
+        ident: int = world.start_thread(child, getattr(function, "thread", function), run)
         stream.append([child.number, ident])
         return ident
 

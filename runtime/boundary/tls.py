@@ -133,7 +133,7 @@ def _keylog(boundary: Installer) -> property:
             raise
         names[id(self)] = value
 
-    return property(get if boundary.is_replay else real.__get__, assign)
+    return property(real.__get__ if boundary.has_system else get, assign)
 
 
 # -- connections ----------------------------------------------------------------------------------

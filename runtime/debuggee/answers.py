@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from replay.protocol import Message
 from replay.runtime import real
-from replay.runtime.debuggee.causes import RUNS
 from replay.runtime.debuggee.control import Control
 from replay.runtime.debuggee.evaluation import TIMEOUT_S, error_text, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
+from replay.runtime.debuggee.stack import begins_step
 from replay.runtime.inspection.data import ErrorTree, Place, Ready, Wait
 from replay.runtime.inspection.errors import tree_of
 from replay.runtime.inspection.program import ProgramInspector
@@ -40,9 +40,9 @@ def _running_frames(control: Control) -> list[FrameType]:
     frame = None if stop is None else stop.frame
     found: list[FrameType] = []
     while frame is not None and len(found) < _MAX_FRAMES:
-        if frame.f_globals.get("__name__") == "replay.runtime.boot" or frame.f_code is RUNS:
+        if frame.f_globals.get("__name__") == "replay.runtime.boot" or begins_step(frame):
             break
-        if kinds[frame.f_code] != NOT_COUNTED:
+        if kinds[frame.f_code.co_filename] != NOT_COUNTED:
             found.append(frame)
         frame = frame.f_back
     return found
@@ -67,7 +67,7 @@ def _stack(control: Control, request: Message) -> dict[str, Any]:
                     "path": frame.f_code.co_filename,
                     "lineno": frame.f_lineno,
                     "function": frame.f_code.co_qualname,
-                    "is_own": kinds[frame.f_code] == OWN,
+                    "is_own": kinds[frame.f_code.co_filename] == OWN,
                 }
                 for frame in _frames(control, request, inspector)
             ]
@@ -185,7 +185,7 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
 def _chosen(inspector: ProgramInspector) -> Ready | None:
     """Return what the loop of this thread runs, or is about to."""
     frame: FrameType | None = real.getframe(1)
-    while frame is not None and frame.f_code is not RUNS:
+    while frame is not None and not begins_step(frame):
         frame = frame.f_back
     handle = inspector.codes.variable(frame, "handle")
     return None if handle is None else inspector.entry(handle)
@@ -193,7 +193,7 @@ def _chosen(inspector: ProgramInspector) -> Ready | None:
 
 def _place_in(frame: FrameType | None) -> Place | None:
     """Return the innermost line of the program's own code of a stack."""
-    while frame is not None and kinds[frame.f_code] != OWN:
+    while frame is not None and kinds[frame.f_code.co_filename] != OWN:
         frame = frame.f_back
     if frame is None:
         return None

@@ -16,23 +16,25 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from replay.protocol import ClosedError, Message, pack_message, read_message
+from replay.protocol import MAX_PIECE_BYTES, ClosedError, Message, pack_message, read_message
 from replay.runtime import real
+from replay.runtime.debuggee.causes import Causes
 from replay.runtime.debuggee.copies import connected_pair, fork
-from replay.runtime.debuggee.goal import Goal, depth_of, is_place, matches
+from replay.runtime.debuggee.evaluation import INTERRUPTED
+from replay.runtime.debuggee.goal import Goal, Stop, depth_of, is_place, matches
 from replay.runtime.debuggee.inplace import InPlace
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.noticed import Cancelling, Place
-from replay.runtime.debuggee.watch import frames_from
+from replay.runtime.debuggee.stack import frames_from
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
 from replay.runtime.inspection.program import ProgramInspector
 from replay.runtime.streams import current
 
-MOST_MET: Final = 200_000
-"""So many matches are told at most, of a goal that asks for all."""
-
 _LOOK_AT_CLOCK: Final = 32
 """Steps or lines between two looks at how much time was used."""
+
+_MAIN: Final = 0
+"""The number of the main thread's stream."""
 
 # Held before the boundary replaces them.
 _send_message = _socket.socket.sendmsg
@@ -40,18 +42,6 @@ _dup2 = os.dup2
 _fcntl = fcntl.fcntl
 
 Answer = Callable[["Control", Message], Any]
-
-
-class Stop:
-    """Where the program stands."""
-
-    __slots__ = ("event", "frame", "reason", "value")
-
-    def __init__(self, reason: str, frame: FrameType | None, event: str, value: object = None) -> None:
-        self.reason = reason
-        self.frame = frame
-        self.event = event
-        self.value = value
 
 
 class Control:
@@ -78,6 +68,7 @@ class Control:
         self._place: Place = [0, 0, "main"]
         self._is_looking = False
         self._in_place = InPlace()
+        self._causes: Causes | None = None
         self._cancelling = Cancelling(self._on_cancel)
         self._is_called = False
         self._look_due = 0
@@ -125,11 +116,12 @@ class Control:
     def on_step(self, stream: Any, task: int) -> None:
         """A step is about to begin."""
         goal = self._goal
-        goal.causes.look()
         owner = f"T{task}" if task else f"callback@{self.step + 1}"
         if goal.noticed:
             self._look(None, owner)
-            goal = self._goal
+        if self._goal.is_full:
+            self._stopped(Stop("full", None, "step"))
+        goal = self._goal
         self.step += 1
         self.line = 0
         self._place = [self.step, 0, owner]
@@ -142,14 +134,17 @@ class Control:
             self._stopped(Stop("called", None, "step"))
         elif self._is_tired():
             self._stopped(Stop("pause", None, "step"))
-        self._see(owner)
+        self._see()
 
-    def _see(self, owner: str) -> None:
+    def _see(self) -> None:
         """Switch on what is to be seen of the step that begins."""
         goal = self._goal
-        if goal.has_places and goal.is_rough:
+        self._lines.is_blind = goal.is_between_steps and _MAIN in self._running
+        if goal.is_between_steps:
+            self._lines.on()
+        elif goal.has_places and goal.is_rough:
             self._lines.on(goal, yields=goal.awaits is not None)
-        elif goal.wants_lines(self.step, owner) and not goal.is_rough:
+        elif goal.wants_lines(self.step, self._running.values()) and not goal.is_rough:
             self._lines.on(yields=goal.awaits is not None)
         elif self._lines.is_on:
             self._lines.off()
@@ -157,6 +152,8 @@ class Control:
     def after_step(self, stream: Any) -> None:
         """A step has ended."""
         self._running.pop(stream.number, None)
+        if self._goal.is_between_steps:
+            self._see()
 
     def on_signal(self) -> None:
         """The program is about to be told of a signal."""
@@ -167,12 +164,17 @@ class Control:
         """A line is about to run, a frame returns, or an exception is raised in one; or it suspends."""
         if self._is_looking:
             return
+        if event == "deep":
+            while True:
+                self._stopped(Stop("deep", frame, "line"))
         if event == "yield":
             self._suspends(frame)
             return
-        is_own = kinds[frame.f_code] == OWN
+        is_own = kinds[frame.f_code.co_filename] == OWN
         if is_own and self._goal.noticed:
             self._look(frame, self.owner(current.stream))
+        if self._goal.is_full and self._goal.awaits is None:  # which are known when the step is over
+            self._stopped(Stop("full", frame, event, value))
         goal = self._goal
         self.line += not goal.is_rough
         owner = self.owner(current.stream)
@@ -217,7 +219,7 @@ class Control:
     ) -> None:
         is_before_all = place[:2] == [0, 0] and not self._goal.is_rough
         if one.get("owner") in (None, place[2]) and not is_before_all:
-            self._note([*place, one.get("id"), one["kind"], *more], Stop("met", frame, one["kind"]))
+            self.note([*place, one.get("id"), one["kind"], *more], Stop("met", frame, one["kind"]))
 
     def _arrives(self, frame: FrameType, owner: str) -> None:
         """A frame comes to a line: there may be an await in it."""
@@ -236,25 +238,17 @@ class Control:
         if found is not None:
             self._notice(found[0], found[1], frame)
 
-    def _on_cancel(self, task: Any) -> None:
+    def _on_cancel(self, task: Any, through: Sequence[Any]) -> None:
         """A task that has not ended is cancelled."""
         if self._is_looking:
             return
+        if self._causes is not None:
+            self._causes.on_cancel(task, through)
         number = task._replay_id
         for one in self._goal.cancels:
             if one.get("task") in (None, number):
                 self._notice(one, self._place, None, [number])
                 return
-
-    def keep(self, met: list[Any]) -> None:
-        """Keep what nothing stops at: the last of it, or all."""
-        goal = self._goal
-        if (met[0], met[1]) >= goal.until:
-            return
-        if not goal.is_all:
-            goal.met[:] = [met]
-        elif len(goal.met) < MOST_MET:
-            goal.met.append(met)
 
     def _holds(self, one: Mapping[str, Any], frame: FrameType) -> bool:
         """Whether the condition of a breakpoint holds, if it has one; an error counts as if it did."""
@@ -264,12 +258,16 @@ class Control:
         told = self._in_place.holds(condition, frame)
         if told is not None:
             return told
+        if self._is_called:  # the client waits: do not begin what takes long
+            return False
         was = self.stop
         self.stop = Stop("condition", frame, "line")
         stream = self._stream = current.stream
         current.stream = None
         try:
-            return bool(self._answers["holds"](self, {"text": condition}).get("holds", True))
+            found = self._answers["holds"](self, {"text": condition})
+            # Without an answer one stops, so as to miss nothing; but not if the client did not wait for it.
+            return bool(found.get("holds", found.get("error") != INTERRUPTED))
         finally:
             current.stream = stream
             self.stop = was
@@ -308,20 +306,21 @@ class Control:
         frame = stop.frame
         if frame is not None and self._goal.is_all:
             found += [frame.f_code.co_filename, frame.f_lineno, depth_of(frame)]
-        self._note(found, stop)
+        self.note(found, stop)
 
-    def _note(self, found: list[Any], stop: Stop) -> None:
+    def note(self, found: list[Any], stop: Stop) -> None:
         """Something of the goal is met, at a place that may have passed."""
         goal = self._goal
         at = (found[0], found[1])
         if at >= goal.until:
             return
         if goal.is_last:
-            if not goal.met or at > (goal.met[0][0], goal.met[0][1]):
+            before = (goal.met[0][0], goal.met[0][1]) if goal.met else (-1, 0)
+            # Of what is met at one place the first is told, as forwards; of who did something, the last.
+            if at > before or (goal.causes and at == before):
                 goal.met[:] = [found]
         elif goal.is_all:
-            if len(goal.met) < MOST_MET:
-                goal.met.append(found)
+            goal.met.append(found)
         elif goal.is_rough or at > goal.since:
             goal.met.append(found)
             if goal.awaits is not None and not goal.is_rough and goal.awaits.may_be_before(at):
@@ -346,7 +345,7 @@ class Control:
             "lineno": None if frame is None else frame.f_lineno,
             "function": None if code is None else code.co_qualname,
             "depth": 0 if frame is None else depth_of(frame),
-            "is_own": code is not None and kinds[code] == OWN,
+            "is_own": code is not None and kinds[code.co_filename] == OWN,
             "outputs_count": self._outputs_count,
             "met": self._goal.met,
             **more,
@@ -364,7 +363,7 @@ class Control:
         current.stream = stream
         self.stop = None
         if frame is not None:  # in a step, whose other lines may not be wanted any more, or in another way
-            self._see(self.here)
+            self._see()
 
     def _serve(self) -> None:
         """Answer requests, until one says to go on."""
@@ -384,11 +383,16 @@ class Control:
         self._goal = goal
         if goal.since < (0, 0):
             goal.since = (self.step, self.line)
-        for one in goal.noticed:
-            one.begin(self)
-        if goal.causes.wanted:
-            goal.causes.start(self, is_rough=goal.is_rough)
-        self._cancelling.turn(bool(goal.cancels))
+        self.world.stop_noting()
+        self._is_looking = True
+        try:
+            for one in goal.noticed:
+                one.begin(self)
+        finally:
+            self._is_looking = False
+        self._causes = Causes(goal.causes, self, is_rough=goal.is_rough) if goal.causes else None
+        self._lines.is_blind = False
+        self._cancelling.is_on = bool(goal.cancels or (self._causes and self._causes.cancelled))
         self._is_called = False
 
     def frames_of(self, owner: str) -> list[FrameType]:
@@ -410,27 +414,31 @@ class Control:
         return found
 
     def _answered(self, request: Message) -> Message:
+        answer: Message = {"kind": "answer", "number": request["number"]}
         try:
-            return {"kind": "answer", "value": self._answers[request["name"]](self, request)}
+            return {**answer, "value": self._answers[request["name"]](self, request)}
         except ClosedError:
             raise
         except Exception as problem:  # a mistake of ours must not become one of the program
-            return {"kind": "answer", "problem": f"{type(problem).__name__}: {problem}"}
+            return {**answer, "problem": f"{type(problem).__name__}: {problem}"}
 
     def begin(self, world: Any) -> None:
         """The program is about to begin."""
         self.world = world
         self._stopped(Stop("at", None, "step"))
-        self._see("main")
+        self._see()
 
     # -- copies ----------------------------------------------------------------------------------
 
     def _fork(self) -> None:
         """Make a copy of this process, which serves too."""
+        ends: tuple[int, ...] = ()
         try:
-            ours, theirs = connected_pair()
+            ours, theirs = ends = connected_pair()
             pid = fork()
         except OSError as problem:
+            for end in ends:
+                real.close(end)
             self._send({"kind": "forked", "problem": str(problem)})
             return
         if pid == 0:
@@ -449,6 +457,7 @@ class Control:
     def leave(self) -> None:
         """Be no debuggee any more: this process is a copy for something else."""
         self._lines.off()
+        self._cancelling.is_on = False
         self._goal = Goal({})
         real.close(self.fd)
 
@@ -464,15 +473,16 @@ class Control:
 
     def show(self, target: int, data: bytes) -> None:
         """The program wrote to its stdout (1) or stderr (2)."""
-        message: Message = {
-            "kind": "output",
-            "index": self._outputs_count,
-            "position": [self.step, self.line],
-            "target": target,
-            "data": data,
-        }
-        self._outputs_count += 1
-        try:
-            self._send(message)
-        except ClosedError:
-            real.exit_now(0)
+        for start in range(0, len(data), MAX_PIECE_BYTES):
+            message: Message = {
+                "kind": "output",
+                "index": self._outputs_count,
+                "position": [self.step, self.line],
+                "target": target,
+                "data": data[start : start + MAX_PIECE_BYTES],
+            }
+            self._outputs_count += 1
+            try:
+                self._send(message)
+            except ClosedError:
+                real.exit_now(0)

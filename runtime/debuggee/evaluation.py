@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 2.0
 MAX_TEXT: Final = 100_000
+INTERRUPTED: Final = "was interrupted"
 _MORE_MEMORY_BYTES: Final = 1 << 30
 
 _waitpid, _pipe = os.waitpid, os.pipe
@@ -102,7 +103,7 @@ def _answer(source: int, timeout_s: float, client: int) -> dict[str, Any]:
     try:
         return read_message(read)
     except InterruptedError:
-        return {"error": "was interrupted"}
+        return {"error": INTERRUPTED}
     except TimeoutError:
         return {"error": f"took longer than {timeout_s:g} s, and was ended"}
     except ClosedError:
@@ -150,7 +151,6 @@ def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> d
                 exec(compile(tree, "<debugger>", "exec"), scope)
             if last is not None:
                 value = eval(compile(ast.Expression(last), "<debugger>", "eval"), scope)  # noqa: S307 - asked for
-                result["truth"] = bool(value) if isinstance(value, bool | int | str | None) else None
                 result["type"] = type(value).__name__
                 result["text"] = repr(value)[:MAX_TEXT]
         except BaseException as error:

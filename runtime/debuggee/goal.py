@@ -5,17 +5,32 @@ See ``replay.protocol`` for the form in which a client says it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from replay.runtime.debuggee.causes import CAUSES, Causes
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
 from replay.runtime.debuggee.noticed import Awaits, Consumed, Noticed
 from replay.runtime.debuggee.watch import Watch
 
 NEVER: Final = 1 << 62
 _LINES: Final = ("line", "place", "raise")
+_CAUSES: Final = ("wake", "cancelled")
+
+MOST_MET: Final = 200_000
+"""So many matches are told at a time, of a goal that asks for all."""
+
+
+class Stop:
+    """Where the program stands."""
+
+    __slots__ = ("event", "frame", "reason", "value")
+
+    def __init__(self, reason: str, frame: FrameType | None, event: str, value: object = None) -> None:
+        self.reason = reason
+        self.frame = frame
+        self.event = event
+        self.value = value
 
 
 class Goal:
@@ -40,22 +55,24 @@ class Goal:
             for one in stops
             if one["kind"] in ("watch", "event")
         ]
-        self.causes = Causes([one for one in stops if one["kind"] in CAUSES])
+        self.causes = [one for one in stops if one["kind"] in _CAUSES]
         self.at_signals = bool(form.get("signals"))
         self.is_last = bool(form.get("last"))
         self.is_rough = bool(form.get("rough"))
         self._places = [*(one for one in self.for_lines if one["kind"] == "place"), *awaits]
         self.is_all = bool(form.get("all"))
+        self.most: int = form.get("most") or MOST_MET
         self.pause_ns: int | None = form.get("pause_ns")
         self.met: list[list[Any]] = []
         owners = {one.get("owner") for one in self.for_lines}
         # Lines between steps have their place in the count of the step before.
         self.any_lines = (
-            bool(self.noticed or self.cancels or awaits or self.causes.wanted)
+            bool(self.noticed or self.cancels or awaits or self.causes)
             or None in owners
             or any(not str(one).startswith(("T", "callback")) for one in owners)
         )
         self.owners = owners
+        self.is_between_steps = self.is_rough and any(one["kind"] == "line" for one in self.for_lines)
 
     def of_step(self, owner: str) -> Mapping[str, Any] | None:
         """Return the condition that a step of ``owner`` meets, or None."""
@@ -78,9 +95,14 @@ class Goal:
         """Whether a line is one where somebody wants to stop."""
         return any(is_place(one, code, line) for one in self._places)
 
-    def wants_lines(self, step: int, owner: str) -> bool:
-        """Whether the lines of this step must be seen."""
-        return (step == self.step and self.line > 0) or self.any_lines or owner in self.owners
+    def wants_lines(self, step: int, running: Iterable[str]) -> bool:
+        """Whether lines must be seen in a step, with those ``running``: in it, or in one of a thread."""
+        return (step == self.step and self.line > 0) or self.any_lines or not self.owners.isdisjoint(running)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is met that it has to be told before one goes on."""
+        return self.is_all and len(self.met) >= self.most
 
     @property
     def has_places(self) -> bool:
@@ -102,7 +124,7 @@ def matches(one: Mapping[str, Any], frame: FrameType, event: str, value: object)
     kind = one["kind"]
     code: CodeType = frame.f_code
     if kind == "line":
-        if one.get("own") and kinds[code] != OWN:
+        if one.get("own") and kinds[code.co_filename] != OWN:
             return False
         events = one.get("events")
         if events is not None and event not in events:
@@ -138,7 +160,7 @@ def _comes_from(error: object, frame: FrameType) -> bool:
     if traceback.tb_frame is not frame:
         return False
     while (traceback := traceback.tb_next) is not None:
-        if kinds[traceback.tb_frame.f_code] != NOT_COUNTED:
+        if kinds[traceback.tb_frame.f_code.co_filename] != NOT_COUNTED:
             return False
     return True
 

@@ -26,9 +26,12 @@ _MOST_PARTS: Final = 2000
 _MOST_DEEP: Final = 4
 _SMALL: Final = 1 << 64
 
-_ATOMS: Final = frozenset((bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisType))
-_SEQUENCES: Final = frozenset((list, tuple, str, bytes))
-_CONTAINERS: Final = frozenset((list, tuple, set, frozenset, dict))
+# By their ids: to look for a type in a set of types calls the `__hash__` of its metaclass.
+_ATOMS: Final = frozenset(
+    map(id, (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisType))
+)
+_SEQUENCES: Final = frozenset(map(id, (list, tuple, str, bytes)))
+_CONTAINERS: Final = frozenset(map(id, (list, tuple, set, frozenset, dict)))
 
 _COMPARED: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.Eq: operator.eq,
@@ -156,7 +159,7 @@ class _Frame:
         if self._variable("len") is not len:
             raise _CannotTellError
         value = self.value(argument)
-        if type(value) not in _CONTAINERS | _SEQUENCES:
+        if id(type(value)) not in _CONTAINERS | _SEQUENCES:
             raise _CannotTellError
         size: int = len(value)
         return size
@@ -189,23 +192,23 @@ _OF_OBJECT: Final = namespace_of(object)["__getattribute__"]
 
 
 def _item(value: Any, key: Any) -> Any:
-    if type(key) not in _ATOMS:
+    if id(type(key)) not in _ATOMS:
         raise _CannotTellError
     if type(value) is dict:
         _check_keys(value)
-    elif type(value) not in _SEQUENCES:
+    elif id(type(value)) not in _SEQUENCES:
         raise _CannotTellError
     return value[key]
 
 
 def _number(value: Any) -> Any:
-    if type(value) is float or (type(value) in (int, bool) and -_SMALL < value < _SMALL):
+    if type(value) is float or ((type(value) is int or type(value) is bool) and -_SMALL < value < _SMALL):
         return value
     raise _CannotTellError
 
 
 def _truth(value: Any) -> bool:
-    if type(value) in _ATOMS or type(value) in _CONTAINERS:
+    if id(type(value)) in _ATOMS or id(type(value)) in _CONTAINERS:
         return bool(value)
     spaces = [namespace_of(cls) for cls in mro_of(type(value))]
     if any("__bool__" in one or "__len__" in one for one in spaces):
@@ -217,18 +220,18 @@ def _check_keys(names: Any) -> None:
     """Make sure that to look for a key calls no ``__eq__`` of the program."""
     if type(names) is not dict or len(names) > _MOST_PARTS:
         raise _CannotTellError
-    if not _ATOMS.issuperset(map(type, names)):
+    if not _ATOMS.issuperset(map(id, map(type, names))):
         raise _CannotTellError
 
 
 def _check_plain(value: Any, depth: int = 0) -> None:
     """Make sure that a value can be compared, with whatever is plain too."""
-    if type(value) in _ATOMS:
+    if id(type(value)) in _ATOMS:
         return
-    if type(value) not in _CONTAINERS or len(value) > _MOST_PARTS or depth > _MOST_DEEP:
+    if id(type(value)) not in _CONTAINERS or len(value) > _MOST_PARTS or depth > _MOST_DEEP:
         raise _CannotTellError
     parts = [*value, *value.values()] if type(value) is dict else value
-    if _ATOMS.issuperset(map(type, parts)):
+    if _ATOMS.issuperset(map(id, map(type, parts))):
         return
     if depth == 0 and len(value) > _MOST_PARTS // 10:
         raise _CannotTellError

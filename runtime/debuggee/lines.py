@@ -14,8 +14,9 @@ from types import CodeType, FrameType
 from typing import Any, Final, Protocol
 
 from replay.runtime import real
-from replay.runtime.divergence import is_installed, loop_folders
+from replay.runtime.divergence import at_new_loop, is_installed, loop_folders
 from replay.runtime.streams import current
+from replay.runtime.thread_state import stack_room
 from replay.runtime.tracebacks import OUR_FOLDER
 
 
@@ -44,6 +45,9 @@ _RESUME: Final = dis.opmap["RESUME"]
 _CODE_UNIT: Final = 2
 _AFTER_AWAIT: Final = 3
 
+LEAST_ROOM: Final = 80
+"""What sees a line, and answers there, is on the stack of the program, and must not meet its limit."""
+
 _TOOLS: Final = 6
 """So many tools there can be at once."""
 
@@ -54,9 +58,15 @@ OWN: Final = 2
 
 
 class Lines(Protocol):
-    """Calls back for each event while it is on."""
+    """Calls back for each event while it is on; for ``deep`` where the stack has no room for that.
+
+    Attributes:
+      is_on: whether it is.
+      is_blind: nobody wants to know for a moment; this is quicker than to be off and on again.
+    """
 
     is_on: bool
+    is_blind: bool
 
     def on(self, wanted: Wanted | None = None, *, yields: bool = False) -> None:
         """See the lines of all code that begins, or goes on, from now; only those ``wanted``, if given.
@@ -68,29 +78,29 @@ class Lines(Protocol):
         """See nothing."""
 
 
-class _Kinds(dict[CodeType, int]):
-    """Whether code is counted, and whether it is the program's own."""
+class _Kinds(dict[str, int]):
+    """Whether code is counted, and whether it is the program's own, by its file."""
 
-    def __missing__(self, code: CodeType) -> int:
-        path = code.co_filename
+    def __missing__(self, path: str) -> int:
         if path.startswith((_OUR_FOLDER, *loop_folders, "<frozen importlib", "<frozen zipimport")):
             kind = NOT_COUNTED
         elif is_installed(path) or path.startswith("<"):
             kind = COUNTED
         else:
             kind = OWN
-        self[code] = kind
+        self[path] = kind
         return kind
 
 
 kinds: Final = _Kinds()
+at_new_loop.append(kinds.clear)  # what was counted before, is not any more
 
 
 class _Monitoring:
     """``sys.monitoring``, with a tool of our own."""
 
     def __init__(self, on_event: OnEvent, parked: Parked) -> None:
-        self.is_on = False
+        self.is_on = self.is_blind = False
         self._on_event = on_event
         self._parked = parked
         monitoring = sys.monitoring  # type: ignore[attr-defined]
@@ -99,6 +109,7 @@ class _Monitoring:
         self._set_local_events = monitoring.set_local_events
         self._restart_events = monitoring.restart_events
         self._wanted: Wanted | None = None
+        self._room = stack_room()
         self._tool = next(tool for tool in (4, 3, 5, 0) if monitoring.get_tool(tool) is None)
         monitoring.use_tool_id(self._tool, "replay")
         events = monitoring.events
@@ -129,7 +140,9 @@ class _Monitoring:
         if self.is_on:
             return
         self.is_on = True
-        begun = {frame.f_code for frame in _begun(self._parked()) if kinds[frame.f_code]}
+        every = (frame.f_code for frame in _begun(self._parked()))
+        # By their ids: two that are alike, of different files, are equal.
+        begun = {id(code): code for code in every if kinds[code.co_filename]}.values()
         if wanted is not None and self._is_alone():
             # Only code that has such a line sees its lines: it is told when it is entered first.
             self._restart_events()  # of code that had none of the lines wanted before
@@ -168,8 +181,12 @@ class _Monitoring:
         self._enter(code)  # this event cannot be switched off for one code alone
 
     def _line(self, code: CodeType, line: int) -> object:
-        if not kinds[code]:
+        if self._room[0] < LEAST_ROOM and self.is_on and current.stream is not None:
+            self._on_event(real.getframe(1), "deep", None)
+        if not kinds[code.co_filename]:
             return self._disable
+        if self.is_blind:
+            return None
         if self._wanted is not None and not self._wanted.wants_line(code, line):
             return None
         if self.is_on and current.stream is not None:
@@ -177,21 +194,27 @@ class _Monitoring:
         return None
 
     def _return(self, code: CodeType, offset: int, value: object) -> object:
-        if not kinds[code]:
+        if not kinds[code.co_filename]:
             return self._disable
+        if self.is_blind:
+            return None
         if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "return", value)
         return None
 
     def _yield(self, code: CodeType, offset: int, value: object) -> object:
-        if not kinds[code]:
+        if not kinds[code.co_filename]:
             return self._disable
+        if self.is_blind:
+            return None
         if self.is_on and current.stream is not None and awaits(code, offset):
             self._on_event(real.getframe(1), "yield", None)
         return None
 
     def _raise(self, code: CodeType, offset: int, error: BaseException) -> object:
-        if kinds[code] and self.is_on and current.stream is not None and not isinstance(error, _QUIET):
+        if self.is_blind or not kinds[code.co_filename] or isinstance(error, _QUIET):
+            return None
+        if self.is_on and current.stream is not None:
             self._on_event(real.getframe(1), "raise", error)
         return None
 
@@ -204,10 +227,11 @@ class _Tracing:
     """
 
     def __init__(self, on_event: OnEvent, parked: Parked) -> None:
-        self.is_on = False
+        self.is_on = self.is_blind = False
         self._on_event = on_event
         self._parked = parked
         self._wanted: Wanted | None = None
+        self._room = stack_room()
         self._yields = False
         self._raised_in: FrameType | None = None
         self._theirs: Any = None
@@ -242,6 +266,8 @@ class _Tracing:
             self._real[0](self._theirs)
 
     def _call(self, frame: FrameType, event: str, value: Any) -> Any:
+        if self._room[0] < LEAST_ROOM and self.is_on and current.stream is not None:
+            self._on_event(frame, "deep", None)
         code = frame.f_code
         if code in self._hidden:
             return None
@@ -253,7 +279,7 @@ class _Tracing:
     def _local_of(self, frame: FrameType, theirs: Any) -> Any:
         """Return the trace function of a frame for which the program has ``theirs``, or (None) none."""
         code = frame.f_code
-        is_ours = bool(kinds[code]) and (self._wanted is None or self._wanted.wants_code(code))
+        is_ours = bool(kinds[code.co_filename]) and (self._wanted is None or self._wanted.wants_code(code))
         if isinstance(theirs, _Both):
             theirs = theirs.theirs
         if theirs is None or theirs == self._local:
@@ -268,7 +294,7 @@ class _Tracing:
     def _local(self, frame: FrameType, event: str, value: Any) -> Any:
         if not self.is_on:
             return None
-        if current.stream is None:
+        if self.is_blind or current.stream is None:
             return self._local
         wanted = self._wanted
         if event == "line":

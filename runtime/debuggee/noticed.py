@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from asyncio import Task
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from types import FrameType
 from typing import Any, Protocol
 
 from replay.runtime.boundary.table import replace
+from replay.runtime.inspection.values import is_a
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import unseen
 
 Place = list[Any]
 """Step, line and owner."""
@@ -89,23 +92,34 @@ class Awaits:
 
 
 class Cancelling:
-    """Tells of each call of ``Task.cancel``, while it is on: by a function in its place."""
+    """Tells of each call of ``Task.cancel`` for a task that has not ended, by a function in its place.
 
-    def __init__(self, on_cancel: Callable[[Any], None]) -> None:
-        real = Task.cancel
-        done = Task.done
+    It is there before the program begins: a method that is bound (``call_later(1, task.cancel)``) cannot be
+    replaced any more. A task that waits for another one cancels that: one call is inside the other.
 
-        def cancel(self: Any, *args: Any, **kwargs: Any) -> bool:
-            if current.stream is not None and not done(self):
-                on_cancel(self)
-            return real(self, *args, **kwargs)
+    Attributes:
+      is_on: whether somebody wants to know.
+    """
 
-        self._real = real
-        self._cancel = cancel
-        self._is_on = False
+    def __init__(self, on_cancel: Callable[[Any, Sequence[Any]], None]) -> None:
+        """``on_cancel(task, through)``: before it is cancelled; ``through``: what is, outermost first."""
+        self.is_on = False
+        self._through: dict[int, list[Any]] = {}  # of each thread
+        real, done = Task.cancel, Task.done
 
-    def turn(self, is_on: bool) -> None:
-        """See the calls from now on, or no more."""
-        if is_on != self._is_on:
-            self._is_on = is_on
-            replace(Task, "cancel", self._cancel if is_on else self._real)
+        @wraps(real)
+        def cancel(*args: Any, **kwargs: Any) -> bool:
+            stream = current.stream
+            if not self.is_on or stream is None or not args or not is_a(args[0], Task) or done(args[0]):
+                return real(*args, **kwargs)
+            through = self._through.setdefault(stream.number, [])
+            on_cancel(args[0], through)
+            through.append(args[0])
+            try:
+                return real(*args, **kwargs)
+            finally:
+                through.pop()
+
+        replacement: Any = unseen(cancel)
+        del replacement.__wrapped__  # by which asyncio would show, in the `repr` of a handle, where that is
+        replace(Task, "cancel", replacement)

@@ -12,14 +12,17 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from replay.runtime.debuggee.refusing import Refusing
+from replay.runtime.debuggee.stack import frames_from
 from replay.runtime.inspection.frames import has_ended
 from replay.runtime.streams import current
-from replay.runtime.worlds.recorded import RecordedWorld
 
 MAX_TEXT: Final = 500
+"""So much is told of a value; what is compared is all of it."""
+
+_SAME_TEXT: Final = 100
+"""Of what is before the first difference, so much."""
+
 _ABSENT: Final = "(nothing yet)"
-_STEP_CODE: Final = RecordedWorld.run_ready.__code__
-"""Below this frame, nothing is of the task whose step it is."""
 
 
 class Watch:
@@ -53,7 +56,7 @@ class Watch:
             if self._frame is None and frame is not None and owner == self.form["of"]:
                 self._find(frames_from(frame))
         before, self._value = self._value, self._text()
-        return None if before == self._value else [before, self._value]
+        return None if before == self._value else _told(before, self._value)
 
     def _find(self, frames: list[FrameType]) -> None:
         function, path = self.form["function"], self.form["path"]
@@ -75,7 +78,7 @@ class Watch:
             names, spaces = self._frame.f_locals, self._frame.f_globals
         stream, current.stream = current.stream, self._refusing
         try:
-            return repr(eval(self._code, spaces, names))[:MAX_TEXT]  # noqa: S307 - asked for
+            return repr(eval(self._code, spaces, names))  # noqa: S307 - asked for
         except (NameError, AttributeError, LookupError):
             return _ABSENT
         except BaseException as error:
@@ -84,10 +87,11 @@ class Watch:
             current.stream = stream
 
 
-def frames_from(frame: FrameType | None) -> list[FrameType]:
-    """Return the frames from the innermost to the first of whoever's step it is."""
-    found: list[FrameType] = []
-    while frame is not None and frame.f_code is not _STEP_CODE:
-        found.append(frame)
-        frame = frame.f_back
-    return found
+def _told(before: str, after: str) -> list[str]:
+    """Return two texts that differ as they are told: long ones from a little before the first difference."""
+    at = 0
+    if max(len(before), len(after)) > MAX_TEXT:
+        pairs = enumerate(zip(before, after, strict=False))
+        first = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
+        at = max(first - _SAME_TEXT, 0)
+    return [("..." if at else "") + text[at : at + MAX_TEXT] for text in (before, after)]

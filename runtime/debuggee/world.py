@@ -71,6 +71,14 @@ class DebuggedWorld(RecordedWorld):
             assert isinstance(stream, NotedStream)
             stream.begin_noting()
 
+    def stop_noting(self) -> None:
+        """Keep nothing any more."""
+        if self.is_noting:
+            self.is_noting = False
+            for stream in self.streams.values():
+                assert isinstance(stream, NotedStream)
+                stream.tags.clear()
+
     def begin(self) -> None:
         """Start answering the main thread; first of all, stop."""
         super().begin()

@@ -59,10 +59,12 @@ class Decisions:
 
     Attributes:
       policy: is asked.
+      is_ruled: whether the policy wants to know what happens.
       points: all that was asked, if somebody wants to know.
       history: what happened and what was taken other than the default, each with where the tasks stood, if
         somebody wants to know.
       places: tells where they stand.
+      on_taken: is told of each option other than the default, in words.
       deviations: what was taken, other than the default, in order.
       count: how many decisions there were.
       digest: a checksum of all of them.
@@ -73,6 +75,7 @@ class Decisions:
         self._seen: Counter[str] = Counter()
         self.deviations: list[Taken] = []
         self.points: list[Point] | None = None
+        self.on_taken: Callable[[str], None] | None = None
         self.history: list[dict[str, Any]] | None = None
         self.places: Callable[[], list[list[str]]] = list
         self.count = 0
@@ -86,14 +89,14 @@ class Decisions:
 
     def watch(self) -> None:
         """Something is about to happen: rules look where tasks stand."""
-        if self._is_ruled:
+        if self.is_ruled:
             self.policy.watch()  # type: ignore[attr-defined]
 
     def happened(self, label: str) -> None:
         """Something has arrived, or a thread has gone on."""
         if self.history is not None:
             self.history.append({"happened": label, "places": self.places()})
-        if self._is_ruled:
+        if self.is_ruled:
             self.policy.happened(label)  # type: ignore[attr-defined]
 
     def let_go(self, kind: str, label: str) -> None:
@@ -103,7 +106,7 @@ class Decisions:
     def use(self, policy: Policy) -> None:
         """Ask this policy from now on."""
         self.policy = policy
-        self._is_ruled = hasattr(policy, "watch")
+        self.is_ruled = hasattr(policy, "watch")
 
     def choose(self, kind: str, label: str, options: tuple[str, ...]) -> str:
         """Return the option that is taken."""
@@ -117,6 +120,8 @@ class Decisions:
             self.points.append(point)
         if at != DEFAULT:
             self.deviations.append(Taken(point.key, option))
+            if self.on_taken is not None:
+                self.on_taken(f"{name}{f' ({point.nth})' if point.nth > 1 else ''}: {option}")
             if self.history is not None:
                 taken = [*point.key, option]
                 self.history.append({"taken": taken, "places": self.places()})

@@ -1,8 +1,8 @@
 """The policy ``pct``: deviates at a few decisions, drawn beforehand, and nowhere else.
 
-After "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (Burckhardt, Kothari, Musuvathi and
-Nagarakatte, ASPLOS 2010): a race that needs ``d`` decisions out of ``k`` is found with a probability that only
-depends on ``d`` and ``k``.
+After "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (Burckhardt, Kothari, Musuvathi
+and Nagarakatte, ASPLOS 2010): a race that needs ``d`` decisions out of ``k`` is found with a probability
+that only depends on ``d`` and ``k``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The policy ``rules``: what a scenario says, and another policy where it says nothing.
 
-A rule names what it is about by label, and when it applies by where a task stands. What is held is held until its
-condition is true, however long that takes; if nothing else can happen before, it is let go, and the rule was not met.
+A rule names what it is about by label, and when it applies by where a task stands. What is held is held
+until its condition is true, however long that takes; if nothing else can happen before, it is let go, and
+the rule was not met.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class Surroundings(Protocol):
         """How often a thread has gone on."""
         raise NotImplementedError
 
+    def add_fault(self, fault: Rule) -> None:
+        """Let something go wrong from now on."""
+
 
 def owner(label: str) -> str:
     """Return whose a timer is."""
@@ -70,7 +74,9 @@ class Rules:
         self._passed: set[str] = set()
         self._stalls: dict[int, int] = {}
         self._waiting_together: dict[int, set[str]] = {}
-        self._passing = [condition["passed"] for rule in rules for condition in _conditions(rule) if "passed" in condition]
+        self._passing = [
+            condition["passed"] for rule in rules for condition in _conditions(rule) if "passed" in condition
+        ]
         self.surroundings: Surroundings
 
     # -- what is held ---------------------------------------------------------------------------
@@ -81,12 +87,10 @@ class Rules:
         for at, rule in enumerate(self._rules):
             if "deliver" in rule or "hold" in rule:
                 what = rule.get("deliver") or rule["hold"]
-                condition = rule.get("when") or rule.get("until")
                 if _is_about(what, kind, label):
-                    return self._until(at, condition)
-            elif "together" in rule:
-                if any(_is_about(one, kind, label) for one in rule["together"]):
-                    return self._together(at, rule, kind, label)
+                    return self._until(at, rule.get("when") or rule["until"])
+            elif any(_is_about(one, kind, label) for one in rule.get("together", ())):
+                return self._together(at, rule, kind, label)
         return None
 
     def _until(self, at: int, condition: Rule) -> Callable[[], bool]:
@@ -110,7 +114,11 @@ class Rules:
         def may_come() -> bool:
             if at in self._met:
                 return True
-            if len(here) < len(wanted) or not all(test() for test in timers) or (when is not None and not when()):
+            if (
+                len(here) < len(wanted)
+                or not all(test() for test in timers)
+                or (when is not None and not when())
+            ):
                 return False
             self._met.add(at)
             return True
@@ -125,7 +133,9 @@ class Rules:
             return lambda: key in self._passed
         if "arrived" in condition:
             what = condition["arrived"]
-            return lambda: (str(what.get("arrival", what.get("thread"))), int(what.get("nth", 1))) in self._arrived
+            return lambda: (
+                (str(what.get("arrival", what.get("thread"))), int(what.get("nth", 1))) in self._arrived
+            )
         if "timer" in condition:
             return self._timer(condition["timer"], is_behind=False)
         if "after_timer" in condition:
@@ -160,6 +170,14 @@ class Rules:
         places = list(self.surroundings.places()) if self._passing or self._wants_anchors else []
         for place in places:
             self._anchors.setdefault(f"{place.task} in {place.function} at {place.text!r}")
+        for at, rule in enumerate(self._rules):
+            if (
+                "fault" in rule
+                and at not in self._met
+                and (not rule.get("when") or self._test(rule["when"])())
+            ):
+                self._met.add(at)
+                self.surroundings.add_fault(rule["fault"])
         for anchor in self._passing:
             if any(_is_at(place, anchor) for place in places):
                 self._passed.add(_anchor_key(anchor))
@@ -219,7 +237,9 @@ class Rules:
     def _cancel(self, at: int, rule: Rule, point: Point) -> int | None:
         asked = rule["cancel"]
         task, _, text = point.label.partition(" at ")
-        if at in self._met or task != asked["task"] or ("at" in asked and asked["at"] != text):
+        if at in self._met or task != asked["task"]:
+            return None
+        if "at" in asked and _expression(str(asked["at"])) != _expression(text):
             return None
         self._stalls[at] = self._stalls.get(at, 0) + 1
         return 1 if self._stalls[at] == int(asked.get("nth", 1)) else None
@@ -246,7 +266,11 @@ class Rules:
         near: list[str] = []
         what = rule.get("deliver") or rule.get("hold")
         if what is not None:
-            wanted = f"arrival: {what['arrival']} {what.get('nth', 1)}" if "arrival" in what else f"thread: {what['thread']}"
+            wanted = (
+                f"arrival: {what['arrival']} {what.get('nth', 1)}"
+                if "arrival" in what
+                else f"thread: {what['thread']}"
+            )
             near += difflib.get_close_matches(wanted, list(self._labels), _NEAR, 0.3)
         for condition in _conditions(rule):
             anchor = condition.get("passed", condition)

@@ -11,6 +11,7 @@ it, or keeps one alive beyond ``close``. In reading order:
 * ``inspector``: the interface; ``library``: what its implementations have in common;
 * ``aio``: tasks of asyncio; ``aio_objects``: how they are read; ``aio_waits``: what they wait for;
   ``aio_causes``: who wakes or cancels one;
-* ``trio_``, ``trio_objects``, ``trio_waits``: the same for trio, which is looked at and never imported;
+* ``trio_``, ``trio_objects``, ``trio_waits``, ``trio_causes``: the same for trio, which is looked at
+  and never imported;
 * ``program``: all of these at once, which is what a debuggee asks.
 """

@@ -30,7 +30,6 @@ from replay.runtime.inspection.aio_objects import (
 from replay.runtime.inspection.data import (
     Blocked,
     ErrorTree,
-    FrameInfo,
     Holder,
     Place,
     Ready,
@@ -187,10 +186,6 @@ class AsyncioInspector(LibraryInspector):
 
     # -- what causes are told by -------------------------------------------------------------------
 
-    def id_of(self, task: Any) -> int:
-        """Return the id of a task."""
-        return self._id_of(task)
-
     def links_of(self, task: Any) -> list[Link]:
         """Return the chain of awaits of a task, as it is."""
         return self._chain(task)[0]
@@ -198,13 +193,6 @@ class AsyncioInspector(LibraryInspector):
     def waiters_of(self, future: Any) -> list[Any]:
         """Return the tasks that wait for a future."""
         return self._waiters_of(future)
-
-    def caller(self, frame: FrameType) -> FrameInfo:
-        """Return one frame of a stack, at which nobody will look later."""
-        place = self.codes.place(frame)
-        return FrameInfo(
-            place.path, place.line, place.function, "function", not self.codes.is_users(frame), 0
-        )
 
     def outcome(self, future: Any) -> tuple[str | None, Any]:
         """Return why a future ends a wait (see `Ready`), and its exception."""

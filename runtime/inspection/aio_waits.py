@@ -42,6 +42,7 @@ from replay.runtime.inspection.values import (
     namespace_of,
     text,
     type_name,
+    whole,
 )
 
 
@@ -79,10 +80,6 @@ def _strings(value: Any) -> str | None:
     return text(value) if is_a(value, str) else None
 
 
-def _count(value: Any) -> int | None:
-    return value if type(value) is int else None
-
-
 # -- locks --------------------------------------------------------------------------------------------------
 
 
@@ -96,9 +93,9 @@ def _lock(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
 
 def _semaphore(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
     semaphore = look.codes.variable(frame, "self")
-    wait.kind, wait.value = "semaphore", _count(field(semaphore, "_value"))
+    wait.kind, wait.value = "semaphore", whole(field(semaphore, "_value"))
     if is_a(semaphore, asyncio.BoundedSemaphore):
-        wait.kind, wait.limit = "bounded semaphore", _count(field(semaphore, "_bound_value"))
+        wait.kind, wait.limit = "bounded semaphore", whole(field(semaphore, "_bound_value"))
     look.queue_up(wait, field(semaphore, "_waiters"), future)
     return semaphore
 
@@ -124,7 +121,7 @@ def _event(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
 def _barrier(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
     barrier = look.codes.variable(frame, "self")
     wait.kind, wait.state = "barrier", _strings(field(field(barrier, "_state"), "_value_"))
-    wait.value, wait.limit = _count(field(barrier, "_count")), _count(field(barrier, "_parties"))
+    wait.value, wait.limit = whole(field(barrier, "_count")), whole(field(barrier, "_parties"))
     look.queue_up(wait, field(field(barrier, "_cond"), "_waiters"), future)
     return barrier
 
@@ -139,7 +136,7 @@ def _queue(kind: str, line: str) -> Describe:
         wait.kind = kind
         # A subclass may keep its items in anything; how many are there is then its own code's to say.
         wait.value = len(items) if type(items) in (collections.deque, list) else None
-        wait.limit = _count(field(queue, "_maxsize"))
+        wait.limit = whole(field(queue, "_maxsize"))
         wait.state = "shut down" if field(queue, "_is_shutdown") is True else "open"
         look.queue_up(wait, field(queue, line), future)
         return queue
@@ -149,7 +146,7 @@ def _queue(kind: str, line: str) -> Describe:
 
 def _join(look: Look, wait: Wait, frame: FrameType, future: Any) -> Any:
     queue = look.codes.variable(frame, "self")
-    wait.kind, wait.value = "queue join", _count(field(queue, "_unfinished_tasks"))
+    wait.kind, wait.value = "queue join", whole(field(queue, "_unfinished_tasks"))
     look.queue_up(wait, field(field(queue, "_finished"), "_waiters"), future)
     return queue
 

@@ -34,7 +34,8 @@ class ErrorTree:
       place: the innermost line of the program's own code that it went through.
       how: what it is to the one above it: ``cause``, ``context``, or ``part`` of a group; empty at the top.
       below: its parts, then what it comes from.
-      is_again: it stands in the tree already, or there was no more room.
+      is_again: it stands in the tree already, with what it comes from.
+      more_count: so many of those below it are left out: there are too many, or too deep ones.
     """
 
     error: Error
@@ -42,6 +43,7 @@ class ErrorTree:
     how: str
     below: list[ErrorTree] = field(default_factory=list)
     is_again: bool = False
+    more_count: int = 0
 
 
 @dataclass(slots=True)
@@ -121,12 +123,14 @@ class Deadline:
       kind: ``timeout``, ``wait_for``, ``wait`` or ``as_completed``; of trio ``cancel scope``.
       state: of a ``timeout``: ``active``, ``expiring``, ``expired``; of a cancel scope ``active``,
         ``cancelled``, or ``shielded`` if a shield keeps it from the task.
+      task: of a cancel scope, the task that entered it, if that shows: it may be around others.
     """
 
     when: float | None
     kind: str
     state: str
     place: Place | None
+    task: int | None = None
 
 
 @dataclass(slots=True)
@@ -275,7 +279,7 @@ class Canceller:
 
 @dataclass(slots=True)
 class Cause:
-    """What woke a task, or who asked it to cancel.
+    """What woke a task, or who asked it to cancel; of trio, what woke it to be cancelled.
 
     Attributes:
       kind: ``wake`` or ``cancel``.
@@ -284,7 +288,10 @@ class Cause:
       wait: what it waited for; ``None`` if it was running, or ready.
       frames: who did it, innermost first, up to the loop.
       callback: the callback of the loop that did it; ``None``: a task's own step, or no step at all.
-      ended: the task whose end that callback was told of.
+      ended: the task whose end did it.
+      scope: of trio, the cancel scope that cancels what it does.
+      agent: of trio, what of the outside did it: ``fd``, ``call`` (from another thread, or for a signal),
+        ``idle``.
       scopes: those by which it was asked to cancel, the nearest first.
       through: tasks that wait for this one and were asked to cancel, which then is.
     """
@@ -299,6 +306,8 @@ class Cause:
     ended: int | None = None
     scopes: list[Canceller] = field(default_factory=list)
     through: list[int] = field(default_factory=list)
+    scope: Scope | None = None
+    agent: str | None = None
 
 
 @dataclass(slots=True)
@@ -325,8 +334,8 @@ class Blocked:
     Attributes:
       needs_all: whether all of `edges` have to come about, not any.
       is_complete: whether nothing but `edges` can end the wait (save cancelling the task).
-      ends_by_itself: whether a timer, a descriptor, a thread, a process or a deadline can end it.
-      outside: what of these can; `deadlines` are those around it that are active.
+      outside: the timers, descriptors, threads, processes that can end it; `deadlines` are those around it
+        that are active.
       type: of what is waited for.
       is_internal: whether the library made the task for itself.
     """
@@ -338,7 +347,6 @@ class Blocked:
     edges: list[Edge]
     needs_all: bool
     is_complete: bool
-    ends_by_itself: bool
     outside: list[Waker] = field(default_factory=list)
     deadlines: list[Deadline] = field(default_factory=list)
     type: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from replay.runtime.inspection.data import ErrorTree, Place
@@ -35,20 +36,36 @@ def place_of_error(codes: Codes, error: BaseException) -> Place | None:
 
 def tree_of(codes: Codes, error: BaseException) -> ErrorTree:
     """Return an exception with its parts, its cause, or else its context, and theirs."""
-    return _tree_of(codes, error, "", 0, set())
+    return _Trees(codes).tree_of(error, "", 0)
 
 
-def _tree_of(codes: Codes, error: Any, how: str, depth: int, seen: set[int]) -> ErrorTree:
-    tree = ErrorTree(describe_error(error), place_of_error(codes, error), how)
-    if id(error) in seen or len(seen) >= MOST or depth >= DEEPEST:
-        tree.is_again = True
+class _Trees:
+    def __init__(self, codes: Codes) -> None:
+        self._codes = codes
+        self._seen: set[int] = set()
+        self._count = 0
+
+    def tree_of(self, error: Any, how: str, depth: int) -> ErrorTree:
+        self._count += 1
+        tree = ErrorTree(describe_error(error), place_of_error(self._codes, error), how)
+        if id(error) in self._seen:
+            tree.is_again = True
+            return tree
+        self._seen.add(id(error))
+        for part, its in _below(error):
+            if self._count < MOST and depth < DEEPEST:
+                tree.below.append(self.tree_of(part, its, depth + 1))
+            else:
+                tree.more_count += 1
         return tree
-    seen.add(id(error))
+
+
+def _below(error: Any) -> Iterator[tuple[Any, str]]:
+    """Yield what an exception comes from, and how."""
     if is_a(error, BaseExceptionGroup):
-        tree.below += [_tree_of(codes, part, "part", depth + 1, seen) for part in group_exceptions_of(error)]
+        yield from ((part, "part") for part in group_exceptions_of(error))
     cause, context = _cause_of(error), _context_of(error)
     if cause is not None:
-        tree.below.append(_tree_of(codes, cause, "cause", depth + 1, seen))
+        yield cause, "cause"
     elif context is not None and not _is_context_hidden(error):
-        tree.below.append(_tree_of(codes, context, "context", depth + 1, seen))
-    return tree
+        yield context, "context"

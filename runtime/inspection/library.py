@@ -84,6 +84,10 @@ class LibraryInspector(Inspector):
 
     # -- tasks ------------------------------------------------------------------------------------
 
+    def id_of(self, task: Any) -> int:
+        """Return the id of a task."""
+        return self._id_of(task)
+
     def task_of(self, number: int) -> Any:
         """Return the task with this id, ``None`` if there is none."""
         if self._numbered is None:
@@ -106,6 +110,13 @@ class LibraryInspector(Inspector):
     def frames(self, task: Any, frame: FrameType | None = None) -> list[FrameInfo]:
         """Return the chain of awaits of a task, outermost first."""
         return [self._frame_info(link) for link in self._chain(task, frame)[0]]
+
+    def caller(self, frame: FrameType) -> FrameInfo:
+        """Return one frame of a stack, at which nobody will look later."""
+        place = self.codes.place(frame)
+        return FrameInfo(
+            place.path, place.line, place.function, "function", not self.codes.is_users(frame), 0
+        )
 
     def chains(self, task: Any, frame: FrameType | None = None) -> list[Chain]:
         """Return the chain of a task, those of the tasks that it waits for, and so on; each task once."""
@@ -202,7 +213,6 @@ class LibraryInspector(Inspector):
             edges=edges,
             needs_all=wait.needs_all and by_children,
             is_complete=is_complete,
-            ends_by_itself=bool(deadlines or outside),
             outside=outside,
             deadlines=deadlines,
             type=wait.type,

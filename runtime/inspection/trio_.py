@@ -12,6 +12,7 @@ from typing import Any, Final
 from replay.runtime.inspection.data import (
     Blocked,
     Deadline,
+    Error,
     Holder,
     Place,
     Ready,
@@ -37,6 +38,7 @@ from replay.runtime.inspection.trio_objects import (
     is_shield,
     keys_of,
     number_of,
+    number_of_hash,
     nurseries_of,
     parent_of,
     plain_list,
@@ -74,6 +76,9 @@ class TrioInspector(LibraryInspector):
 
     Args:
       id_of: the id of a task; by default that of the recording.
+
+    Attributes:
+      folder: where trio is.
     """
 
     def __init__(self, id_of: Callable[[Any], int] = number_of) -> None:
@@ -81,7 +86,7 @@ class TrioInspector(LibraryInspector):
 
     def _forget(self) -> None:
         super()._forget()
-        self._folder = folder()
+        self.folder = folder()
         self._known: Runs | None = None
         self._fds: dict[int, list[Waker]] | None = None
         self._entries: tuple[dict[int, _Entered], dict[int, _Entered]] | None = None
@@ -117,7 +122,7 @@ class TrioInspector(LibraryInspector):
 
     def _is_internal(self, task: Any) -> bool:
         code = code_of(field(task, "coro"))
-        return code is not None and key_of(code, self._folder) is not None
+        return code is not None and key_of(code, self.folder) is not None
 
     def _is_of_library(self, task: Any) -> bool:
         runner = field(task, "_runner")
@@ -210,7 +215,7 @@ class TrioInspector(LibraryInspector):
         for link in reversed(links):
             if link.frame is None:
                 continue
-            key = key_of(link.frame.f_code, self._folder)
+            key = key_of(link.frame.f_code, self.folder)
             if key is None:
                 break
             if key not in YIELDING:
@@ -345,24 +350,29 @@ class TrioInspector(LibraryInspector):
 
     def _ready(self, position: int, task: Any) -> Ready:
         coroutine = field(task, "coro")
-        because, error = "result", None
-        what = "wakeup"
-        links = self._chain(task)[0]
-        tail = self._tail(links)
-        raised = field(field(task, "_next_send"), "error")
-        is_cancelled = raised is not None and is_a(raised, class_of("trio._core._exceptions", "Cancelled"))
         if type(coroutine) is CoroutineType and not coroutine.cr_suspended:
-            what, because = "first step", "new"
-        elif is_cancelled:
-            because = "timer" if self._slept(task, tail.get(SLEEP)) else "cancelled"
-        elif raised is not None:
-            because = "exception"
-            error = describe_error(raised) if is_a(raised, BaseException) else None
-        elif YIELD in tail:
-            what, because = "step", "yield"
-        elif any(key.startswith("_core._io_epoll:") for key in tail):
-            because = "io"
+            what, because, error = "first step", "new", None
+        else:
+            because, error = self.outcome(task, field(task, "_next_send"))
+            what = "step" if because == "yield" else "wakeup"
         return Ready(position, self._id_of(task), what, coroutine_name(task), because, error, False, [])
+
+    def outcome(self, task: Any, sent: Any) -> tuple[str, Error | None]:
+        """Return why a task that has run goes on (see `Ready`), and with what error.
+
+        Args:
+          task: which.
+          sent: what it is resumed with.
+        """
+        tail = self._tail(self._chain(task)[0])
+        raised = sent if is_a(sent, BaseException) else field(sent, "error")
+        if is_a(raised, class_of("trio._core._exceptions", "Cancelled")):
+            return "timer" if self._slept(task, tail.get(SLEEP)) else "cancelled", None
+        if is_a(raised, BaseException):
+            return "exception", describe_error(raised)
+        if YIELD in tail:
+            return "yield", None
+        return "io" if any(key.startswith("_core._io_epoll:") for key in tail) else "result", None
 
     def _slept(self, task: Any, frame: FrameType | None) -> bool:
         """Whether what cancels a task is the end of its sleep, in that frame."""
@@ -392,14 +402,14 @@ class TrioInspector(LibraryInspector):
             for at, link in enumerate(links):
                 if link.frame is None:
                     continue
-                is_internal = key_of(link.frame.f_code, self._folder) is not None
+                is_internal = key_of(link.frame.f_code, self.folder) is not None
                 entered = list(self.managers(link.frame))
                 if link.frame.f_code.co_name == "__aexit__" and at:  # what waits there has left its block
                     around = links[at - 1].frame
                     manager = self.codes.variable(link.frame, "self")
                     if around is not None:
                         entered.append((manager, self.codes.place(around)))
-                        is_internal = key_of(around.f_code, self._folder) is not None
+                        is_internal = key_of(around.f_code, self.folder) is not None
                 for manager, place in entered:
                     found, into = [manager], direct
                     if not is_a(manager, scope_class, manager_class) and is_plain_instance(manager):
@@ -424,7 +434,8 @@ class TrioInspector(LibraryInspector):
             if when is not None and not (entered is not None and self._is_of_sleep(entered)):
                 state = "cancelled" if cancel_called(scope) else "active"
                 place = None if entered is None else entered.place
-                found.append(Deadline(when, "cancel scope", "shielded" if is_shielded else state, place))
+                by = None if entered is None else self._id_of(entered.task)
+                found.append(Deadline(when, "cancel scope", "shielded" if is_shielded else state, place, by))
             is_shielded = is_shielded or is_shield(scope)
         return found
 
@@ -488,8 +499,10 @@ class TrioInspector(LibraryInspector):
         named = field(found, "source_task")
         match = _ADDRESS.search(named) if type(named) is str else None
         if match is not None:  # trio keeps the description of the task alone
-            address = int(match[1], 16)
-            by = next((self._id_of(task) for task in self._all() if id(task) == address), None)
+            shown = int(match[1], 16)
+            by = number_of_hash(shown) or next(
+                (self._id_of(task) for task in self._all() if id(task) == shown), None
+            )
         detail = field(found, "reason")
         return source, by, detail if type(detail) is str else None
 

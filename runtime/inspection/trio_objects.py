@@ -15,10 +15,10 @@ from types import CodeType, CoroutineType, FrameType, ModuleType
 from typing import Any, Final
 
 from replay.runtime.inspection.frames import code_of
-from replay.runtime.inspection.values import class_name, field, is_a, namespace_of, text
+from replay.runtime.inspection.values import class_name, field, is_a, names_of_module, namespace_of, text
+from replay.runtime.order import SPREAD
 
 _RUN: Final = "trio._core._run"
-_names_of_module: Final = vars(ModuleType)["__dict__"].__get__
 
 Runs = tuple[list[Any], list[Any], dict[int, list[Any]]]
 """Tasks, runners, and the ends of memory channels by the address of what they share."""
@@ -27,7 +27,7 @@ Runs = tuple[list[Any], list[Any], dict[int, list[Any]]]
 def of_module(module: str, name: str) -> Any:
     """Return what a module of trio calls by a name, ``None`` if it is not loaded or has no such name."""
     found = sys.modules.get(module)
-    return _names_of_module(found).get(name) if is_a(found, ModuleType) else None
+    return names_of_module(found).get(name) if is_a(found, ModuleType) else None
 
 
 def class_of(module: str, name: str) -> type:
@@ -94,6 +94,11 @@ def number_of(task: Any) -> int:
     """Return the id that a task has in the recording: trio counts its tasks; 0 if it has none."""
     number = field(task, "_counter")
     return number if type(number) is int else 0
+
+
+def number_of_hash(shown: int) -> int | None:
+    """Return the id of the task that says to be at an address; None if that is not its hash, as recorded."""
+    return shown // SPREAD if of_module(_RUN, "id") is hash and shown % SPREAD == 0 else None
 
 
 def task_name(task: Any) -> str:

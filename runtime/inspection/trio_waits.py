@@ -20,7 +20,7 @@ from replay.runtime.inspection.trio_objects import (
     is_scheduled,
     plain_set,
 )
-from replay.runtime.inspection.values import callable_name, field, is_a, text
+from replay.runtime.inspection.values import callable_name, field, is_a, text, whole
 
 
 class Look(Protocol):
@@ -68,10 +68,6 @@ def describe_of(key: str) -> Describe | None:
     return _TABLE.get(key) or _TABLE.get(key.rpartition(".")[0] if ":" in key.rpartition(".")[0] else "")
 
 
-def _count(value: Any) -> int | None:
-    return value if type(value) is int else None
-
-
 def _parked(lot: Any) -> Any:
     return field(lot, "_parked")
 
@@ -109,8 +105,8 @@ def _condition(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple
 
 def _semaphore(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple[str, ...]) -> Any:
     semaphore = look.codes.variable(frame, "self")
-    wait.kind, wait.value = "semaphore", _count(field(semaphore, "_value"))
-    wait.limit = _count(field(semaphore, "_max_value"))
+    wait.kind, wait.value = "semaphore", whole(field(semaphore, "_value"))
+    wait.limit = whole(field(semaphore, "_max_value"))
     count = look.add_entered(wait, semaphore)
     if wait.limit is not None:
         wait.kind = "bounded semaphore"
@@ -121,7 +117,7 @@ def _semaphore(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple
 
 def _limiter(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple[str, ...]) -> Any:
     limiter = look.codes.variable(frame, "self")
-    wait.kind, wait.limit = "capacity limiter", _count(field(limiter, "_total_tokens"))
+    wait.kind, wait.limit = "capacity limiter", whole(field(limiter, "_total_tokens"))
     if id(limiter) not in look.known:
         look.known[id(limiter)] = _borrowers(limiter)
     tasks, threads, count = look.known[id(limiter)]
@@ -158,10 +154,10 @@ def _channel(kind: str, line: str, peers: str) -> Describe:
     def describe(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple[str, ...]) -> Any:
         channel = look.codes.variable(frame, "self")
         state = field(channel, "_state")
-        wait.kind, wait.open_ends = kind, _count(field(state, peers))
+        wait.kind, wait.open_ends = kind, whole(field(state, peers))
         items = field(state, "data")
         wait.value = None if items is None else len(items)
-        wait.limit = _count(field(state, "max_buffer_size"))
+        wait.limit = whole(field(state, "max_buffer_size"))
         wait.state = "closed" if field(channel, "_closed") is True else "open"
         look.queue_up(wait, field(state, line), task)
         return channel
@@ -236,7 +232,7 @@ def _descriptor(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tupl
 
 def _process(look: Look, wait: Wait, frame: FrameType, task: Any, inner: tuple[str, ...]) -> Any:
     process = look.codes.variable(frame, "self")
-    pid = _count(field(field(process, "_proc"), "pid"))
+    pid = whole(field(field(process, "_proc"), "pid"))
     wait.kind = "process"
     wait.wakers[:] = [Waker("process", detail=None if pid is None else str(pid))]
     return process

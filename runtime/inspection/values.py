@@ -50,6 +50,11 @@ def text(value: Any, default: str = "?") -> str:
     return str.__str__(value) if issubclass(type(value), str) else default
 
 
+def whole(value: Any) -> int | None:
+    """Return a number that should be an ``int``, ``None`` if it is none."""
+    return value if type(value) is int else None
+
+
 def type_name(value: Any) -> str:
     """Return the name of the type of an object."""
     return class_name(type(value))

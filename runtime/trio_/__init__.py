@@ -7,5 +7,6 @@ In reading order:
 * ``probe``: the small run that is a part of that test;
 * ``threads``: what its threads share with its loop;
 * ``live`` and ``recorded``: the hooks of the two worlds;
+* ``wakes``: tells a debugger who is made ready;
 * ``install``: when the program imports trio.
 """

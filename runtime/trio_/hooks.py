@@ -15,31 +15,21 @@ from typing import Any
 from replay.runtime.boundary.readiness import LoopEpoll
 
 
-class Batch(list[Any]):
-    """The tasks that can run now; trio takes them from the end."""
-
-    def pop(self, *at: Any) -> Any:
-        """Take the task whose step comes next."""
-        return list.pop(self, *at)
-
-
 class Hooks:
     """Those of a process without a recorder.
 
     Attributes:
-      is_replay: whether nothing may really happen.
-      has_system: whether the threads of the program are the system's.
-      batch: makes what the tasks that can run now are taken from, in the order of their steps.
+      has_system: whether the ids of threads are the system's.
+      batch: makes what the tasks that can run now are taken from, from its end.
       clock: the loop's clock, in seconds.
       wait: returns what is ready: ``wait(epoll, timeout, most)``, within so many seconds, at most so many.
     """
 
-    is_replay = False
     has_system = True
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self.batch: Callable[[Iterable[Any]], list[Any]] = Batch
+        self.batch: Callable[[Iterable[Any]], list[Any]] = list
         self.clock: Callable[[], float] = time.perf_counter
         self.wait: Callable[[Any, float, int], Any] = _wait
 

@@ -11,7 +11,7 @@ from replay.options import ExitCode
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, nothing
-from replay.runtime.divergence import loop_folders, task_tellers
+from replay.runtime.divergence import add_loop
 from replay.runtime.report import tell
 from replay.runtime.trio_ import seams
 from replay.runtime.trio_.hooks import Hooks
@@ -53,8 +53,7 @@ def install(boundary: Installer) -> Callable[[Any], None]:
             seams.install(hooks)
         except ReplayError as error:
             _refuse(world, error)
-        loop_folders.append(f"{module.__path__[0]}/")
-        task_tellers.append(_task)
+        add_loop(f"{module.__path__[0]}/", _task)
 
     return imported
 

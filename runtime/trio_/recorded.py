@@ -23,12 +23,11 @@ _RUN_KEY: Final = -Kind.LOOP
 class RecordedHooks(WorldHooks):
     """Compare and answer."""
 
-    is_replay = True
     has_system = False
 
     def __init__(self, world: RecordedWorld, doors: Any) -> None:
         super().__init__(world, doors)
-        take = _following if world.follows_batches else _last
+        take = _following if world.is_simulated else _last
         self.batch = _batch_type(world, take) if world.watcher is None else _watched_batch_type(world, take)
         self.clock = _clock(world)
         self.wait = _waiting(world)
@@ -148,6 +147,8 @@ def _waiting(world: RecordedWorld) -> Callable[[Any, float, int], Any]:
             return items[pos + 1] or ()
         try:
             batch = stream.take(_POLL_KEY)
+            if world.is_simulated:
+                world.cancel_as_decided(stream)
             world.collect_garbage(stream)
             world.deliver_late_signals()
         except BaseException as error:

@@ -21,15 +21,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from replay.errors import ReplayError
+from replay.runtime.order import SPREAD
 from replay.runtime.trio_.hooks import Hooks
 from replay.runtime.trio_.probe import Probe
 from replay.runtime.trio_.threads import CancelRegister, IdempotentJobs, IdleWorkers, Jobs, OwnRandom
 
 OLDEST: Final = (0, 19)
 """With Python 3.11 and later, older ones fail for themselves."""
-
-_SPREAD: Final = 0x278DDE6D
-"""As of ordinals: see ``order``."""
 
 _RUN: Final = "trio._core._run"
 
@@ -70,6 +68,7 @@ NEEDED: Final = (
     Name(_RUN, "Task.coro"),
     Name(_RUN, "Task.name"),
     Name(_RUN, "Runner.close", ("self",)),
+    Name(_RUN, "Runner.reschedule", ("self", "task", "next_send")),
     Name(_RUN, "Runner.task_exited", ("self", "task", "outcome")),
     Name(_RUN, "Runner.runq"),
     Name(_RUN, "setup_runner"),
@@ -198,7 +197,7 @@ def _tasks(hooks: Hooks, patches: _Patches, run: Any) -> None:
 
     def __hash__(self: Any) -> int:
         number: int = self._counter
-        return number * _SPREAD
+        return number * SPREAD
 
     def exited(self: Any, task: Any, outcome: Any) -> None:
         hooks.ended(task, outcome)

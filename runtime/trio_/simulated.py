@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
+from replay.runtime.streams import current
 from replay.runtime.trio_.live import LiveHooks
 from replay.runtime.worlds.simulated.agenda import Timer
 from replay.runtime.worlds.simulated.world import SimulatedWorld
@@ -29,8 +30,7 @@ class SimulatedHooks(LiveHooks):
         waits = self.wait
 
         class Batch(inner):  # type: ignore[misc, valid-type]
-            """In the order that was decided; trio takes the last first, and would draw whether to turn it
-            round."""
+            """In the order that was decided; trio takes the last first, and may reverse it."""
 
             def __init__(self, tasks: Iterable[Any]) -> None:
                 super().__init__(reversed(_ordered(world, list(tasks))))
@@ -41,13 +41,17 @@ class SimulatedHooks(LiveHooks):
         def wait(epoll: Any, timeout: float, most: int) -> Any:
             thread = world.agenda.running
             runner = sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT.runner
-            thread.is_loop = True
+            thread.is_loop = thread.has_loop = True
             thread.timers = lambda: _timers(runner)
             thread.next_step = lambda: next((_label(task) for task in runner.runq), None)
             try:
-                return waits(epoll, timeout, most)
+                batch = waits(epoll, timeout, most)
             finally:
                 thread.forget_loop()
+            stream = current.stream
+            if stream is not None and world.cancels:
+                world.cancel_some(stream)
+            return batch
 
         self.batch = Batch
         self.wait = wait

@@ -118,9 +118,10 @@ class LiveWorld:
 
     is_replay: Final = False
     has_system = True
+    reorders = False
     now_ns = staticmethod(real.monotonic_ns)
-    new_lock = staticmethod(real.allocate_lock)
-    new_queue = staticmethod(real.SimpleQueue)
+    new_lock: Callable[[], Any] = staticmethod(real.allocate_lock)
+    new_queue: Callable[[], Any] = staticmethod(real.SimpleQueue)
 
     def __init__(self) -> None:
         self._lock = real.allocate_lock()
@@ -331,6 +332,13 @@ class LiveWorld:
     def performer(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what performs the calls of a door: the real function."""
         return function
+
+    def database_file(self, database: Any, uri: bool) -> Any:
+        """Return what sqlite is to open where the program names a database."""
+        return database
+
+    def give_up(self, what: str) -> None:
+        """C code is about to open a file that no door leads to."""
 
     def close_socket(self, fd: int) -> None:
         """Close the descriptor of a socket that has no system's behind it."""
@@ -743,6 +751,9 @@ class LiveWorld:
             ticket = [stream.number, stream.puts]
         loop._own.inbox.append((ticket, handle))
         loop._write_to_self()
+
+    def reorder(self, stream: LiveStream, loop: Any) -> None:
+        """Change the order of what is ready; only where that is asked for, for no real loop does it."""
 
     # -- tasks ----------------------------------------------------------------------------------
 

@@ -19,9 +19,18 @@ from typing import Any, Final, NoReturn, Protocol
 
 from replay.recording.codec import Malformed, checksum, pack_request, unpack_error
 from replay.recording.describe import describe_event
-from replay.recording.events import FIRST_DOOR, NO_LOCK_MORE, TAG_BITS, TAG_MASK, Kind
-from replay.runtime import real
+from replay.recording.events import (
+    CANCELLED,
+    FIRST_DOOR,
+    NO_LOCK_MORE,
+    ORDERED,
+    TAG_BITS,
+    TAG_MASK,
+    Kind,
+)
+from replay.runtime import cancelling, real
 from replay.runtime.aio import eager
+from replay.runtime.aio.loop import leave_all_but
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.carriers import KERNEL_THREADS, Carrier, Token, park_for_ever
 from replay.runtime.contents import Reread
@@ -47,8 +56,17 @@ _LOCK_KEY: Final = -Kind.LOCK
 _SPAWN_KEY: Final = -Kind.SPAWN
 _STOPPED_KEY: Final = -(Kind.EXIT | 1 << TAG_BITS)
 _SKIPPED: Final = frozenset(
-    (-Kind.SITE, -Kind.SOURCE, -Kind.FOUND, -Kind.NOTE, *(-(Kind.NAME | n << TAG_BITS) for n in range(3)))
+    (
+        -Kind.SITE,
+        -Kind.SOURCE,
+        -Kind.FOUND,
+        -Kind.NOTE,
+        -Kind.DECIDED,
+        *(-(Kind.NAME | n << TAG_BITS) for n in range(3)),
+    )
 )
+_CANCELLED_KEY: Final = -(Kind.DECIDED | CANCELLED << TAG_BITS)
+_ORDERED_KEY: Final = -(Kind.DECIDED | ORDERED << TAG_BITS)
 _MAY_REFUSE: Final = _SKIPPED | {_ERROR_KEY}
 """What may come next where a request is refused, that is recorded only then."""
 
@@ -223,8 +241,8 @@ class RecordedWorld:
 
     is_replay: Final = True
     has_system: Final = False
-    new_lock = staticmethod(real.allocate_lock)
-    new_queue = staticmethod(real.SimpleQueue)
+    new_lock: Callable[[], Any] = staticmethod(real.allocate_lock)
+    new_queue: Callable[[], Any] = staticmethod(real.SimpleQueue)
 
     def __init__(
         self,
@@ -235,7 +253,7 @@ class RecordedWorld:
         carrier: Carrier = KERNEL_THREADS,
     ) -> None:
         self.carrier = carrier
-        self.follows_batches = False
+        self.is_simulated = self.reorders = False
         self.watcher: StepWatcher | None = None
         self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
@@ -607,7 +625,19 @@ class RecordedWorld:
                             "no such callback was given",
                         )
                     loop._ready.append(handle)
+            elif self.is_simulated:
+                self.cancel_as_decided(stream)
         return batch
+
+    def cancel_as_decided(self, stream: RecordedStream) -> None:
+        """Cancel the tasks that were cancelled here from outside."""
+        while stream.next_key() == _CANCELLED_KEY:
+            number = stream.items[stream.pos + 1]
+            stream.pos += 2
+            task = cancelling.find(number)
+            if task is None:
+                self.diverge(stream, f"T{number} is cancelled", "there is no such task")
+            cancelling.cancel(task)
 
     def collect_garbage(self, stream: RecordedStream) -> None:
         """Collect if it was done here: before the handles of a turn are counted, for it may add some."""
@@ -631,6 +661,11 @@ class RecordedWorld:
     def run_ready(self, loop: Any, stream: RecordedStream) -> None:
         """Run what is ready now, comparing whose step it is."""
         ready = loop._ready
+        if self.is_simulated and stream.next_key() == _ORDERED_KEY:
+            at = stream.take(_ORDERED_KEY)
+            if at >= len(ready):
+                self.diverge(stream, f"{at + 1} callbacks or more are ready", f"{len(ready)} are")
+            leave_all_but(loop, at)
         popleft = ready.popleft
         is_done = Task.done
         timed = loop._run_timed if loop._debug else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.conftest import ROOT, Done, run_replay
 
 PROGRAM = ROOT / "tests" / "programs" / "deadlocks.py"
+TRIO = ROOT / "tests" / "programs" / "trio_hangs.py"
 
 LOCKS = """\
 cycle of 2: nothing else can wake them
@@ -32,9 +34,9 @@ deadlines that would end it:
 """
 
 
-def line(text: str) -> int:
-    """Return the number of the line of the program that begins so."""
-    lines = PROGRAM.read_text().splitlines()
+def line(text: str, program: Path = PROGRAM) -> int:
+    """Return the number of the line of a program that begins so."""
+    lines = program.read_text().splitlines()
     return next(at for at, one in enumerate(lines, 1) if one.strip().startswith(text))
 
 
@@ -83,6 +85,71 @@ def test_a_program_that_is_told_of_the_signal_is_looked_at_before(tmp_path: Path
     assert (data["how"], data["cycles"]) == ("signal", [{"tasks": ["T4", "T5"], "certain": True}])
     assert (data["behind"], data["stuck"], data["outside"]) == (["T1", "T2"], [], [])
     assert [one["task"] for one in data["waits"]] == [1, 2, 4, 5]
+
+
+LOCKS_OF_TRIO = """\
+cycle of 2: nothing else can wake them
+  T4 left
+    holds lock "first"  (takes trio_hangs.py:{first})
+      -> async with first:
+    wants lock "second", held by T5 right  (takes trio_hangs.py:{second})
+      -> async with second:
+  T5 right
+    holds lock "first"  (takes trio_hangs.py:{first})
+      -> async with first:
+    wants lock "second", held by T4 left  (takes trio_hangs.py:{second})
+      -> async with second:
+waiting for these:
+  T2 __main__.main  nursery "nursery" in main trio_hangs.py:{main}: {all}
+deadlines that would end it:
+  cancel scope in main trio_hangs.py:{scope}, of T2 __main__.main
+"""
+OUTSIDE = """\
+waiting for the outside, or for one that can go on:
+  {reads} reads  socket "stream" in reads trio_hangs.py:{socket}; by descriptor FD (read)
+  {queues} queues  lock "lock" in queues trio_hangs.py:{lock}: {reads} reads
+"""
+
+
+def of_trio(folder: Path, way: str) -> tuple[int, str, str]:
+    """Record tasks of trio that hang; return the exit code of `analyze`, where that was, and what it said."""
+    shutil.copy(TRIO, folder)
+    assert run_replay("record", "-o", "run.rec", TRIO.name, way, cwd=folder).returncode == -15
+    done = analyze(folder)
+    assert done.stderr == ""
+    where, _, rest = re.sub(r"descriptor \d+", "descriptor FD", done.stdout).partition("\n")
+    assert where.startswith("where the recording ends, after @")
+    return done.returncode, where, rest
+
+
+def lines_of_trio() -> dict[str, int]:
+    begins = {"first": "async with first", "second": "async with second", "socket": "await stream"}
+    begins |= {"main": "async with trio.open_nursery", "scope": "with trio.fail_after"}
+    found = {name: line(text, TRIO) for name, text in begins.items()}
+    return {**found, "lock": line("async def queues", TRIO) + 1}
+
+
+def test_two_locks_of_trio(tmp_path: Path) -> None:
+    code, where, said = of_trio(tmp_path, "locks,outside")
+    assert code == 1
+    assert said == (LOCKS_OF_TRIO + OUTSIDE).format(
+        **lines_of_trio(), reads="T6", queues="T7", all="T4 left, T5 right, T6 reads, T7 queues and 1 more"
+    )
+    commands = ("-ex", "goto @4", "-ex", "deadlocks", "-ex", "goto end", "-ex", "deadlocks")
+    shown = run_replay("debug", "run.rec", "--batch", *commands, cwd=tmp_path).stdout
+    assert "no cycle: no tasks hold what the others of them want\n" in shown
+    assert re.sub(r"descriptor \d+", "descriptor FD", shown).endswith(f"{where}\n{said}")
+
+
+def test_tasks_of_trio_that_wait_for_the_outside(tmp_path: Path) -> None:
+    code, _, said = of_trio(tmp_path, "outside")
+    assert code == 0
+    assert said.startswith("no cycle: no tasks hold what the others of them want\n")
+    found = OUTSIDE.format(**lines_of_trio(), reads="T4", queues="T5").splitlines()
+    main = f'  T2 __main__.main  nursery "nursery" in main trio_hangs.py:{lines_of_trio()["main"]}'
+    assert [one for one in said.splitlines()[1:] if one not in found] == [
+        f"{main}: T4 reads, T5 queues, T6 ends"
+    ]
 
 
 def test_a_run_that_ended_by_itself(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import dataclasses
 import json
 import re
 import shutil
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -535,6 +537,140 @@ def test_commands_of_a_stop_are_saved(bank: Path, tmp_path: Path) -> None:
     ]
     again = debug(bank, options=("-x", str(tmp_path / "saved"), "--batch"))
     assert again.stdout.splitlines()[-1] == "bookmark here = @6.5"
+
+
+@pytest.mark.parametrize("command", ["condition 1,2 x > 3", "commands 1,2 where", "ignore , 3", "commands ,"])
+def test_one_stop_is_asked_for(bank: Path, command: str) -> None:
+    done = debug(bank, "b put", "b get", command, options=(*GOING_ON, "--json"))
+    refused = objects(done)[-1]
+    name, given = command.split()[:2]
+    assert refused["error"] == f"`{name}` takes one breakpoint: {given!r}"
+    assert refused["hint"] == "`breakpoints` lists them"
+
+
+OPEN = ("b put", "commands 1", "assert False", "p 3")
+NO_END = (
+    "replay: `commands 1` has no `end`: 2 lines would have been its commands\n\n"
+    "hint: `end` on a line of its own\n"
+)
+
+
+def test_commands_of_a_stop_that_do_not_end(bank: Path, tmp_path: Path) -> None:
+    """Where the lines of a script, the command line or a pipe are over, they are no commands of it either."""
+    script = tmp_path / "script"
+    script.write_text("\n".join(OPEN) + "\n")
+    shown = "break 1: put()\n"
+    for done in (
+        debug(bank, "p 4", options=("-x", str(script), "--batch")),
+        debug(bank, f"source {script}", "p 4"),
+        debug(bank, *OPEN),
+        debug(bank, *OPEN, options=GOING_ON),
+    ):
+        assert (done.stdout, done.stderr, done.returncode) == (shown, NO_END, 1)
+    with script.open() as commands:
+        done = debug(bank, options=(), stdin=commands)
+    assert (done.stdout, done.stderr, done.returncode) == (shown, NO_END, 1)
+
+
+def test_an_interruption_while_tasks_are_looked_for(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C then ends the command and not the session, and leaves nothing half found."""
+    real = {"inspect": Session.inspect, "wakes": Session.wakes}
+
+    def interrupted(name: str) -> Any:
+        def once(*args: Any, **named: Any) -> Any:
+            monkeypatch.setattr(Session, name, real[name])
+            found = real[name](*args, **named)  # type: ignore[operator]
+            if name == "inspect":
+                signal.raise_signal(signal.SIGINT)
+            return broken_off(found)
+
+        return once
+
+    def broken_off(found: list[Any]) -> Iterator[Any]:
+        yield from found[:1]
+        signal.raise_signal(signal.SIGINT)
+
+    with Session(str(bank)) as session:
+        state = State(session)
+        interpreter = Interpreter(state, Printer(state))
+        assert interpreter.run("goto @7.2")
+        capsys.readouterr()
+        for command, name in (("task all where", "inspect"), ("tasks --times", "wakes")):
+            monkeypatch.setattr(Session, name, interrupted(name))
+            assert not interpreter.run(command)
+            assert capsys.readouterr() == ("", "replay: interrupted at @7.2\n")
+        assert interpreter.run("tasks --times")
+        told = capsys.readouterr().out
+        fresh = State(session)
+        assert Interpreter(fresh, Printer(fresh)).run("tasks --times")
+        assert capsys.readouterr().out == told
+
+
+def test_what_the_recording_alone_tells(bank: Path) -> None:
+    commands = ("find alice", "find /T[23] is/", "stats", "schedule @2..@6")
+    done = debug(bank, *commands, "schedule @7.1")
+    assert done.returncode == 1
+    lines = [line.split() for line in done.stdout.splitlines()]
+    found = objects(debug(bank, *commands, options=("--batch", "--json")))
+    with Session(str(bank)) as session:
+        survey = session.recording.survey()
+        steps = session.steps
+    assert [one["kind"] for one in found[0]["data"]][:2] == ["name", "step"]
+    assert {one["task"] for one in found[0]["data"][1:6]} == {"T2"}
+    assert [one["kind"] for one in found[1]["data"]] == ["name", "name"]
+    assert [one["value"] for one in found[1]["data"]] == [[2, "alice"], [3, "bob"]]
+    stats = found[2]["data"]
+    assert (stats["events"], stats["steps"], stats["tasks"]) == (
+        survey.events_count, len(steps), {"failed": 1, "returned": 4},
+    )  # fmt: skip
+    assert stats["kinds"] == dict(survey.kinds)
+    assert list(stats["run_ns"].values()) == sorted((task.run_ns for task in survey.tasks), reverse=True)
+    assert ["19", "step"] in lines
+    assert [one["pos"] for one in found[3]["data"]] == ["@2", "@3", "@4", "@5", "@6"]
+    assert [one["task"] for one in found[3]["data"]] == ["T2", "T3", None, None, "T2"]
+    assert [one["start_ns"] for one in found[3]["data"]] == [step.start_ns for step in steps[1:6]]
+    assert [line[0] for line in lines[-6:]] == ["step", "@2", "@3", "@4", "@5", "@6"]
+    assert [line[-1] for line in lines[-6:]] == ["who", "alice", "bob", "callback", "callback", "alice"]
+    assert done.stderr.startswith("replay: a recording knows no places inside a step: @7.1\n")
+
+
+def test_find_is_refused(bank: Path) -> None:
+    done = debug(bank, "find", "find /[/", "find no such text", options=GOING_ON)
+    assert done.stdout == "in no event of the recording\n"
+    assert "replay: `find` takes a text, or /a regular expression/\n" in done.stderr
+    assert "replay: not a regular expression: /[/: " in done.stderr
+
+
+def test_notes(bank: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    done = debug(bank, "note", "note it fails", "note @7 bob goes on", "note", f"save {saved}")
+    shown = "      @7  bob goes on\n   @14.3  it fails\n"
+    assert done.stdout.startswith(f"no notes\nnoted at @14.3\nnoted at @7\n{shown}")
+    assert saved.read_text().splitlines()[1:] == ["note @14.3 it fails", "note @7 bob goes on"]
+    assert debug(bank, "note", options=("-x", str(saved), "--batch")).stdout.endswith(shown)
+    assert debug(bank, "note @7").stderr.startswith("replay: `note` takes what is to be noted\n")
+
+
+def test_the_source_of_what_an_expression_comes_to(bank: Path, tmp_path: Path) -> None:
+    deposit = "   18  async def deposit(store, amount):\n"
+    done = debug(bank, "source deposit", "source asyncio.sleep | head 1", "source print", options=GOING_ON)
+    assert done.stdout.startswith(deposit)
+    assert re.search(r"^ +\d+  async def sleep\(delay, result=None.*\):\n\Z", done.stdout, re.MULTILINE)
+    assert done.stderr == "replay: print has no source in Python\n\nhint: `whatis` tells what it is\n"
+    whole = debug(bank, "source store").stdout
+    assert whole.startswith("    4  class Store:\n")
+    assert whole.endswith("   15          self.rows[key] = value\n")
+    assert debug(bank, "source Store.put").stdout == "\n".join(whole.splitlines()[-3:]) + "\n"
+    done = debug(bank, "source nosuch.txt")
+    assert done.stderr == (
+        "replay: NameError: name 'nosuch' is not defined\n\nhint: there is no file nosuch.txt either\n"
+    )
+    (tmp_path / "deposit").write_text("p 'a file is run'\n")
+    shutil.copy(bank, tmp_path)
+    shutil.copy(bank.parent / "bank.py", tmp_path)
+    assert debug(tmp_path / "run.rec", "source deposit").stdout == "'a file is run'\n"
 
 
 def test_output_can_go_to_a_file(bank: Path, tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import run_replay
+from tests.cli.answers import answers
 
 PROGRAM = """\
 import asyncio, contextlib, time
@@ -100,18 +99,6 @@ def line_of(text: str) -> int:
     return next(at for at, line in enumerate(PROGRAM.splitlines(), 1) if text in line)
 
 
-def answers(folder: Path, program: str, commands: list[str]) -> dict[str, dict[str, Any]]:
-    """Return what comes of each command at the end of a recorded run of a program."""
-    (folder / "app.py").write_text(program)
-    done = run_replay("record", "-o", "run.rec", "app.py", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    words = [word for command in commands for word in ("-ex", command)]
-    done = run_replay("debug", "run.rec", "--at", "end", "--batch", "--json", *words, cwd=folder, timeout=60)
-    assert done.stderr == ""
-    assert done.returncode == 0
-    return {one["cmd"]: one for one in map(json.loads, done.stdout.splitlines())}
-
-
 AT_MAIN = "task Task-1, main app.py:"
 SLEPT = "it awaited: sleep, in stubborn app.py:{}".format(line_of("sleep(100)"))
 WOKEN = {
@@ -185,6 +172,12 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         "goto @2",
         "why cancelled left",
         "why ready T2",
+        # A method that was bound before one asks.
+        "restart",
+        f"break app.py:{line_of('outer.cancel')}",
+        "continue",
+        "break cancel:later",
+        "c",
     ]
     return answers(tmp_path_factory.mktemp("causes"), PROGRAM, commands)
 
@@ -241,6 +234,47 @@ def test_a_new_task_was_ready_at_once(answered: dict[str, dict[str, Any]]) -> No
         f"app.py:{line_of('return asyncio.create_task')}, and runs at @2"
     )
     assert answered["why ready T2"]["data"]["ready"]
+
+
+def test_a_cancel_by_a_method_that_was_bound_before(answered: dict[str, dict[str, Any]]) -> None:
+    """There is a stop where its timer fires, too."""
+    assert answered["c"]["text"].splitlines()[0].endswith("breakpoint 2  cancels task later")
+    assert answered["c"]["pos"] == answered["why cancelled later"]["data"]["pos"]
+
+
+def test_cancels_that_leave_no_trace(tmp_path: Path) -> None:
+    """One is taken back in the same step, one comes where a profiler is taken away, one in the last step."""
+    program = """\
+import asyncio, os, sys
+async def sleeper():
+    await asyncio.sleep(10)
+async def main():
+    names = ("back", "profiled", "inner", "last")
+    back, profiled, inner, last = [asyncio.create_task(sleeper(), name=name) for name in names]
+    await asyncio.sleep(0)
+    both = asyncio.gather(inner)
+    back.cancel(), back.uncancel()
+    sys.setprofile(None)
+    profiled.cancel()
+    both.cancel()
+    await asyncio.sleep(0)
+    last.cancel()
+    os._exit(0)
+asyncio.run(main())
+"""
+    found = answers(
+        tmp_path, program, [f"why cancelled {name}" for name in ("back", "profiled", "inner", "last")]
+    )
+    wanted = {
+        2: ("back", "  by: task Task-1, main app.py:9  back.cancel(), back.uncancel()"),
+        3: ("profiled", "  by: task Task-1, main app.py:11  profiled.cancel()"),
+        4: ("inner", "  by: the gather in main app.py:12, which was cancelled"),
+        5: ("last", "  by: task Task-1, main app.py:14  last.cancel()"),
+    }
+    for one, (number, (name, by)) in zip(found.values(), wanted.items(), strict=True):
+        first, second, *_ = one["text"].splitlines()
+        assert first == f"T{number} {name} was asked to cancel at {one['data']['pos']}"
+        assert second == by
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")

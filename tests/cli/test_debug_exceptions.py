@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.answers import answers
 from tests.conftest import run_replay
 
 PROGRAM = """\
@@ -121,3 +122,45 @@ def test_what_is_raised_here_comes_first(answered: list[dict[str, Any]]) -> None
         "raised here: ZeroDivisionError: division by zero  handling app.py:17",
         "           └─ while handling KeyError: 'low'  low app.py:5",
     ]
+
+
+LARGE = """\
+import asyncio
+
+async def fails(number):
+    raise ValueError(number)
+
+async def deep(level):
+    try:
+        raise KeyError(level)
+    except KeyError:
+        if level:
+            await deep(level - 1)
+        raise
+
+async def main():
+    nested = asyncio.create_task(deep(30), name="nested")
+    await asyncio.wait([nested])
+    async with asyncio.TaskGroup() as tg:
+        for number in range(300):
+            tg.create_task(fails(number))
+
+asyncio.run(main())
+"""
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    found = answers(tmp_path, LARGE, ["exceptions Task-1", "exceptions nested"], returncode=1)
+    tree = found["exceptions Task-1"]["data"][0]["tree"]
+    assert (len(tree["below"]), tree["more_count"]) == (199, 101)
+    assert not any(one["is_again"] for one in tree["below"])
+    lines = found["exceptions Task-1"]["text"].splitlines()
+    assert lines[199].strip().startswith("├─ ValueError: 198 ")
+    assert lines[200].strip() == "└─ and 101 more"
+    lines = found["exceptions nested"]["text"].splitlines()
+    assert len(lines) == 22
+    assert [line.strip().split(" (")[0] for line in lines[-2:]] == [
+        "└─ while handling KeyError: 20  deep app.py:8",
+        "└─ and 1 more",
+    ]
+    assert "(see above)" not in "".join(one["text"] for one in found.values())

@@ -443,6 +443,7 @@ written = seen = 0
 def look(number, frame):
     global seen
     if written == seen:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         raise Stuck
     seen = written
 
@@ -453,7 +454,6 @@ try:
         sys.stdout.write(f"{written:8} {'x' * 20_000}\\n")
         written += 1
 except Stuck:
-    signal.setitimer(signal.ITIMER_REAL, 0)
     print("stuck", file=sys.stderr, flush=True)
 print("after", written)
 """

@@ -111,7 +111,7 @@ def test_who_cancelled_a_scope(state: State) -> None:
         assert scope is not None
         [line] = cancelled_lines(state, asdict(scope))
         assert line.startswith('cancelled by cancel scope "scope"  is_cancelled /')
-        assert re.search(r":\d+  CANCELLED by T2 T2, who called cancel\(\) of T1 T1$", line)
+        assert re.search(r":\d+  CANCELLED by T2 T2, who called cancel\(\), of T1 T1$", line)
         assert cancelled_lines(state, None) == []
         lines = tree(state, look)
         assert lines[1].endswith("CANCELLED by T2 T2, who called cancel()")
@@ -154,7 +154,7 @@ def test_why_a_scope_was_cancelled(state: State) -> None:
         assert failed is not None
         [line] = cancelled_lines(state, asdict(late))
         assert line.startswith('cancelled by cancel scope "late"  too_late /')
-        assert line.endswith("  CANCELLED by its deadline of T1 T1")
+        assert line.endswith("  CANCELLED by its deadline, of T1 T1")
         assert "  CANCELLED because of " in cancelled_lines(state, asdict(failed))[0]
         assert "ValueError('broken')" in cancelled_lines(state, asdict(failed))[0]
 

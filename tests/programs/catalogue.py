@@ -122,7 +122,7 @@ LISTED = (
     ),
     *(
         Program(f"trio_{name}", needs=("trio",))
-        for name in ("channels", "files", "signals", "asyncgens", "after_asyncio")
+        for name in ("channels", "files", "signals", "asyncgens", "after_asyncio", "everything", "wakes")
     ),
     Program("trio_tls", args=("{tls}",), peers=("tls",), needs=("trio",)),
     Program("trio_exception_group", needs=("trio",), exit_code=1),
@@ -183,6 +183,7 @@ CUT = (
     ),
     Program("terminated", signals=(("READY", signal.SIGTERM),), exit_code=-signal.SIGTERM),
     Program("trio_deadlock", needs=("trio",), signals=(("READY", signal.SIGTERM),), exit_code=-signal.SIGTERM),
+    Program("trio_hangs", args=("locks,outside",), needs=("trio",), exit_code=-signal.SIGTERM),
 )
 
 

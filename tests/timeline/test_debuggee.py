@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from replay.errors import ReplayError
 from replay.positions import Position
+from replay.protocol import MAX_MESSAGE_BYTES
+from replay.timeline.debuggee import DebuggeeLostError
 from replay.timeline.session import Session
 from replay.timeline.timeline import Timeline
 from tests.conftest import environment, run_replay
@@ -125,7 +128,6 @@ def test_what_is_evaluated_is_not_seen_by_the_program(session: Session) -> None:
         "text": "2",
         "type": "int",
         "error": None,
-        "truth": True,
         "output": "said\n",
     }
     assert session.evaluate("1 +")["error"].startswith('  File "<debugger>", line 1')
@@ -225,6 +227,88 @@ def test_a_question_can_be_interrupted(session: Session) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
     assert session.evaluate("1 + 1")["text"] == "2"
     assert session.continue_([]).reason == "end"
+
+
+def test_an_answer_that_nobody_waited_for_is_none_to_the_next_question(session: Session) -> None:
+    """As after a second Ctrl-C, before the answer was there."""
+    at_print(session)
+    session.timeline.here._send({"do": "ask", "name": "evaluate", "number": 0, "text": "'late'"})
+    assert session.evaluate("1 + 1")["text"] == "2"
+    session.timeline.here._send({"do": "ask", "name": "evaluate", "number": 0, "text": "'late'"})
+    assert session.continue_([]).reason == "end"
+
+
+def test_a_condition_that_is_interrupted_is_not_met(session: Session) -> None:
+    path = str(Path(session.path).parent / "app.py")
+    stop = {"kind": "place", "path": path, "lines": [LINE], "condition": "repr(found['loop'])", "id": 1}
+    session.timeline.goto(Position(2))
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        found = session.continue_([stop])
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert (found.reason, found.id, found.met) == ("called", None, [])
+    session.timeline.goto(Position(2))
+    assert session.continue_([{**stop, "condition": "looks == []"}]).reason == "met"
+
+
+def test_a_copy_that_is_lost_is_not_the_end(session: Session) -> None:
+    """One stays where one was."""
+    timeline = session.timeline
+    before = timeline.goto(Position(1))
+    timeline._spacing_ns = 0
+    timeline.on_progress = lambda _: os.kill(timeline.here._pid, signal.SIGKILL)
+    with pytest.raises(DebuggeeLostError, match="has ended"):
+        timeline.look_forward({"stops": [{"kind": "line", "own": True, "depth": 0}]})
+    timeline.on_progress = str
+    assert timeline.stop == before
+    assert session.evaluate("1 + 1")["text"] == "2"
+    assert session.continue_([]).reason == "end"
+
+
+def test_a_copy_that_is_made_while_ctrl_c_comes_is_ended(
+    recording: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = session.timeline.here
+    before, send = processes(recording), here._send
+
+    def interrupted(message: dict[str, Any]) -> None:
+        send(message)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(here, "_send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        here.fork()
+    assert here._rights == []
+    assert gone(recording, processes(recording) - before)
+    monkeypatch.undo()
+    here.fork().kill()
+
+
+def test_files_of_the_current_folder_are_none_of_ours(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the debugger is started may be anywhere: where modules of a program are, for one."""
+    for name in ("grp", "json", "signal", "struct", "replay"):
+        (tmp_path / f"{name}.py").write_text("open('touched', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    with Session(str(recording)) as session:
+        assert session.refusal is None
+        assert session.continue_([]).reason == "end"
+    assert not (tmp_path / "touched").exists()
+
+
+def test_what_is_written_at_once_may_be_long(tmp_path: Path) -> None:
+    """Longer than a message between the two processes."""
+    size = MAX_MESSAGE_BYTES + 1000
+    (tmp_path / "app.py").write_text(f"import os\nos.write(1, b'x' * {size})\nprint('done')\n")
+    run_replay("record", "app.py", cwd=tmp_path, stdout=subprocess.DEVNULL)
+    with Session(str(tmp_path / "run.rec")) as session:
+        assert session.continue_([]).reason == "end"
+        written = [data for _, _, data in session.timeline.written()]
+    assert b"".join(written) == b"x" * size + b"done\n"
 
 
 SOCKETS = """

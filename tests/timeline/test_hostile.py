@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from replay.positions import Position
+from replay.timeline.debuggee import TooDeepError
 from replay.timeline.session import Session
 from tests.conftest import environment, run_replay
 
@@ -107,6 +109,68 @@ def test_a_deep_stack(tmp_path: Path) -> None:
         stop = session.motions.reverse_step()
         assert stop is not None
         assert (stop.lineno, session.evaluate("level")["text"]) == (3, "0")
+        assert session.continue_([]).reason == "end"
+
+
+TO_THE_LIMIT = """
+import asyncio
+
+def depth():
+    deepest = 0
+    def down(level):
+        nonlocal deepest
+        deepest = level
+        down(level + 1)
+    try:
+        down(1)
+    except RecursionError:
+        return deepest
+
+async def main():
+    await asyncio.sleep(0)
+    found = 0
+    print(depth())
+    await asyncio.sleep(0)
+    found = 1
+    depth()
+    raise ValueError(found)
+
+asyncio.run(main())
+"""
+
+
+def test_a_program_that_recurses_to_the_limit(tmp_path: Path) -> None:
+    """Its lines would be there, too, on its stack; that is refused, and one can go past it."""
+    (tmp_path / "app.py").write_text(TO_THE_LIMIT)
+    run_replay("record", "app.py", cwd=tmp_path)
+
+    def place(text: str) -> dict[str, Any]:
+        lines = [at for at, line in enumerate(TO_THE_LIMIT.splitlines(), 1) if line.strip() == text]
+        return {"kind": "place", "path": str(tmp_path / "app.py"), "lines": lines}
+
+    with Session(str(tmp_path / "run.rec")) as session:
+        failure = session.failure()
+        assert failure is not None
+        assert failure.position.line == 0
+        stop = session.continue_([place("print(depth())")])
+        assert stop.reason == "met"
+        said = rf"lines of step @{stop.position.step} cannot be counted: .* \(.*down, {tmp_path}/app.py:\d+\)"
+        for move in (session.motions.next, session.motions.finish):
+            with pytest.raises(TooDeepError, match=said) as refusal:
+                move()
+            assert refusal.value.hint is not None
+            assert f"`goto @{stop.position.step + 1}`" in refusal.value.hint
+            assert session.stop == stop
+        with pytest.raises(TooDeepError):
+            session.timeline.goto(Position(stop.position.step, 10_000))
+        assert session.stop.position == stop.position
+        assert session.evaluate("found")["text"] == "0"
+        back = session.motions.reverse_next()
+        assert back is not None
+        assert [back.lineno] == place("found = 0")["lines"]
+        session.motions.step_forward()
+        assert session.stop.position == Position(stop.position.step + 1)
+        assert session.continue_([place("found = 1")]).reason == "met"
         assert session.continue_([]).reason == "end"
 
 

@@ -22,7 +22,7 @@ SLOW = ("failing_taskgroup", "context_and_names", "two_loops", "gc_hashes", "thr
 NAMES = [
     "bank",
     "threads_callbacks",
-    *(pytest.param(one, marks=pytest.mark.slow) for one in SLOW),
+    *(pytest.param(one, marks=pytest.mark.slow) for one in (*SLOW, "trio_everything")),
 ]
 EVERYWHERE = Position(1 << 40)
 ADDRESS = re.compile("0x[0-9a-f]+")

@@ -30,6 +30,9 @@ class Lazy:
         return "ready"
         yield
 
+    def __repr__(self):
+        return "lazy"
+
 
 async def helper(count):
     for _ in range(count):
@@ -250,6 +253,59 @@ def test_a_value_of_a_module(session: Session) -> None:
     assert values[0] == ["(nothing yet)", "0"]
     assert [after for _, after in values[:-1]] == [before for before, _ in values[1:]]
     assert texts(met) == ["total = 0", *["total += got"] * 5, "total += 1", "total += 1"]
+
+
+def test_a_value_whose_repr_is_of_the_program(session: Session) -> None:
+    """The lines of that are none of the run, and its end is compared though it is not told."""
+    at(session, "got = await")
+    alone = session.watch("total")
+    places = [stop.position for stop in both_ways(session, [alone])]
+    at(session, "got = await")
+    long = session.watch("[Lazy] and [Lazy(), '.' * 1000, total]")
+    met = both_ways(session, [long])
+    assert [stop.position for stop in met[1:]] == places[1:]  # the first: there is no `Lazy` yet
+    told = [(text[:3], text.count("."), text.partition("', ")[2]) for text in met[-1].met[0][5:]]
+    assert told == [("...", 99, "37]"), ("...", 99, "38]")]  # a little before the difference, and all behind
+
+
+def test_a_watch_that_is_set_before_a_step(session: Session) -> None:
+    """To take the first value runs code of the program too."""
+    at(session, "got = await")
+    stop = session.watch("[Lazy(), total]")
+    change = next(one for one in positions(session, [stop]) if one.line > 0 and one.step > 2)
+    session.timeline.goto(Position(change.step - 1))
+    session.timeline.look_forward({"stops": [{"kind": "step"}, {"kind": "line", "own": True, "depth": 0}]})
+    assert session.timeline.position == Position(change.step)
+    assert session.continue_([stop]).position == change
+
+
+def test_many_are_told_by_and_by(session: Session) -> None:
+    """In several messages, so to speak, is what would be in one."""
+    at(session, "got = await")
+    for stops in (
+        [{"kind": "line", "own": True}],
+        [session.watch("total"), {"kind": "event", "tags": [tag(session, "os.urandom")]}],
+        [{"kind": "await", "name": "main"}, {"kind": "await", "name": "helper"}],
+        [{"kind": "wake", "task": None}],
+    ):
+        whole = session.timeline.all_between(START, EVERYWHERE, {"stops": stops})
+        assert len(whole) > 4
+        for most in (1, 3):
+            told = session.timeline.all_between(START, EVERYWHERE, {"stops": stops, "most": most})
+            assert told == whole
+    rough = {"stops": [{"kind": "wake", "task": None}], "rough": True}
+    whole = session.timeline.all_between(START, EVERYWHERE, rough)
+    assert session.timeline.all_between(START, EVERYWHERE, {**rough, "most": 1}) == whole
+
+
+def test_events_are_noted_only_while_they_are_wanted(session: Session) -> None:
+    """The process that went to where something else was met goes on."""
+    session.timeline.goto(START)
+    stop = session.continue_([{"kind": "event", "tags": [-1]}, {"kind": "step", "owner": "T3"}])
+    assert (stop.reason, stop.event, stop.owner) == ("met", "step", "T3")
+    session.timeline.goto(Position(stop.position.step + 1))
+    worlds = "[one for one in __import__('gc').get_objects() if type(one).__name__ == 'DebuggedWorld']"
+    assert session.evaluate(f"[one.is_noting for one in {worlds}]")["text"] == "[False]"
 
 
 def test_a_local_value(session: Session) -> None:

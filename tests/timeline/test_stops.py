@@ -126,3 +126,120 @@ def test_inspection(session: Session) -> None:
     where = session.place()
     assert where is not None
     assert (Path(where[0]).name, where[2]) == ("bank.py", "Store.put")
+
+
+BETWEEN = """\
+import asyncio
+import signal
+import threading
+
+seen = []
+begun, gate = threading.Event(), threading.Event()
+
+
+def handler(*_):
+    seen.append(1)
+    both(2)
+
+
+def both(value):
+    seen.append(value)
+
+
+async def work(count):
+    for _ in range(count):
+        both(count)
+        await asyncio.sleep(0)
+
+
+async def wait():
+    begun.set()
+    gate.wait()
+
+
+async def main():
+    await asyncio.gather(work(4), work(5))
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
+    await asyncio.sleep(0.02)
+    await asyncio.gather(work(4), work(5))
+
+
+signal.signal(signal.SIGALRM, handler)
+asyncio.run(main())
+thread = threading.Thread(target=asyncio.run, args=(wait(),))
+thread.start()
+begun.wait()
+both(6)  # while a step of the thread's loop goes on
+gate.set()
+thread.join()
+print(len(seen))
+"""
+
+
+def test_lines_of_the_main_thread(tmp_path: Path) -> None:
+    """They are found without looking at those inside of its steps, also between two of them."""
+    (tmp_path / "app.py").write_text(BETWEEN)
+    assert run_replay("record", "app.py", cwd=tmp_path).returncode == 0
+    goal = {"stops": [{"kind": "line", "own": True, "owner": "main"}]}
+    with Session(str(tmp_path / "run.rec")) as session:
+        found = session.timeline.all_between(START, EVERYWHERE, goal)
+        places = [Position(one[0], one[1]) for one in found]
+        steps = {place.step for place in places}
+        assert any(min(steps) < step < session.steps[-1].number for step in steps)
+        at_end = Position(session.steps[-1].number + 1)
+        for before, place in list(zip(places, [*places[1:], at_end], strict=True))[::-6]:
+            last = session.timeline.last_before(place, goal)
+            assert last is not None
+            assert Position(last[0], last[1]) == before
+        for place in places[4::10]:
+            session.timeline.goto(Position(place.step, place.line - 1))
+            assert session.timeline.forward(goal).position == place
+
+
+LOOPS = """\
+import asyncio
+import threading
+
+
+async def other():
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def main():
+    print(asyncio.get_running_loop().call_later(99, asyncio.current_task().cancel))
+    await asyncio.sleep(0)
+    thread = threading.Thread(target=asyncio.run, args=(other(),))
+    thread.start()
+    thread.join()
+    result = 1
+    thread = None
+    return result
+
+
+asyncio.run(main())
+"""
+
+
+def test_a_step_in_which_those_of_another_loop_begin(tmp_path: Path) -> None:
+    """The rest of its lines is where they are, also where it is the last one of its task."""
+    (tmp_path / "app.py").write_text(LOOPS)
+    assert run_replay("record", "app.py", cwd=tmp_path).returncode == 0
+    with Session(str(tmp_path / "run.rec")) as session:
+        goal = {"stops": [{"kind": "line", "own": True, "owner": "T1"}]}
+        places = [Position(one[0], one[1]) for one in session.timeline.all_between(START, EVERYWHERE, goal)]
+        own = [Position(step.number) for step in session.steps if step.task == 1]
+        assert own[-1].step + 3 <= places[-1].step
+        expected = sorted([*places, *own])
+        session.timeline.goto(expected[0])
+        found = [expected[0]]
+        while (stop := session.motions.step()) is not None:
+            found.append(stop.position)
+        assert found == expected
+        while (stop := session.motions.reverse_step()) is not None:
+            assert stop.position == expected[-2]
+            expected.pop()
+        assert len(expected) == 1
+        # What is replaced for a debugger says of itself what it said.
+        assert session.continue_([]).reason == "end"
+        assert b" Task.cancel()>" in session.timeline.written()[0][2]

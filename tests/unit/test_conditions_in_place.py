@@ -35,6 +35,11 @@ class Meta(type):
     __getattribute__ = ran_by("metaclass")  # type: ignore[assignment]
 
 
+class HashedMeta(type):
+    __eq__ = ran_by("equality of a class")
+    __hash__ = ran_by("hash of a class", 1)  # type: ignore[assignment]
+
+
 class Plain:
     """Nothing of it runs."""
 
@@ -72,6 +77,10 @@ class Sized:
     __len__ = ran_by("len", 0)
 
 
+class OfHashed(metaclass=HashedMeta):
+    """Its class runs code where it is looked for."""
+
+
 class Text(str):
     __slots__ = ()
     __eq__ = ran_by("eq")
@@ -101,6 +110,7 @@ def frame_of_program() -> FrameType:
         words = ["a", "b"]
         cell = 11
         many = list(range(5000))
+        typed = OfHashed()
         odd = Plain()
         odd.__dict__[hostile] = 1  # type: ignore[index]
         unbound = 1
@@ -113,6 +123,7 @@ def frame_of_program() -> FrameType:
         print(
             argument, guarded, sized, cls, keyed, mixed, deep, text, mapping, words, closure, many, plain, odd
         )
+        print(typed)
 
     stepped = program(42)
     frame = next(stepped)
@@ -145,6 +156,8 @@ TOLD = [
     "plain",
     "len(words) == 2",
     "len(many) == 5000",
+    "typed",
+    "typed is typed",
     "-argument == -42",
     "deep[0] is deep",
     "__name__ == 'nothing'",
@@ -196,6 +209,12 @@ UNTOLD = [
     "nothing_of_that_name",
     "plain.text.upper() == 'ABC'",
     "print('no')",
+    "typed == 1",
+    "typed in words",
+    "words[typed]",
+    "typed[0]",
+    "typed + 1",
+    "len(typed)",
     "[one for one in words]",
     "(lambda: 1)()",
     "argument := 3",

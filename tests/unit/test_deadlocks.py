@@ -37,7 +37,6 @@ def waits(
             edges=edges,
             needs_all=all_of,
             is_complete=complete,
-            ends_by_itself=outside or deadline,
             outside=[Waker("timer", when=1.0)] if outside else [],
             deadlines=[Deadline(1.0, "timeout", "active", None)] if deadline else [],
             is_internal=internal,

@@ -436,7 +436,7 @@ def test_the_end_of_a_nursery() -> None:
         )
         assert (wait.children, wakers(wait), wait.needs_all) == ([2], [("task", 2)], True)
         blocked = next(one for one in look.blocked() if one.task == 1)
-        assert (blocked.needs_all, blocked.is_complete, blocked.ends_by_itself) == (True, True, False)
+        assert (blocked.needs_all, blocked.is_complete, blocked.outside) == (True, True, [])
 
 
 def test_a_task_that_starts() -> None:
@@ -511,10 +511,7 @@ def test_sockets() -> None:
             ("fd", sockets[0].fileno(), "read")
         ]
         assert waits(look, 3).kind == "descriptor"
-        assert {one.task: one.ends_by_itself for one in look.blocked() if one.task in (2, 3)} == {
-            2: True,
-            3: True,
-        }
+        assert [bool(one.outside) for one in look.blocked() if one.task in (2, 3)] == [True, True]
     for end in sockets:
         end.close()
 
@@ -540,7 +537,7 @@ def test_threads() -> None:
             other = waits(look, 2)
             assert (other.kind, other.name, other.are_holders_known) == ("capacity limiter", None, True)
             assert [waker.kind for waker in other.wakers] == ["thread"]
-            assert all(blocked.ends_by_itself for blocked in look.blocked() if blocked.task in (1, 2))
+            assert all(blocked.outside for blocked in look.blocked() if blocked.task in (1, 2))
         finally:
             done.set()
 
@@ -616,7 +613,6 @@ def test_deadlines_around_a_wait_nearest_first() -> None:
         ]
         blocked = next(one for one in look.blocked() if one.task == 1)
         assert [one.state for one in blocked.deadlines] == ["active"]
-        assert blocked.ends_by_itself
 
 
 def scope_at(look: TrioInspector, line: int) -> Scope:
@@ -777,7 +773,7 @@ def test_a_cycle_of_locks_is_a_cycle_of_certain_edges() -> None:
     with stopped(program) as look:
         assert edges(look) == {1: [(2, True)], 2: [(1, True)]}
         found = [blocked for blocked in look.blocked() if blocked.task]
-        assert all(blocked.is_complete and not blocked.ends_by_itself for blocked in found)
+        assert all(blocked.is_complete and not blocked.outside for blocked in found)
         [edge] = found[0].edges
         assert (found[0].name, edge.name, edge.why) == ("second", "first", "holds it")
         assert edge.place == Place(HERE, line_of(takes, 1), takes.__qualname__)

@@ -246,7 +246,7 @@ def test_a_cycle_of_locks_is_a_cycle_of_certain_edges() -> None:
             (1, [2]),
             (2, [1]),
         ]
-        assert all(blocked.is_complete and not blocked.ends_by_itself for blocked in found)
+        assert all(blocked.is_complete and not blocked.outside for blocked in found)
         assert [blocked.name for blocked in found] == ["second", "second"]
 
 
@@ -334,7 +334,7 @@ def test_sleep_has_a_deadline_of_the_loop() -> None:
         [waker] = wait.wakers
         assert waker.kind == "timer"
         assert waker.when is not None
-        assert look.blocked()[0].ends_by_itself
+        assert look.blocked()[0].outside
         assert look.state(look.task_of(1)) == "waiting"
 
 
@@ -366,7 +366,7 @@ def test_gather() -> None:
         assert (wait.kind, wait.children, wait.children_total, wait.children_done) == ("gather", [2, 4], 3, 1)
         assert [(waker.kind, waker.task) for waker in wait.wakers] == [("task", 2), ("task", 4)]
         blocked = look.blocked()[0]
-        assert (blocked.needs_all, blocked.is_complete, blocked.ends_by_itself) == (True, True, False)
+        assert (blocked.needs_all, blocked.is_complete, blocked.outside) == (True, True, [])
 
 
 @pytest.mark.parametrize("how", [asyncio.ALL_COMPLETED, asyncio.FIRST_COMPLETED])
@@ -641,7 +641,7 @@ def test_a_process() -> None:
         wait = waits(look, 1)
         assert (wait.kind, wait.call, wait.name) == ("process", "Process.wait", "process")
         assert [(waker.kind, waker.detail) for waker in wait.wakers] == [("process", str(pids[0]))]
-        assert look.blocked()[0].ends_by_itself
+        assert look.blocked()[0].outside
 
 
 def test_executors() -> None:
@@ -685,7 +685,7 @@ def test_a_server() -> None:
         wait = waits(look, 1)
         assert (wait.kind, wait.call, wait.name) == ("server", "Server.serve_forever", "server")
         assert [(waker.kind, waker.detail) for waker in wait.wakers] == [("fd", "read")]
-        assert look.blocked()[0].ends_by_itself
+        assert look.blocked()[0].outside
 
 
 def test_a_connection_that_is_being_made() -> None:
@@ -704,7 +704,7 @@ def test_a_connection_that_is_being_made() -> None:
             assert [(waker.kind, waker.detail) for waker in wait.wakers] == [
                 ("callback", "_set_result_unless_cancelled")
             ]
-            assert look.blocked()[0].ends_by_itself
+            assert look.blocked()[0].outside
             frame = look.stack_of(1)[0]
             look.codes.variable(frame, "transport").abort()
         other.close()

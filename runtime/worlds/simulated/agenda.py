@@ -1,13 +1,13 @@
 """Virtual time: what is on its way, which thread runs, and what comes next.
 
 Nothing in a simulated run waits for real. A thread that waits calls ``wait``, and there it is decided what
-happens: something arrives, another thread goes on, or, if nothing of that can be, the clock jumps to what is due
-next. Only one thread runs at a time.
+happens: something arrives, another thread goes on, or, if nothing of that can be, the clock jumps to what
+is due next. Only one thread runs at a time.
 
-By default everything comes as soon as it can, in the order in which it was sent. What may come otherwise is only
-what could with a real loop: an arrival or a thread may be late, by as much as a packet or a processor may be; a
-busy loop may find that a timer has become due meanwhile. It is never decided which of two ready callbacks runs
-first: the loop does not ask.
+By default everything comes as soon as it can, in the order in which it was sent. What may come otherwise is
+only what could with a real loop: an arrival or a thread may be late, by as much as a packet or a processor
+may be; a busy loop may find that a timer has become due meanwhile. It is never decided which of two ready
+callbacks runs first: the loop does not ask.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Limits:
 
     Attributes:
       each_ns: one arrival, or one thread.
-      all_ns: all together in one run: a program that guards itself with a long deadline must not come to it only
+      all_ns: all together in one run: a program that guards itself with a long deadline must not come to it
+        only
         because many things were a little late.
       stall_ns: for so long may a loop be busy, in each second.
     """
@@ -151,17 +152,39 @@ class Thread(_Item):
       token: what its carrier knows it by, while it waits.
       is_ready: whether what it waits for is there.
       deadline_ns: until when it waits; None for ever.
-      is_loop: whether it waits as an event loop does: what is ready in it is not late by itself, the loop may be.
+      is_loop: whether it waits as an event loop does: what is ready in it is not late by itself, the loop
+        may be.
       is_woken: whether somebody has ended its wait.
       timers: the next deadlines of its loop.
       next_step: what is ready to run in its loop, if anything.
       signals: those that came in while it waited.
+      stream: where what it does is written down.
+      has_loop: whether it has ever waited as a loop does.
+      loop: the loop that it waited for last.
+      loop_says: of that loop: its timers, its next step, whether it is woken.
     """
 
-    __slots__ = ("deadline_ns", "is_loop", "is_ready", "is_woken", "next_step", "signals", "timers", "token")
+    __slots__ = (
+        "deadline_ns",
+        "has_loop",
+        "is_loop",
+        "is_ready",
+        "is_woken",
+        "loop",
+        "loop_says",
+        "next_step",
+        "signals",
+        "stream",
+        "timers",
+        "token",
+    )
 
     def __init__(self, label: str) -> None:
         super().__init__(label, 0)
+        self.stream: Any = None
+        self.has_loop = False
+        self.loop: Any = None
+        self.loop_says: Any = None
         self.token: Token = None
         self.signals: list[int] = []
         self.is_ready: Callable[[], bool] = _always
@@ -229,7 +252,7 @@ class Agenda:
         self._stall_left_ns = limits.stall_ns
         self._stalled_ns = 0
         self._on_stuck = on_stuck
-        self._coming: SortedList[Coming] = SortedList(key=_by_time)
+        self._coming: Any = SortedList(key=_by_time)
         self._waiting: list[Thread] = []
         self._seq = itertools.count(1)
         self.turns = 0
@@ -238,7 +261,7 @@ class Agenda:
     # -- what is on its way ---------------------------------------------------------------------
 
     def send(self, channel: Channel, delay_ns: int, happen: Callable[[], None]) -> Coming:
-        """Let ``happen`` be called after so many nanoseconds, and after all that was sent before on the channel."""
+        """Let ``happen`` be called so many nanoseconds later, and after all that was sent on the channel."""
         channel.sent_count += 1
         due_ns = max(self.now_ns + delay_ns, channel.last_due_ns)
         channel.last_due_ns = due_ns
@@ -272,13 +295,28 @@ class Agenda:
         thread.seq = next(self._seq)
         self._waiting.append(thread)
 
-    def wait(self, is_ready: Callable[[], bool], deadline_ns: int | None = None) -> None:
-        """Let others go on until ``is_ready()``, or until the deadline; for the running thread."""
+    def wait(self, is_ready: Callable[[], bool], deadline_ns: int | None = None, *, late_ns: int = 0) -> None:
+        """Let others go on until ``is_ready()``, or until the deadline; for the running thread.
+
+        Args:
+          is_ready: whether what it waits for is there.
+          deadline_ns: until when it waits; None for ever.
+          late_ns: so much later it goes on, as was decided already.
+        """
         me = self.running
+        is_alone = not (self._waiting or self._coming or me.signals)
+        if is_alone and not (late_ns or self.decisions.is_ruled) and is_ready():
+            self.turns += 1
+            if me.is_loop:
+                self._stall(me)
+            return
         me.is_ready = is_ready
         me.deadline_ns = deadline_ns
         me.seq = next(self._seq)
         me.let_go()
+        if late_ns:
+            me.until_ns = self.now_ns + late_ns
+            me.is_considered = True
         self._waiting.append(me)
         other = self._next()
         if other is not me:
@@ -289,18 +327,36 @@ class Agenda:
         while me.signals:
             self.on_signal(me.signals.pop(0))
 
+    def signal(self, number: int) -> None:
+        """Let a signal come to the main thread: at once if that runs, or else it ends its wait."""
+        main = self.main
+        if self.running is main and main not in self._waiting:
+            self.on_signal(number)
+        elif number not in main.signals:
+            main.signals.append(number)
+
     def leave(self) -> None:
         """Let others go on: the running thread ends."""
         other = self.running = self._next()
         self.carrier.leave(other.token)
 
+    def waiting_threads(self) -> list[str]:
+        """Return the labels of the threads that wait."""
+        return [thread.label for thread in self._waiting]
+
     def hand_over(self) -> None:
-        """Decide whether others go on now, which could: the running thread has just made something possible."""
+        """Decide whether others go on now: the running thread has just made something possible."""
         if not self._waiting or not any(one.can_go(self.now_ns) for one in self._waiting if not one.is_loop):
             return
-        taken = self.decisions.choose("hand-over", self.running.label, (GO_ON, WAIT))
-        if taken == WAIT:
-            self.wait(_always)
+        most_ns = min(self._limits.each_ns, self._left_ns)
+        options = [GO_ON, WAIT]
+        if not self.running.has_loop:
+            options += (option for option, late_ns in LATE_NS.items() if late_ns <= most_ns)
+        taken = self.decisions.choose("hand-over", self.running.label, tuple(options))
+        if taken != GO_ON:
+            late_ns = LATE_NS.get(taken, 0)
+            self._left_ns -= late_ns
+            self.wait(_always, late_ns=late_ns)
 
     def sleep(self, duration_ns: int) -> None:
         """Let the running thread wait for so long."""

@@ -55,6 +55,10 @@ class Clocks:
         found["time.clock_gettime_ns"] = self.of_clock
         return found
 
+    def jump(self, by_ns: int) -> None:
+        """Set the time of day forward, or back."""
+        self.offset_ns += by_ns
+
     def passed(self) -> int:
         """Return the time from some point, in nanoseconds."""
         self._agenda.now_ns += READ_NS

@@ -150,6 +150,7 @@ class Socket(Description):
       address: its own; None if it has none yet.
       key: of a UNIX socket: what its path leads to.
       error: the number of what has failed, and was not told yet.
+      label: what it is called where something is decided about it.
     """
 
     def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
@@ -161,6 +162,7 @@ class Socket(Description):
         self.key: Any = None
         self.options: dict[tuple[int, int], Any] = {}
         self.error = 0
+        self.label = ""
 
     @property
     def name(self) -> Address:

@@ -16,11 +16,16 @@ _open, _close, _dup2 = os.open, os.close, os.dup2
 
 
 class Descriptors:
-    """Which descriptor leads where."""
+    """Which descriptor leads where.
+
+    Attributes:
+      files: the descriptors of files, which are real ones, and what they have open (``files.Opened``).
+    """
 
     def __init__(self) -> None:
         self._by_number: dict[int, Description] = {}
         self._inheritable: set[int] = set()
+        self.files: dict[int, Any] = {}
 
     def open(self, description: Description) -> int:
         """Return a new descriptor for it."""
@@ -62,8 +67,8 @@ class Descriptors:
     def doubled_to(self, number: int, other: int, inheritable: bool = True) -> int:
         """Make another descriptor lead to the same."""
         if other != number:
-            if other in self._by_number:
-                self.close(other)
+            self.forget(other)
+            self.files.pop(other, None)
             placeholder = _vacant()
             if placeholder != other:
                 _dup2(placeholder, other, False)
@@ -98,10 +103,23 @@ class Descriptors:
             raise fail(errno.EBADF if not is_open(number) else errno.ENOTSOCK)
         self.close(number)
 
+    def forget(self, number: int) -> None:
+        """Close it, if it is open: it is about to lead to something else."""
+        if number in self._by_number:
+            self.close(number)
+
     def close_range(self, first: int, end: int) -> None:
         """Close all that are open, from the first to before the end."""
-        for number in [one for one in sorted(self._by_number) if first <= one < end]:
+        for number in [one for one in self.numbers() if first <= one < end]:
             self.close(number)
+
+    def all(self) -> list[Description]:
+        """Return what open descriptors lead to, in the order of their numbers."""
+        return [self._by_number[number] for number in self.numbers()]
+
+    def numbers(self) -> list[int]:
+        """Return which are open, in order."""
+        return sorted(self._by_number)
 
 
 def _vacant() -> int:

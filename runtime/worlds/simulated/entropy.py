@@ -11,9 +11,11 @@ from typing import Any, Final, NoReturn
 from replay.runtime.worlds.simulated.description import fail
 
 PID: Final = 4711
+HOST: Final = "simulated"
+"""The name of the machine that the program runs on."""
+
 _PARENT_PID: Final = 1
 _NODE: Final = 0x02_00_00_00_00_01
-HOST: Final = "simulated"
 
 
 class Entropy:
@@ -32,6 +34,7 @@ class Entropy:
             "os.urandom": self.draw,
             "os.getrandom": lambda size, flags=0: self.draw(size),
             "ssl.RAND_bytes": self.draw,
+            "ssl.RAND_pseudo_bytes": lambda size: (self.draw(size), True),
             "uuid.generate_time_safe": lambda: (self.draw(16), 0),
             "uuid.getnode": lambda *args, **kwargs: _NODE,
             "os.getpid": lambda: PID,

@@ -143,16 +143,17 @@ class Names:
     def by_address(self, address: str) -> tuple[str, list[str], list[str]]:
         """Answer ``gethostbyaddr``."""
         number = self.address(address)
-        return self._name(number), [], [number]
+        return self.name(number), [], [number]
 
-    def _name(self, address: str) -> str:
+    def name(self, address: str) -> str:
+        """Return the name of the host with an address; the address if it has none."""
         return "localhost" if address in ("127.0.0.1", "::1") else self._names.get(address, address)
 
     def describe(self, address: Any, flags: int) -> tuple[str, str]:
         """Answer ``getnameinfo``."""
         host, port = str(address[0]), int(address[1])
         service = str(port) if flags & socket.NI_NUMERICSERV else _PORTS.get(port, str(port))
-        return (host if flags & socket.NI_NUMERICHOST else self._name(host)), service
+        return (host if flags & socket.NI_NUMERICHOST else self.name(host)), service
 
 
 _LOOPBACK: Final[dict[int, str]] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}

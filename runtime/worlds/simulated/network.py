@@ -20,6 +20,8 @@ from typing import Any, Final
 from replay.runtime.worlds.simulated.agenda import Agenda, Channel
 from replay.runtime.worlds.simulated.datagrams import Datagrams, LocalDatagrams
 from replay.runtime.worlds.simulated.description import ANY, ANY_6, Address, Socket, fail
+from replay.runtime.worlds.simulated.entropy import HOST
+from replay.runtime.worlds.simulated.faults import Faults
 from replay.runtime.worlds.simulated.names import OWN_ADDRESS, Names
 from replay.runtime.worlds.simulated.streams import LocalStream, Stream
 
@@ -57,18 +59,18 @@ class Network:
     Args:
       agenda: what is on its way goes there.
       names: knows the hosts.
-      latency_ns: how long an arrival takes, for what is sent over one channel.
+      faults: how long things take, and what goes wrong with them.
     """
 
-    def __init__(self, agenda: Agenda, names: Names, latency_ns: Callable[[str], int]) -> None:
+    def __init__(self, agenda: Agenda, names: Names, faults: Faults) -> None:
         self._agenda = agenda
         self._names = names
-        self._latency_ns = latency_ns
+        self.faults = faults
         self.changes = itertools.count(1)
         self._holders: dict[tuple[int, int], list[Socket]] = {}
         self._local: dict[Any, Socket] = {}
-        self.paths: Any = _Paths()
-        """Where UNIX sockets have their names."""
+        self.paths: Any = None
+        """Where UNIX sockets have their names (``files.Files``)."""
         self._labels: dict[tuple[int, str, int], str] = {}
         self._connections: Counter[str] = Counter()
         self._next_port = _FIRST_PORT
@@ -193,7 +195,6 @@ class Network:
         if one.family == socket.AF_UNIX:
             if self._local.get(one.key) is one:
                 del self._local[one.key]
-                self.paths.release(one.key)
         elif one.address is not None:
             holders = self._on(one, one.address[1])
             if one in holders:
@@ -289,7 +290,7 @@ class Network:
             if one.state != "connecting" or one.is_closed:
                 return
             found = [other for other in self._find(one, host, port) if isinstance(other, Stream)]
-            if not found:
+            if not found or (not retries and self.faults.refuses(name)):
                 one.fail_to_connect(errno.ECONNREFUSED)
                 return
             listener = found[self._connections[label] % len(found)]
@@ -301,7 +302,8 @@ class Network:
                 self._agenda.send(channel, _RETRY_NS << retries, lambda: arrive(retries + 1))
 
         if self._is_far(host):
-            self._agenda.send(channel, 2 * self._latency_ns(name), arrive)
+            there_ns = self.faults.delay_ns(name, self._hosts(one), 0)
+            self._agenda.send(channel, there_ns + self.faults.latency_ns(name), arrive)
         else:
             arrive()  # its own kernel answers at once, whatever any process does
 
@@ -351,14 +353,28 @@ class Network:
 
     # -- what is sent ---------------------------------------------------------------------------
 
-    def transmit(self, sender: Stream, happen: Callable[[], None]) -> None:
+    def transmit(self, sender: Stream, happen: Callable[[], None], size: int = 0) -> None:
         """Let something happen at the other end, when it gets there."""
         channel = sender.outgoing
         assert channel is not None
         if sender.family == socket.AF_UNIX:
             happen()  # within one machine, and under one lock of its kernel
         else:
-            self._agenda.send(channel, self._latency_ns(channel.label), happen)
+            self._agenda.send(channel, self.faults.delay_ns(sender.label, self._hosts(sender), size), happen)
+
+    def _hosts(self, one: Stream) -> tuple[str, str]:
+        """Return the hosts at both ends of a connection."""
+        return self._host_of(one.address), self._host_of(one.peer_address)
+
+    def _host_of(self, address: Address) -> str:
+        host = _plain(address[0])
+        return self._names.name_of(host) if self._is_far(host) else HOST
+
+    def crash(self, host: str) -> None:
+        """Break off all that a host has: nobody listens there any more, and its connections are reset."""
+        for one in [one for holders in self._holders.values() for one in holders]:
+            if isinstance(one, Stream) and self._host_of(one.address) == host:
+                one.vanish()
 
     def deliver(self, sender: Datagrams, target: Address, data: bytes) -> None:
         """Put a datagram on its way."""
@@ -384,7 +400,9 @@ class Network:
         label = next(filter(None, known), f"port {port}")
         name = f"udp to {label}"
         channel = self._channels.setdefault(name, Channel(name))
-        self._agenda.send(channel, self._latency_ns(name), arrives)
+        hosts = self._host_of(source), self._host_of((host, port))
+        if not self.faults.drops(label, hosts):
+            self._agenda.send(channel, self.faults.delay_ns(name, hosts, len(data)), arrives)
 
     def _find_receiver(self, sender: Datagrams, host: str, port: int, source: Address) -> Datagrams | None:
         """Return who gets a datagram: who is connected to its sender, or the last that took the address."""
@@ -398,30 +416,6 @@ class Network:
         if len(others) > 1 and all(one.options.get(_REUSED_PORT) for one in others):
             return others[int(source[1]) % len(others)]
         return others[-1] if others else None
-
-
-class _Paths:
-    """The paths of UNIX sockets, where files are not simulated."""
-
-    def __init__(self) -> None:
-        self._bound: set[str] = set()
-
-    def bind(self, path: str) -> str:
-        """Take a path; return what it leads to."""
-        if path in self._bound or os.path.lexists(path):
-            raise fail(errno.EADDRINUSE)
-        self._bound.add(path)
-        return path
-
-    def bound(self, path: str) -> str:
-        """Return what a path leads to."""
-        if path not in self._bound:
-            raise fail(errno.ECONNREFUSED if os.path.lexists(path) else errno.ENOENT)
-        return path
-
-    def release(self, path: str) -> None:
-        """Let go of a path."""
-        self._bound.discard(path)
 
 
 def _as_of(family: int, address: Address) -> Address:

@@ -1,7 +1,7 @@
 """Where the tasks of a simulated run stand: what rules are anchored to.
 
-A place is a function and the text of the expression in it that is awaited, not a line: so it is found again in a
-program that was edited elsewhere.
+A place is a function and the text of the expression in it that is awaited, not a line: so it is found again
+in a program that was edited elsewhere.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from replay.runtime.divergence import is_users
 
 _open, _read, _close = os.open, os.read, os.close
 _READ_BYTES: Final = 1 << 20
+
+START: Final = "start"
+"""Stands for the expression of a task that has not begun."""
 
 WAITING: Final = "waiting"
 READY: Final = "ready"
@@ -68,16 +71,35 @@ class Places:
                 name = str(task.name).rpartition(".")[2]
                 yield from self._of(name, task.coro, READY if id(task) in ready else WAITING)
 
+    def innermost(self, task: Any) -> str:
+        """Return the text of the innermost expression of the program's own that a task is suspended in."""
+        coro = task.get_coro() if isinstance(task, asyncio.Task) else task.coro
+        text = ""
+        for place in self._of("", coro, WAITING):
+            text = place.text
+        return text
+
     def _of(self, label: str, coro: Any, state: str) -> Iterator[Place]:
         while coro is not None:
             frame = next(
-                (one for one in (getattr(coro, name, None) for name in ("cr_frame", "gi_frame", "ag_frame")) if one),
+                (
+                    one
+                    for one in (getattr(coro, name, None) for name in ("cr_frame", "gi_frame", "ag_frame"))
+                    if one
+                ),
                 None,
             )
             if frame is not None and is_users(frame):
-                yield Place(label, frame.f_code.co_qualname, self._text(frame), state)
+                text = self._text(frame) if _has_begun(coro) else START
+                yield Place(label, frame.f_code.co_qualname, text, state)
             coro = next(
-                (one for one in (getattr(coro, name, None) for name in ("cr_await", "gi_yieldfrom", "ag_await")) if one),
+                (
+                    one
+                    for one in (
+                        getattr(coro, name, None) for name in ("cr_await", "gi_yieldfrom", "ag_await")
+                    )
+                    if one
+                ),
                 None,
             )
 
@@ -108,6 +130,14 @@ class Places:
         if found is None:
             found = self._lines[path] = _content(path).split(b"\n")
         return found
+
+
+def _has_begun(coro: Any) -> bool:
+    for name in ("cr_suspended", "gi_suspended", "ag_suspended"):
+        suspended = getattr(coro, name, None)
+        if suspended is not None:
+            return bool(suspended)
+    return True
 
 
 def normal(text: str) -> str:

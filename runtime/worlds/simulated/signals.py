@@ -119,11 +119,7 @@ class Signals:
                 self._end(number)
             return
         self._tell(number)
-        main = self._agenda.main
-        if self._agenda.running is main:
-            signals.arrive(number)
-        elif number not in main.signals:
-            main.signals.append(number)
+        self._agenda.signal(number)
 
     def _tell(self, number: int) -> None:
         found = self._descriptors.find(self._wakeup_fd)

@@ -63,7 +63,6 @@ class Stream(Socket):
         self.outgoing: Channel | None = None
         self.backlog: deque[Stream] = deque()
         self.backlog_size = 0
-        self.label = ""
         self._is_told = True  # whether a call of `connect` has said what came of it
         self._has_failed = False
 
@@ -167,10 +166,13 @@ class Stream(Socket):
         return self._put(data)
 
     def _put(self, data: bytes) -> int:
-        part = data[: max(0, self.room())]
+        faults = self.network.faults
+        part = data[: faults.write_size(self.label, max(0, self.room()))]
         if part:
             self.in_flight += len(part)
-            self.network.transmit(self, lambda: self._arrived(part))
+            self.network.transmit(self, lambda: self._arrived(part), len(part))
+            if faults.resets(self.label, len(part)):
+                self.cut()
         elif data:
             raise would_block()
         return len(part)
@@ -210,6 +212,7 @@ class Stream(Socket):
         raise would_block()
 
     def _take(self, size: int, *, peek: bool) -> bytes:
+        size = self.network.faults.read_size(self.label, size)
         data = bytes(self.received[:size])
         if not peek:
             was_full = self.peer is not None and self.peer.room() <= 0
@@ -286,6 +289,20 @@ class Stream(Socket):
             self.is_shut_for_reading = self.is_shut_for_writing = True
             self.error = errno.EPIPE if self.is_ended else number
             self.touch()
+
+    def cut(self) -> None:
+        """Break the connection off, for both ends: a fault."""
+        if self.state == "connected":
+            self.break_off(errno.ECONNRESET)
+            self.network.transmit(self, self._peer_is_reset)
+
+    def vanish(self) -> None:
+        """Be there for nobody any more, as on a host that has crashed."""
+        if self.state == "listening":
+            self._refuse_waiting()
+            self.network.release(self)
+        else:
+            self.cut()
 
     def _refuse_waiting(self) -> None:
         for waiting in self.backlog:
@@ -386,6 +403,12 @@ class LocalStream(Stream):
         if self.is_shut_for_reading:
             return b""
         raise would_block()
+
+    def break_off(self, number: int) -> None:
+        """The connection is gone, with this error; what had come can still be read."""
+        self.is_shut_for_reading = self.is_shut_for_writing = True
+        self.error = number
+        self.touch()
 
     def shutdown(self, how: int) -> None:
         """Send no more, receive no more, or both: the other end cannot do the opposite any more."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import struct
 import termios
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
-from replay.runtime.worlds.simulated.agenda import Agenda
+from replay.runtime.worlds.simulated.agenda import START_NS, Agenda
 from replay.runtime.worlds.simulated.description import (
     BUFFER_BYTES,
     FAILED,
@@ -22,11 +23,27 @@ from replay.runtime.worlds.simulated.description import (
     fail,
 )
 from replay.runtime.worlds.simulated.descriptors import Descriptors
+from replay.runtime.worlds.simulated.entropy import PID
 from replay.runtime.worlds.simulated.network import Network
 from replay.runtime.worlds.simulated.pipes import Counter, pipe
 
 Real = Callable[..., Any]
 _Result = TypeVar("_Result")
+
+_ABOUT_PROCESSES: Final = (
+    "os.sched_getaffinity",
+    "os.sched_getparam",
+    "os.sched_getscheduler",
+    "os.sched_rr_get_interval",
+    "resource.prlimit",
+)
+_FIRST_INODE: Final = 1 << 20
+_DEVICE: Final = 8
+_BLOCK_BYTES: Final = 4096
+_MEMORY_KB: Final = 1 << 16
+"""What a program has used at most, as far as it is told."""
+
+_geteuid, _getegid = os.geteuid, os.getegid
 
 _DOUBLINGS: Final = (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC)
 
@@ -48,6 +65,17 @@ _FAILS: Final = {
     "ttyname": errno.ENOTTY,
 }
 """What can be done with files alone, and how it fails with anything else."""
+
+
+def _of_itself(real: Real) -> Real:
+    """Return what asks the system about a process, which can only be this one."""
+
+    def ask(pid: int, *args: Any) -> Any:
+        if pid not in (0, PID):
+            raise fail(errno.ESRCH)
+        return real(0, *args)
+
+    return ask
 
 
 class System:
@@ -79,7 +107,6 @@ class System:
             "os.eventfd_read": lambda real: self.take,
             "os.eventfd_write": lambda real: self.add,
             "os.close": self._either(descriptors.close),
-            "os.closerange": self._closing,
             "os.dup": self._either(descriptors.doubled),
             "os.dup2": self._either(descriptors.doubled_to),
             "os.read": self._either(self.read),
@@ -98,6 +125,9 @@ class System:
             "os.fstatvfs": self._either(self._refusing("os.fstatvfs of a socket or a pipe")),
             "os.fchmod": self._either(lambda fd, mode: None),
             "os.lockf": self._either(self._refusing("os.lockf of a socket or a pipe")),
+            "os.times": lambda real: self._times,
+            "resource.getrusage": self._using,
+            **dict.fromkeys(_ABOUT_PROCESSES, _of_itself),
             "fcntl.fcntl": self._either(self.control),
             "fcntl.ioctl": self._either(self._control_device),
             "fcntl.flock": self._either(lambda fd, operation: None),
@@ -147,13 +177,6 @@ class System:
         made = Counter(self._network, initval, is_semaphore=bool(flags & os.EFD_SEMAPHORE))
         made.is_blocking = not flags & os.EFD_NONBLOCK
         return self._descriptors.open(made)
-
-    def _closing(self, real: Real) -> Real:
-        def closerange(low: int, high: int, /) -> None:
-            self._descriptors.close_range(low, high)
-            real(low, high)
-
-        return closerange
 
     # -- reading and writing --------------------------------------------------------------------
 
@@ -232,24 +255,23 @@ class System:
 
     def _describe(self, fd: int) -> os.stat_result:
         found = self._found(fd)
-        times = 0, 0, 0
-        return os.stat_result(
-            (
-                found.mode,
-                fd,
-                8,
-                1,
-                os.getuid(),
-                os.getgid(),
-                0,
-                *times,
-                *map(float, times),
-                *times,
-                4096,
-                0,
-                0,
-            )
-        )
+        now_ns = self._agenda.now_ns
+        about = (found.mode, _FIRST_INODE + fd, _DEVICE, 1, _geteuid(), _getegid(), 0)
+        times = (*[now_ns // 10**9] * 3, *[now_ns / 1e9] * 3, *[now_ns] * 3)
+        return os.stat_result((*about, *times, _BLOCK_BYTES, 0, 0))
+
+    def _times(self) -> os.times_result:
+        used_s = (self._agenda.now_ns - START_NS) / 1e9
+        return os.times_result((used_s, 0.0, 0.0, 0.0, self._agenda.now_ns / 1e9))
+
+    def _using(self, real: Real) -> Real:
+        def getrusage(who: int, /) -> resource.struct_rusage:
+            real(who)
+            used_s = (self._agenda.now_ns - START_NS) / 1e9 if who != resource.RUSAGE_CHILDREN else 0.0
+            memory_kb = _MEMORY_KB if used_s else 0
+            return resource.struct_rusage((used_s, 0.0, memory_kb, *[0] * 13))
+
+        return getrusage
 
     def control(self, fd: int, command: int, argument: Any = 0) -> Any:
         """Answer ``fcntl``."""

@@ -1,7 +1,7 @@
 """Threads of the simulated world: one runs at a time, and goes on until it has to wait.
 
-They are real threads of the system, so that each has a stack and locals of its own; which of them runs is decided
-by the agenda. Locks and queues are plain flags and lists, for nobody else runs meanwhile.
+They are real threads of the system, so that each has a stack and locals of its own; which of them runs is
+decided by the agenda. Locks and queues are plain flags and lists, for nobody else runs meanwhile.
 """
 
 from __future__ import annotations
@@ -91,9 +91,10 @@ def _deadline_ns(agenda: Agenda, timeout_s: float | None) -> int | None:
     return None if timeout_s is None else agenda.now_ns + max(1000, math.ceil(timeout_s * 1e9))
 
 
-def start(agenda: Agenda, label: str, run: Callable[[], None]) -> None:
+def start(agenda: Agenda, label: str, stream: Any, run: Callable[[], None]) -> None:
     """Start a thread, which waits for its turn."""
     thread = Thread(label)
+    thread.stream = stream
 
     def body(token: Any) -> None:
         agenda.carrier.began(token)

@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import math
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from replay.recording.events import TAG_BITS, Kind
+from replay.recording.events import CANCELLED, ORDERED, TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
+from replay.runtime import cancelling
+from replay.runtime.aio.loop import leave_all_but
 from replay.runtime.decisions.decision import Decisions, Policy
 from replay.runtime.streams import current
+from replay.runtime.tracebacks import unseen
 from replay.runtime.worlds.live import LiveStream, LiveWorld
 from replay.runtime.worlds.simulated import threads
-from replay.runtime.worlds.simulated.agenda import START_NS, Agenda, Limits, Timer
+from replay.runtime.worlds.simulated.agenda import GO_ON, START_NS, Agenda, Limits, Timer
 from replay.runtime.worlds.simulated.clocks import Clocks
+from replay.runtime.worlds.simulated.description import Socket
 from replay.runtime.worlds.simulated.descriptors import Descriptors
+from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.entropy import Entropy
+from replay.runtime.worlds.simulated.faults import Faults
+from replay.runtime.worlds.simulated.files import Files
 from replay.runtime.worlds.simulated.names import Names
 from replay.runtime.worlds.simulated.network import Network
 from replay.runtime.worlds.simulated.places import Place, Places
 from replay.runtime.worlds.simulated.polling import Polling
 from replay.runtime.worlds.simulated.signals import Signals
 from replay.runtime.worlds.simulated.sockets import Sockets
+from replay.runtime.worlds.simulated.store import Store
 from replay.runtime.worlds.simulated.system import System
 from replay.runtime.worlds.simulated.table import REAL, is_passed
 from replay.runtime.worlds.simulated.tls import Tls, seed_openssl
+from replay.runtime.worlds.simulated.tree import Tree
+
+CANCEL: Final = "cancel it"
+
+_CANCELLED_KEY: Final = -(Kind.DECIDED | CANCELLED << TAG_BITS)
+_ORDERED_KEY: Final = -(Kind.DECIDED | ORDERED << TAG_BITS)
 
 START_S: Final = 1_704_067_200
 """2024-01-01, when every simulated day begins."""
@@ -50,18 +65,27 @@ class Setting:
       start_s: the time of day at which the program begins, in seconds since 1970 (UTC).
       hosts: names of hosts that can be looked up.
       limits: how late things may be.
+      network: ``latency_ns`` of all connections, from and to; ``links``: of some, by pattern.
+      faults: what goes wrong: see ``faults`` and ``disk``.
+      cancel: labels of tasks that may be cancelled, at each of their awaits.
+      any_order: what is ready in a loop of asyncio may run in any order, which no real loop does.
     """
 
     seed: int = 0
     start_s: float = START_S
     hosts: tuple[str, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
+    network: dict[str, Any] = field(default_factory=dict[str, Any])
+    faults: tuple[dict[str, Any], ...] = ()
+    cancel: tuple[str, ...] = ()
+    any_order: bool = False
 
 
 def setting_of(told: dict[str, Any]) -> Setting:
     """Return the setting that a client asks for, as plain data."""
     limits = Limits(**told.get("limits", {}))
-    return Setting(**{**told, "hosts": tuple(told.get("hosts", ())), "limits": limits})
+    lists = {name: tuple(told.get(name, ())) for name in ("hosts", "cancel", "faults")}
+    return Setting(**{**told, **lists, "limits": limits})
 
 
 class SimulatedWorld(LiveWorld):
@@ -70,34 +94,56 @@ class SimulatedWorld(LiveWorld):
     Args:
       setting: what the world is like.
       policy: decides.
+      overlay: the path of a folder for what a run writes; nothing may be there.
     """
 
     has_system = False
 
-    def __init__(self, setting: Setting, policy: Policy) -> None:
+    def __init__(self, setting: Setting, policy: Policy, overlay: str) -> None:
         self.decisions = Decisions(policy)
         self.agenda = Agenda(self.decisions, setting.limits, self._stuck)
         super().__init__()
+        self.agenda.running.stream = self.main
+        self.decisions.on_taken = self._note_taken
         self.on_stuck: Callable[[], NoReturn] | None = None
         self.on_refused: Callable[[str], NoReturn] | None = None
         self.trio_hooks: Callable[..., Any] | None = None
         self.descriptors = Descriptors()
         names = Names(setting.hosts)
-        self.network = Network(self.agenda, names, lambda label: 0)
+        self.faults = Faults(self.agenda, setting.faults, setting.network, setting.seed)
+        self.network = Network(self.agenda, names, self.faults)
         self.ended: tuple[str, object] = "exit", 0
         self.labels: dict[int, str] = {}
+        self.unhandled: list[str] = []
+        self.reorders = setting.any_order
+        self._cancel = setting.cancel
+        self.cancels = bool(setting.cancel)
+        self._awaited: dict[int, Any] = {}
         self.surroundings = _Surroundings(self)
         self._names_count: Counter[str] = Counter()
+        clocks = Clocks(self.agenda, round(setting.start_s * 1e9))
+        entropy = Entropy(setting.seed)
+        self._clocks = clocks
+        self.tree = Tree(Store(overlay), lambda: self.agenda.now_ns + clocks.offset_ns)
+        self.files = Files(
+            self.tree,
+            self.descriptors,
+            Disk(setting.faults),
+            wait=self.agenda.wait,
+            draw=entropy.draw,
+            refuse=self._refuse,
+        )
+        self.network.paths = self.files
         polling = Polling(self.agenda, self.network, self.descriptors)
-        sockets = Sockets(self.agenda, self.network, self.descriptors, self.refuse)
+        sockets = Sockets(self.agenda, self.network, self.descriptors, self._refuse)
         seed_openssl(setting.seed)
         self._answers: dict[str, Callable[..., Any]] = {
-            **Clocks(self.agenda, round(setting.start_s * 1e9)).table(),
-            **Entropy(setting.seed).table(),
+            **clocks.table(),
+            **entropy.table(),
             **names.table(),
             **sockets.table(),
             **Tls(sockets).table(),
-            **Signals(self.agenda, self.descriptors, self.refuse, self._end_by_signal).table(),
+            **Signals(self.agenda, self.descriptors, self._refuse, self._end_by_signal).table(),
             **polling.table(),
         }
         self._is_open = False
@@ -105,7 +151,15 @@ class SimulatedWorld(LiveWorld):
         self.steps_digest = 0
         self.output_digest = 0
         self.shown_last = bytearray()
-        self._makers = System(self.agenda, self.network, self.descriptors, self.refuse).table()
+        self._makers = (
+            self.files.table(),
+            System(self.agenda, self.network, self.descriptors, self._refuse).table(),
+        )
+
+    def begin(self) -> None:
+        """Start recording the main thread; what is to happen at some time is on the agenda from now on."""
+        super().begin()
+        self.faults.begin(self._clocks.jump, self.network.crash)
 
     # -- the file -------------------------------------------------------------------------------
 
@@ -119,7 +173,8 @@ class SimulatedWorld(LiveWorld):
         if self._is_open:
             steps = [key for key in stream.items[::2] if key >= 0]
             if steps:
-                self.steps_digest = zlib.crc32(repr(steps).encode(), self.steps_digest)
+                text = "".join([f"{step} " for step in steps])
+                self.steps_digest = zlib.crc32(text.encode(), self.steps_digest)
             super().flush(stream)
 
     def _extra(self) -> dict[str, int]:
@@ -138,7 +193,7 @@ class SimulatedWorld(LiveWorld):
 
     # -- doors ----------------------------------------------------------------------------------
 
-    def now_ns(self) -> int:  # type: ignore[override]
+    def now_ns(self) -> int:
         """Return the virtual time."""
         return self.agenda.now_ns
 
@@ -146,20 +201,23 @@ class SimulatedWorld(LiveWorld):
         """Return what answers a door."""
         if name in REAL:
             return self._really(function)
-        maker = self._makers.get(name)
-        if maker is not None:
-            answer = maker(function)
-        elif name in self._answers:
-            answer = self._answers[name]
-        elif is_passed(name):
-            return function
-        else:
+        answer = self._answers.get(name, function)
+        for table in self._makers:  # what is none of one's is the other's
+            if name in table:
+                answer = table[name](answer)
+        if answer is function:
+            if is_passed(name):
+                return function
             answer = self._refusal(name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             return (function if self._is_real else answer)(*args, **kwargs)
 
         return call
+
+    def answered(self) -> frozenset[str]:
+        """Return the doors that functions of this package answer."""
+        return frozenset(self._answers).union(*self._makers)
 
     def _really(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return what performs a call with all that it calls as it is outside."""
@@ -175,14 +233,21 @@ class SimulatedWorld(LiveWorld):
 
     def _refusal(self, name: str) -> Callable[..., NoReturn]:
         def refused(*args: Any, **kwargs: Any) -> NoReturn:
-            self.refuse(name)
+            self._refuse(name)
 
         return refused
 
-    def refuse(self, name: str) -> NoReturn:
-        """End the run: the program asks for something that is not simulated."""
+    def _refuse(self, what: str) -> NoReturn:
         assert self.on_refused is not None
-        self.on_refused(name)
+        self.on_refused(what)
+
+    def database_file(self, database: Any, uri: bool) -> Any:
+        """Return where a database is in the overlay."""
+        return self.files.by_name.database(database, uri)
+
+    def give_up(self, what: str) -> NoReturn:
+        """End the run: it would reach real files."""
+        self._refuse(what)
 
     def close_socket(self, fd: int) -> None:
         """Close the descriptor of a socket."""
@@ -207,18 +272,18 @@ class SimulatedWorld(LiveWorld):
 
     # -- threads --------------------------------------------------------------------------------
 
-    def new_lock(self) -> Any:  # type: ignore[override]
+    def new_lock(self) -> Any:
         """Return what is behind a lock of the program."""
         return threads.Lock(self.agenda)
 
-    def new_queue(self) -> Any:  # type: ignore[override]
+    def new_queue(self) -> Any:
         """Return what is behind a queue of the program."""
         return threads.Queue(self.agenda)
 
     def start_thread(self, stream: LiveStream, function: Callable[..., Any], run: Callable[[], None]) -> int:
         """Start the thread of a stream; it waits for its turn."""
         name = getattr(getattr(function, "__self__", None), "name", None)
-        threads.start(self.agenda, str(name or f"thread {stream.number}"), run)
+        threads.start(self.agenda, str(name or f"thread {stream.number}"), stream, run)
         return threads.ident(stream.number)
 
     def idents(self, stream: LiveStream) -> list[int]:
@@ -226,6 +291,11 @@ class SimulatedWorld(LiveWorld):
         stream.ident = threads.ident(stream.number)
         stream.native_id = threads.FIRST_NATIVE_ID + stream.number
         return [stream.ident, stream.native_id]
+
+    def _note_taken(self, text: str) -> None:
+        stream = self.agenda.running.stream
+        stream.append(-Kind.DECIDED)
+        stream.append(text)
 
     def _stuck(self) -> NoReturn:
         assert self.on_stuck is not None
@@ -236,17 +306,57 @@ class SimulatedWorld(LiveWorld):
     def poll(self, stream: Any, loop: Any, timeout: float | None) -> Any:
         """Wait for readiness; say first what the loop could be late for."""
         thread = self.agenda.running
-        thread.is_loop = True
-        thread.timers = lambda: self._timers(loop)
-        thread.next_step = lambda: self._next_step(loop)
-        inbox = loop._own.inbox
-        thread.is_woken = lambda: bool(inbox)
+        thread.is_loop = thread.has_loop = True
+        if thread.loop is not loop:
+            inbox = loop._own.inbox
+            thread.loop = loop
+            thread.loop_says = (
+                lambda: self._timers(loop),
+                lambda: self._next_step(loop),
+                lambda: bool(inbox),
+            )
+        thread.timers, thread.next_step, thread.is_woken = thread.loop_says
         try:
-            return super().poll(stream, loop, timeout)
+            batch = super().poll(stream, loop, timeout)
         finally:
             thread.forget_loop()
+        if self.cancels:
+            self.cancel_some(stream)
+        return batch
 
-    def _timers(self, loop: Any) -> Iterator[Timer]:
+    def reorder(self, stream: LiveStream, loop: Any) -> None:
+        """Decide which one of those that are ready runs; the others are left for the next turn."""
+        handles = list(loop._ready)
+        waiting = [at for at, handle in enumerate(handles) if not handle._cancelled]
+        if len(waiting) < 2:
+            return
+        labels = tuple(f"{self.owner(handles[at])} ({at})" for at in waiting)
+        taken = self.decisions.choose("order", self.owner(handles[waiting[0]]), labels)
+        at = waiting[labels.index(taken)]
+        stream.append(_ORDERED_KEY)
+        stream.append(at)
+        leave_all_but(loop, at)
+
+    def cancel_some(self, stream: LiveStream) -> None:
+        """Decide of each task that may be, and has come to a new await, whether it is cancelled there."""
+        for number, task in list(cancelling.tasks()):
+            label = self.label_of(task)
+            if not any(fnmatch.fnmatchcase(label, pattern) for pattern in self._cancel):
+                continue
+            awaited = cancelling.awaited(task)
+            if awaited is None or self._awaited.get(number) is awaited:
+                continue
+            self._awaited[number] = awaited
+            text = self.surroundings.text_of(task)
+            if self.decisions.choose("cancel", f"{label} at {text}", (GO_ON, CANCEL)) == CANCEL:
+                stream.append(_CANCELLED_KEY)
+                stream.append(number)
+                cancelling.cancel(task)
+
+    def _timers(self, loop: Any) -> Iterable[Timer]:
+        return self._first_timers(loop) if loop._scheduled else ()
+
+    def _first_timers(self, loop: Any) -> Iterator[Timer]:
         first = [one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled and one._when < math.inf]
         first.sort(key=_when)
         for handle in first[:_TIMERS_TOLD]:
@@ -257,6 +367,35 @@ class SimulatedWorld(LiveWorld):
             if not handle._cancelled:
                 return self.owner(handle)
         return None
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def watch_exceptions(self) -> None:
+        """Note what the loops of asyncio report that nobody has seen to."""
+        report = asyncio.BaseEventLoop.call_exception_handler
+        unhandled = self.unhandled
+
+        @unseen
+        def call_exception_handler(loop: Any, context: dict[str, Any]) -> None:
+            unhandled.append(_exception_text(context))
+            report(loop, context)
+
+        loop_type: Any = asyncio.BaseEventLoop
+        loop_type.call_exception_handler = call_exception_handler
+
+    def leaks(self) -> list[str]:
+        """Return what the program has left open: tasks, sockets, threads."""
+        found = [
+            f"socket {found.label or found.name}"
+            for found in self.descriptors.all()
+            if isinstance(found, Socket)
+        ]
+        return found + [f"thread {name}" for name in self.agenda.waiting_threads()]
+
+    def add_fault(self, fault: dict[str, Any]) -> None:
+        """Let something go wrong from now on."""
+        self.faults.add(fault)
+        self.files.disk.add(fault)
 
     # -- names ----------------------------------------------------------------------------------
 
@@ -281,11 +420,17 @@ class SimulatedWorld(LiveWorld):
         return f"{name}#{self._names_count[name]}"
 
     def task_label(self, task: Any) -> str:
-        """Return what a task is called in decisions: the name it was given, or what it runs, and which one."""
+        """Return what a task is called in decisions: its given name, or what it runs, and which one."""
         name = task.get_name()
         if name.startswith("Task-") and name[5:].isdigit():
-            return self.labels.get(task._replay_id, name)
+            return self.labels.get(task._replay_id) or str(name)
         return str(name)
+
+    def label_of(self, task: Any) -> str:
+        """Return what a task of either library is called in decisions."""
+        if isinstance(task, asyncio.Task):
+            return self.task_label(task)
+        return str(task.name).rpartition(".")[2]
 
     def owner(self, handle: Any) -> str:
         """Return whose a handle of a loop is: a task's, or that of what it calls."""
@@ -295,8 +440,10 @@ class SimulatedWorld(LiveWorld):
         of = getattr(callback, "__self__", None)
         if isinstance(of, asyncio.Task):
             return self.task_label(of)
-        if isinstance(of, asyncio.Timeout) and of._task is not None:
-            return f"the timeout of {self.task_label(of._task)}"
+        if isinstance(of, asyncio.Timeout):
+            task = of._task  # type: ignore[attr-defined]
+            if task is not None:
+                return f"the timeout of {self.task_label(task)}"
         for one in args:
             if isinstance(one, asyncio.Future):
                 for waiting, _ in getattr(one, "_callbacks", None) or ():
@@ -308,6 +455,7 @@ class _Surroundings:
     """What the rules of a scenario look at."""
 
     def __init__(self, world: SimulatedWorld) -> None:
+        self._world = world
         self._agenda = world.agenda
         self._places = Places(world.task_label)
 
@@ -320,6 +468,10 @@ class _Surroundings:
         for timer in self._agenda.all_timers():
             yield timer.when_ns - START_NS, timer.label
 
+    def text_of(self, task: Any) -> str:
+        """Return the innermost expression of the program's own that a task awaits."""
+        return self._places.innermost(task)
+
     def now_ns(self) -> int:
         """The virtual time since the start."""
         return self._agenda.now_ns - START_NS
@@ -327,6 +479,16 @@ class _Surroundings:
     def turns(self) -> int:
         """How often a thread has gone on."""
         return self._agenda.turns
+
+    def add_fault(self, fault: dict[str, Any]) -> None:
+        """Let something go wrong from now on."""
+        self._world.add_fault(fault)
+
+
+def _exception_text(context: dict[str, Any]) -> str:
+    error = context.get("exception")
+    message = str(context.get("message", ""))
+    return message if error is None else f"{message}: {type(error).__name__}: {error}"
 
 
 def _when(handle: Any) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from replay.explore.simulation import Failure, Taken
+from replay.exploration.simulation import Failure, Taken
 
 _ARRIVAL = re.compile(r"arrival (?P<channel>.+) (?P<nth>\d+)")
 _CONNECTION = re.compile(r"(?P<name>.+) to (?P<side>server|client)")
@@ -33,16 +33,18 @@ def _part(key: str, options: list[str]) -> str | None:
                 "goes on only goes on", "goes on"
             )
         case "hand-over":
-            return f"others go on while thread {label} is about to"
+            late = "" if option.startswith("let") else f" {option.removesuffix(' late')}"
+            return f"thread {label} is held up{late} in the middle of what it does"
         case "stall":
             step = label.partition(" before ")[2]
             return f"the loop is busy {_before(step)}{option.removeprefix('until ')} is due".replace(
                 "  ", " "
             )
-        case "batch":
-            return f"{option} runs before {label}"
+        case "batch" | "order":
+            return f"{option.rpartition(' (')[0] or option} runs before {label}"
         case "cancel":
-            return f"{label} is cancelled {option}"
+            task, _, text = label.partition(" at ")
+            return f"{task} is cancelled while it waits at `{text}`"
         case _:
             return f"{key}: {option}"
 

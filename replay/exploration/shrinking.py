@@ -1,18 +1,18 @@
 """The fewest decisions that still break a program.
 
-First by delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE TSE 2002),
-which takes away what is not needed; then by trying one or two decisions alone, which finds what no part of the first
-set is. All is measured in things that are late and loops that stall: a decision that is taken once more about the
-same thing does not count again.
+First by delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE
+TSE 2002), which takes away what is not needed; then by trying one or two decisions alone, which finds what
+no part of the first set is. All is measured in things that are late and loops that stall: a decision that
+is taken once more about the same thing does not count again.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from replay.explore.simulation import Failure, Outcome, Simulation, Taken
+from replay.exploration.simulation import Failure, Outcome, Simulation, Taken
 
 MAX_RUNS = 400
 _MAX_SINGLES = 150
@@ -38,7 +38,13 @@ def cost(decisions: Iterable[Taken]) -> int:
     return len({key for key, _, _ in decisions})
 
 
-def shrink(simulation: Simulation, failure: Failure, outcome: Outcome, default: Outcome) -> Shrunk | None:
+def shrink(
+    simulation: Simulation,
+    failure: Failure,
+    outcome: Outcome,
+    default: Outcome,
+    judge: Callable[[Outcome], Failure | None],
+) -> Shrunk | None:
     """Return the fewest decisions found that lead to the same failure; None if it does not come again.
 
     Args:
@@ -46,8 +52,9 @@ def shrink(simulation: Simulation, failure: Failure, outcome: Outcome, default: 
       failure: that is to be kept.
       outcome: of the run that showed it.
       default: of the run with all defaults.
+      judge: says how a run failed, if it did.
     """
-    search = _Search(simulation, failure)
+    search = _Search(simulation, failure, judge)
     decisions = outcome.decisions
     found = search.fails(decisions)
     if found is None:
@@ -61,8 +68,11 @@ def shrink(simulation: Simulation, failure: Failure, outcome: Outcome, default: 
 
 
 class _Search:
-    def __init__(self, simulation: Simulation, failure: Failure) -> None:
+    def __init__(
+        self, simulation: Simulation, failure: Failure, judge: Callable[[Outcome], Failure | None]
+    ) -> None:
         self._simulation = simulation
+        self._judge = judge
         self._failure = failure
         self.runs = 0
         self.last: Outcome | None = None
@@ -76,7 +86,7 @@ class _Search:
             outcome = self._simulation.run(
                 {"kind": "recorded", "decisions": [list(one) for one in decisions]}
             )
-            found = outcome.failure
+            found = self._judge(outcome)
             same = found is not None and is_same(found, self._failure)
             self._known[key] = outcome if same else None
             if same:
@@ -116,11 +126,12 @@ class _Search:
             if self.fails((one,)) is not None:
                 return (one,)
         if cost(decisions) > 2:
-            for pair in itertools.combinations(tried[:24], 2):
+            near = [one for one in tried if one[0] in labels]
+            for one, other in itertools.product(decisions, near):
                 if self.runs >= MAX_RUNS:
                     break
-                if pair[0][:2] != pair[1][:2] and self.fails(pair) is not None:
-                    return pair
+                if one[:2] != other[:2] and self.fails((one, other)) is not None:
+                    return one, other
         return decisions
 
 

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from replay.errors import ReplayError
-from replay.explore import search as searching
-from replay.explore.anchoring import Rule, rules_for
-from replay.explore.explaining import explain
-from replay.explore.search import Found, Limits, Progress
-from replay.explore.shrinking import Shrunk, cost, is_same, shrink
-from replay.explore.simulation import RUN_LIMIT_S, Failure, Outcome, Simulation, Taken
+from replay.exploration import search as searching
+from replay.exploration.anchoring import Rule, rules_for
+from replay.exploration.explaining import explain
+from replay.exploration.search import Found, Judge, Limits, Progress
+from replay.exploration.shrinking import Shrunk, cost, is_same, shrink
+from replay.exploration.simulation import (
+    RUN_LIMIT_S,
+    Failure,
+    Outcome,
+    Simulation,
+    Taken,
+    plain_failure,
+    strict_failure,
+)
 from replay.options import Target
-
-DEFAULT_SCHEDULES: Final = 1000
+from replay.recording.container import MAGIC
+from replay.scenario.expectations import Expectation
+from replay.scenario.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,11 @@ class Options:
       limits: when to stop.
       jobs: how many runs at a time.
       setting: of the simulated world, beside the seed.
+      is_strict: an exception that nobody sees to, and a socket or thread left open, are failures too.
+      cancel: tasks that may be cancelled at each of their awaits: labels, with wildcards.
+      any_order: what is ready may run in any order, which asyncio never does.
       folder: where the files of a failure go.
+      runs_in: the folder in which the program runs; None for the one of this process.
       run_limit_s: real time after which a run is one that never ends.
     """
 
@@ -40,10 +53,14 @@ class Options:
     argv: tuple[str, ...]
     policy: str = "mixed"
     seed: int = 0
-    limits: Limits = Limits(schedules=DEFAULT_SCHEDULES)
+    limits: Limits = field(default_factory=Limits)
     jobs: int = 1
     setting: dict[str, Any] | None = None
+    is_strict: bool = False
+    cancel: tuple[str, ...] = ()
+    any_order: bool = False
     folder: str = "."
+    runs_in: str | None = None
     run_limit_s: float = RUN_LIMIT_S
 
 
@@ -103,9 +120,7 @@ class Report:
 class FailsByDefaultError(ReplayError):
     """The program fails already when nothing is late."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        failure = outcome.failure
-        assert failure is not None
+    def __init__(self, failure: Failure, outcome: Outcome) -> None:
         where = f" at {failure.where}" if failure.where else ""
         super().__init__(
             f"the program fails already when nothing is late{where}: {failure.message}",
@@ -120,36 +135,55 @@ def _hint(failure: Failure) -> str:
     return "mend that first, or record it: `replay record` and `replay debug`"
 
 
-def explore(options: Options, on_progress: Callable[[Progress], None] = lambda progress: None) -> Report:
+def explore(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Report:
     """Look for schedules that break a program.
 
     Raises:
-      ReplayError: it cannot be run, fails already by default (``FailsByDefaultError``), or does not do the same
+      ReplayError: it cannot be run, fails already by default (``FailsByDefaultError``), or does not do the
+        same
         for the same decisions.
     """
 
+    setting = {
+        "seed": options.seed,
+        "cancel": options.cancel,
+        "any_order": options.any_order,
+        **(options.setting or {}),
+    }
+    judge = strict_failure if options.is_strict else plain_failure
+
     def start() -> Simulation:
-        return Simulation.start(
-            options.target, options.argv, {"seed": options.seed, **(options.setting or {})}
-        )
+        return Simulation.start(options.target, options.argv, setting, folder=options.runs_in)
 
     with start() as simulation:
         default = searching.baseline(simulation)
-        if default.failure is not None:
-            raise FailsByDefaultError(default)
+        failure = judge(default)
+        if failure is not None:
+            raise FailsByDefaultError(failure, default)
+        if not default.decisions_count:
+            return Report((), 1, 1, 0.0, default)
         policies = searching.schedules(options.policy, options.seed, default)
         progress = searching.search(
-            start, policies, options.limits, options.jobs, on_progress, options.run_limit_s
+            start, policies, options.limits, options.jobs, on_progress or _nothing, options.run_limit_s, judge
         )
         names = _Names(options)
-        failures = tuple(_keep(simulation, one, default, options, names) for one in progress.found)
+        failures = tuple(_keep(simulation, one, default, options, names, judge) for one in progress.found)
     return Report(failures, progress.schedules, len(progress.distinct), progress.seconds, default)
 
 
+def _nothing(progress: Progress) -> None:
+    pass
+
+
 def _keep(
-    simulation: Simulation, found: Found, default: Outcome, options: Options, names: _Names
+    simulation: Simulation,
+    found: Found,
+    default: Outcome,
+    options: Options,
+    names: _Names,
+    judge: Judge,
 ) -> Explored:
-    shrunk: Shrunk | None = shrink(simulation, found.failure, found.outcome, default)
+    shrunk: Shrunk | None = shrink(simulation, found.failure, found.outcome, default, judge)
     decisions = found.outcome.decisions if shrunk is None else shrunk.decisions
     path = names.next()
     recording = f"{path}.rec"
@@ -157,8 +191,8 @@ def _keep(
         os.unlink(recording)
     policy = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
     outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s)
-    failure = outcome.failure
-    rules = _rules(simulation, found.failure, tuple(decisions), options)
+    failure = judge(outcome)
+    rules = _rules(simulation, found.failure, tuple(decisions), options, judge)
     is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind
     kept = failure if is_confirmed and failure is not None else found.failure
     return Explored(
@@ -168,7 +202,7 @@ def _keep(
         moved=cost(decisions),
         explanation=explain(decisions, kept),
         recording=recording,
-        scenario=None,
+        scenario=_save_scenario(f"{path}.yaml", kept, outcome, decisions, rules, options),
         rules=None if rules is None else tuple(rules),
         is_confirmed=is_confirmed,
         outcome=outcome,
@@ -176,8 +210,33 @@ def _keep(
     )
 
 
+def _save_scenario(
+    path: str,
+    failure: Failure,
+    outcome: Outcome,
+    decisions: tuple[Taken, ...],
+    rules: list[Rule] | None,
+    options: Options,
+) -> str:
+    """Write what leads to a failure to a file, by rules if there are any; return its path."""
+    scenario = Scenario.of_run(
+        path,
+        options.target,
+        options.argv,
+        folder=options.runs_in,
+        about=explain(decisions, failure),
+        world={"seed": options.seed, **(options.setting or {})},
+        any_order=options.any_order,
+        rules=tuple(rules or ()),
+        decisions=() if rules else decisions,
+        expect=replace(Expectation.of_failure(failure, outcome), strict=options.is_strict),
+    )
+    scenario.save(path)
+    return path
+
+
 def _rules(
-    simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options
+    simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options, judge: Judge
 ) -> list[Rule] | None:
     """Return rules that lead to the same failure; None if none were found."""
     recorded = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
@@ -185,10 +244,24 @@ def _rules(
 
     def reproduces(rules: list[Rule]) -> bool:
         outcome = simulation.run({"kind": "rules", "rules": rules}, limit_s=options.run_limit_s)
-        found = outcome.failure
+        found = judge(outcome)
         return found is not None and is_same(found, failure) and not outcome.unmet
 
     return rules_for(decisions, watched, reproduces)
+
+
+def _is_ours(path: str, start: bytes) -> bool:
+    """Whether nothing but an older file of ours is lost if this one is replaced."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(start)) in (b"", start)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+SCENARIO_START: Final = b"replay: 1"
 
 
 class _Names:
@@ -203,5 +276,8 @@ class _Names:
 
     def next(self) -> str:
         """Return the path of the next failure's files, without their endings."""
-        self._count += 1
-        return self._base if self._count == 1 else f"{self._base}-{self._count}"
+        while True:
+            self._count += 1
+            path = self._base if self._count == 1 else f"{self._base}-{self._count}"
+            if _is_ours(f"{path}.rec", MAGIC) and _is_ours(f"{path}.yaml", SCENARIO_START):
+                return path

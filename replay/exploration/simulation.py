@@ -1,14 +1,17 @@
-"""A process that runs a program in the simulated world, as its client sees it: started, asked for runs, ended."""
+"""A process that runs a program in the simulated world, as its client sees it."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -34,7 +37,8 @@ class Failure:
     """How a run failed.
 
     Attributes:
-      kind: ``exception``, ``exit code``, ``signal``, ``deadlock``, ``endless step``, ``endless run``, ``refused``,
+      kind: ``exception``, ``exit code``, ``signal``, ``deadlock``, ``endless step``, ``endless run``,
+        ``refused``,
         ``lost``; or what a scenario expected.
       message: in a line.
       where: a place in the program's source, if there is one.
@@ -64,8 +68,13 @@ class Outcome:
       digest: one of these, of all decisions, and of what was printed.
       unmet: decisions or rules that were asked for and did not come up.
       now_s: how much virtual time passed.
-      history: what happened, and what was decided other than the default, with where the tasks stood; if asked for.
-      blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes them.
+      history: what happened, and what was decided other than the default, with where the tasks stood; if
+        asked for.
+      broken: the invariant that was expected and does not hold, in words; None if it does.
+      unhandled: what the loop reported that nobody has seen to.
+      leaks: what was open at the end: sockets, threads.
+      blocked: where nothing could ever happen: the tasks that wait, as ``replay.analysis.deadlocks`` takes
+        them.
     """
 
     how: str
@@ -80,6 +89,9 @@ class Outcome:
     output: str
     now_s: float
     points: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
+    broken: str | None = None
+    unhandled: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
     blocked: tuple[dict[str, Any], ...] = ()
     history: tuple[dict[str, Any], ...] = ()
 
@@ -92,10 +104,10 @@ class Outcome:
                 "exception", f"{error['type']}: {error['message']}", error["where"], error.get("task")
             )
         match self.how:
+            case "exit" if self.detail == 0:
+                return None if self.broken is None else Failure("invariant", self.broken)
             case "exit":
-                return (
-                    None if self.detail == 0 else Failure("exit code", f"the program ends with {self.detail}")
-                )
+                return Failure("exit code", f"the program ends with {self.detail}")
             case "signal":
                 return Failure("signal", f"signal {self.detail} ends the program")
             case "deadlock":
@@ -110,13 +122,38 @@ class Outcome:
                 return Failure("lost", f"the process of the run ended ({self.how}, {self.detail})")
 
 
+def plain_failure(outcome: Outcome) -> Failure | None:
+    """Return how a run failed, if it did."""
+    return outcome.failure
+
+
+def strict_failure(outcome: Outcome) -> Failure | None:
+    """Return the same, or what a run has left undone: exceptions that nobody saw to, sockets and threads."""
+    if outcome.failure is not None:
+        return outcome.failure
+    if outcome.unhandled:
+        return Failure("unhandled exception", outcome.unhandled[0])
+    if outcome.leaks:
+        return Failure("leak", f"open at the end: {', '.join(outcome.leaks)}")
+    return None
+
+
 class Simulation:
     """A process in which a program is about to begin, again and again.
 
     Use it as a context manager: it ends the process.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], stream: IO[bytes], errors: IO[bytes]) -> None:
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        stream: Any,
+        errors: IO[bytes],
+        folder: str,
+        overlay: str,
+    ) -> None:
+        self._folder = folder
+        self._overlay = overlay
         self._child = child
         self._stream = stream
         self._errors = errors
@@ -136,17 +173,19 @@ class Simulation:
         Args:
           target: how ``argv[0]`` names the program.
           argv: the program, and its arguments.
-          setting: of the world: ``seed``, ``start_s``, ``hosts``, ...; see ``replay.runtime.worlds.simulated``.
+          setting: of the world: ``seed``, ``start_s``, ``hosts``, ...; see
+            ``replay.runtime.worlds.simulated``.
           folder: where the program runs; where this process does if left out.
         """
         ours, theirs = socket.socketpair()
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        job = {
+        job: dict[str, Any] = {
             "target": target,
             "argv": list(argv),
             "setting": {"seed": 0, **(setting or {})},
             "fd": theirs.fileno(),
             "root": root,
+            "overlay": os.path.join(tempfile.gettempdir(), f"replay-{secrets.token_hex(8)}"),
         }
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         child = subprocess.Popen(
@@ -161,7 +200,7 @@ class Simulation:
         theirs.close()
         stream = ours.makefile("rwb")
         ours.close()
-        return cls(child, stream, errors)
+        return cls(child, stream, errors, folder or "", job["overlay"])
 
     def run(
         self,
@@ -170,6 +209,7 @@ class Simulation:
         recording: str | None = None,
         is_watched: bool = False,
         limit_s: float = RUN_LIMIT_S,
+        expect: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Run the program once.
 
@@ -178,11 +218,20 @@ class Simulation:
           recording: where to write one; nowhere if left out.
           is_watched: tell all decisions.
           limit_s: real time after which the run is one that never ends.
+          expect: ``invariant``: an expression of the main module's names, that is to be true at the end.
 
         Raises:
           ReplayError: the process could not be started, or has ended.
         """
-        request = {"policy": policy, "recording": recording, "is_watched": is_watched, "limit_s": limit_s}
+        if recording is not None:
+            recording = os.path.realpath(os.path.join(self._folder, recording))
+        request = {
+            "policy": policy,
+            "recording": recording,
+            "is_watched": is_watched,
+            "limit_s": limit_s,
+            "expect": dict(expect or {}),
+        }
         try:
             self._stream.write(json.dumps(request).encode() + b"\n")
             self._stream.flush()
@@ -193,6 +242,12 @@ class Simulation:
             raise self._lost()
         self.runs_count += 1
         return _outcome(json.loads(line))
+
+    def children_cpu_s(self) -> float:
+        """Return the time of the processor that all runs have taken so far, in seconds."""
+        with open(f"/proc/{self._child.pid}/stat", encoding="utf-8") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def _lost(self) -> ReplayError:
         self.close()
@@ -212,6 +267,7 @@ class Simulation:
         except subprocess.TimeoutExpired:
             os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
+        shutil.rmtree(self._overlay, ignore_errors=True)  # of a run that was ended in the middle
 
     def __enter__(self) -> Self:
         return self
@@ -237,6 +293,9 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         output=told.get("output", ""),
         now_s=told.get("now_ns", 0) / 1e9,
         points=tuple((key, nth, tuple(options)) for key, nth, options in told.get("points", ())),
+        broken=told.get("broken"),
+        unhandled=tuple(told.get("unhandled", ())),
+        leaks=tuple(told.get("leaks", ())),
         blocked=tuple(told.get("blocked", ())),
         history=tuple(told.get("history") or ()),
     )

@@ -1,8 +1,8 @@
 """Rules in the place of decisions: the same race, told by what a program does instead of by counting.
 
-A decision is known by how often something has come up, which an edit elsewhere changes. A rule says until when
-something is held: until something else has arrived, a timer is due, or a task stands at an expression. The rules
-for a failure are looked for by running them: first those that say most clearly what happens.
+A decision is known by how often something has come up, which an edit elsewhere changes. A rule says until
+when something is held: until something else has arrived, a timer is due, or a task stands at an expression.
+The rules for a failure are looked for by running them: first those that say most clearly what happens.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from replay.explore.simulation import Outcome, Taken
+from replay.exploration.simulation import Outcome, Taken
 
 MAX_RUNS: Final = 60
 _MOST_EACH: Final = 8
@@ -33,7 +33,9 @@ def rules_for(
     by_what: dict[str, list[Taken]] = {}
     for one in decisions:
         by_what.setdefault(one[0], []).append(one)
-    each = [list(itertools.islice(_candidates(key, taken, outcome), _MOST_EACH)) for key, taken in by_what.items()]
+    each = [
+        list(itertools.islice(_candidates(key, taken, outcome), _MOST_EACH)) for key, taken in by_what.items()
+    ]
     if not all(each):
         return None
     for tried, rules in enumerate(sorted(itertools.product(*map(enumerate, each)), key=_rank)):
@@ -75,7 +77,7 @@ def _what(kind: str, label: str) -> Rule:
 
 
 def _conditions(label: str, taken: list[Taken], outcome: Outcome) -> Iterator[Rule]:
-    """Yield until when something may be held: what was decided, what came just before it, where tasks stood."""
+    """Yield until when something may be held: as was decided, what came just before it, where tasks stood."""
     last = taken[-1][2]
     if len(taken) == 1 and last.startswith("with "):
         yield {"timer": _owner(last.removeprefix("with "))}
@@ -94,7 +96,7 @@ def _conditions(label: str, taken: list[Taken], outcome: Outcome) -> Iterator[Ru
 
 
 def _before(label: str, outcome: Outcome) -> tuple[str | None, list[list[str]]] | None:
-    """Return what came last before something did, and where the tasks stood that had moved since it was held."""
+    """Return what came last before something, and where the tasks stood that had moved since it was held."""
     came: str | None = None
     held: list[list[str]] | None = None
     for entry in outcome.history:

@@ -1,7 +1,7 @@
 """Which schedules are tried, and running them: several at a time, each in a process of its own.
 
-The default is a mixture. Races that need one thing to be late are found by trying each in turn; those that need
-several by chance, with few deviations in some runs and many in others.
+The default is a mixture. Races that need one thing to be late are found by trying each in turn; those that
+need several by chance, with few deviations in some runs and many in others.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from replay.errors import ReplayError
-from replay.explore.simulation import Failure, Outcome, Simulation, Taken
+from replay.exploration.simulation import Failure, Outcome, Simulation, Taken
 
 POLICIES: Final = ("mixed", "random", "pct", "dfs", "fifo")
+DEFAULT_SCHEDULES: Final = 1000
 MAX_DEPTH: Final = 4
 """As many deviations of a schedule by ``pct``, and of one by ``dfs``."""
+
+_CANCELLED_AGAIN: Final = 3
+"""A task that was cancelled once is cancelled again at one of its next so many awaits."""
 
 Policy = dict[str, Any]
 
@@ -54,6 +58,9 @@ class Progress:
     seconds: float = 0.0
 
 
+Judge = Callable[[Outcome], Failure | None]
+
+
 def baseline(simulation: Simulation) -> Outcome:
     """Run the program with all defaults, twice, and return what came of it.
 
@@ -84,7 +91,21 @@ def difference(one: Outcome, other: Outcome) -> str:
 
 
 def schedules(kind: str, seed: int, default: Outcome) -> Iterator[Policy]:
-    """Yield the schedules to try, one after another, without end unless the kind has one."""
+    """Yield the schedules to try, one after another, without end unless the kind has one.
+
+    Where tasks may be cancelled, they are first: at each of their awaits in turn, once, and then twice.
+    """
+    return itertools.chain(_cancelling(default), _schedules(kind, seed, default))
+
+
+def _cancelling(default: Outcome) -> Iterator[Policy]:
+    count = sum(key.startswith("cancel ") for key, _, _ in default.points)
+    for then in (None, *range(1, _CANCELLED_AGAIN + 1)):
+        for first in range(count):
+            yield {"kind": "cancel", "first": first, "then": then}
+
+
+def _schedules(kind: str, seed: int, default: Outcome) -> Iterator[Policy]:
     length = max(1, default.decisions_count)
     match kind:
         case "random":
@@ -110,7 +131,7 @@ def _singles(default: Outcome) -> Iterator[Taken]:
 
 
 def _by_depth(default: Outcome) -> Iterator[Policy]:
-    """Yield all schedules with one deviation, then with two, and so on, of the decisions of the default one."""
+    """Yield all schedules with one deviation of the default one, then with two, and so on."""
     singles = list(_singles(default))
     for depth in range(1, MAX_DEPTH + 1):
         for taken in itertools.combinations(singles, depth):
@@ -142,7 +163,7 @@ class Limits:
       all: go on after the first failure, and collect others.
     """
 
-    schedules: int = 1000
+    schedules: int = DEFAULT_SCHEDULES
     seconds: float | None = None
     all: bool = False
 
@@ -154,6 +175,7 @@ def search(
     jobs: int,
     on_progress: Callable[[Progress], None],
     run_limit_s: float,
+    judge: Judge,
 ) -> Progress:
     """Run schedules until one fails, or the limits are reached.
 
@@ -163,6 +185,7 @@ def search(
       jobs: how many run at a time.
       on_progress: is told after each run.
       run_limit_s: real time after which a run is one that never ends.
+      judge: says how a run failed, if it did.
 
     Raises:
       ReplayError: a process ended.
@@ -191,7 +214,7 @@ def search(
                     number, policy = taken
                     outcome = simulation.run(policy, limit_s=run_limit_s)
                     with lock:
-                        _note(progress, outcome, number, seen)
+                        _note(progress, outcome, number, seen, judge(outcome))
                         progress.seconds = time.monotonic() - started
                         if progress.found and not limits.all:
                             is_over.set()
@@ -214,10 +237,11 @@ def search(
     return progress
 
 
-def _note(progress: Progress, outcome: Outcome, number: int, seen: set[tuple[Any, ...]]) -> None:
+def _note(
+    progress: Progress, outcome: Outcome, number: int, seen: set[tuple[Any, ...]], failure: Failure | None
+) -> None:
     progress.schedules += 1
     progress.distinct.add(outcome.digest)
-    failure = outcome.failure
     if failure is not None and failure.identity not in seen:
         seen.add(failure.identity)
         progress.found.append(Found(failure, outcome, number))

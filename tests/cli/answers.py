@@ -1,0 +1,30 @@
+"""What the debugger answers at some place of a recorded run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import run_replay
+
+
+def answers(
+    folder: Path, program: str, commands: list[str], returncode: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Return what comes of each command at the end of a recorded run of a program.
+
+    Args:
+      folder: for the program and its recording.
+      program: its source.
+      commands: each once.
+      returncode: of the program.
+    """
+    (folder / "app.py").write_text(program)
+    done = run_replay("record", "-o", "run.rec", "app.py", cwd=folder)
+    assert done.returncode == returncode, done.stderr
+    words = [word for command in commands for word in ("-ex", command)]
+    done = run_replay("debug", "run.rec", "--at", "end", "--batch", "--json", *words, cwd=folder, timeout=60)
+    assert done.stderr == ""
+    assert done.returncode == 0
+    return {one["cmd"]: one for one in map(json.loads, done.stdout.splitlines())}

@@ -1,0 +1,44 @@
+"""Where a run hung, and after how much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from replay.analysis import hangs
+from replay.timeline.timeline import Timeline
+from tests.conftest import run_replay
+
+SIGNALS = """
+import asyncio, os, signal
+
+async def transfer(source, target):
+    async with source:
+        await asyncio.sleep(0)
+        async with target:
+            pass
+
+async def main():
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    for _ in range(5):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.sleep(0)
+    one, other = asyncio.Lock(), asyncio.Lock()
+    asyncio.get_running_loop().call_later(0.01, os._exit, 0)
+    await asyncio.gather(transfer(one, other), transfer(other, one))
+
+asyncio.run(main())
+"""
+
+
+def test_a_run_of_many_signals_is_looked_at_at_its_end_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before each of them: it would take too long."""
+    (tmp_path / "app.py").write_text(SIGNALS)
+    run_replay("record", "app.py", cwd=tmp_path)
+    monkeypatch.setattr(hangs, "MAX_SIGNALS", 3)
+    with Timeline(str(tmp_path / "run.rec")) as timeline:
+        found = hangs.find_hang(timeline)
+    assert (found.before_signal, len(found.deadlocks.cycles)) == (False, 1)
