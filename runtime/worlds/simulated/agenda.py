@@ -31,6 +31,7 @@ WAIT: Final = "let others go on"
 LATE_NS: Final = {"50 ms late": 50_000_000, "400 ms late": 400_000_000}
 """By so much may something be late, whatever deadlines there are."""
 
+_BEAT: Final = 251
 _SECOND_NS: Final = 1_000_000_000
 
 START_NS: Final = 1_000_000_000_000
@@ -228,6 +229,7 @@ class Agenda:
       now_ns: the time, in nanoseconds from some point.
       running: the thread that runs.
       turns: how often a thread went on.
+      beat: its first byte tells whoever looks on that there was another turn.
       is_late: whether what happens just now was late.
     """
 
@@ -245,7 +247,12 @@ class Agenda:
         self._waiting: list[Thread] = []
         self._seq = itertools.count(1)
         self.turns = 0
+        self.beat: Any = bytearray(1)
         self.is_late = False
+
+    def _turn(self) -> None:
+        self.turns += 1
+        self.beat[0] = self.turns % _BEAT
 
     # -- what is on its way ---------------------------------------------------------------------
 
@@ -294,7 +301,7 @@ class Agenda:
         """
         me = self.running
         if not (self._waiting or self._coming or late_ns or self.decisions.is_ruled) and is_ready():
-            self.turns += 1
+            self._turn()
             if me.is_loop:
                 self._stall(me)
             return
@@ -355,7 +362,7 @@ class Agenda:
                     self._on_stuck()
                 continue
             self._waiting.remove(thread)
-            self.turns += 1
+            self._turn()
             if not thread.is_loop:
                 self.decisions.happened(thread.label)
             if thread.is_loop:
