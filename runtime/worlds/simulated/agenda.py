@@ -32,6 +32,10 @@ LATE_NS: Final = {"50 ms late": 50_000_000, "400 ms late": 400_000_000}
 """By so much may something be late, whatever deadlines there are."""
 
 _BEAT: Final = 251
+_MOST_STAYS: Final = 1000
+_STAY_NS: Final = 10_000
+"""So often something can be done at one instant; then each time takes so long."""
+
 _SECOND_NS: Final = 1_000_000_000
 
 START_NS: Final = 1_000_000_000_000
@@ -248,11 +252,24 @@ class Agenda:
         self._seq = itertools.count(1)
         self.turns = 0
         self.beat: Any = bytearray(1)
+        self._instant_ns = 0
+        self._stays = 0
         self.is_late = False
 
     def _turn(self) -> None:
         self.turns += 1
         self.beat[0] = self.turns % _BEAT
+        self.stay()
+
+    def stay(self) -> None:
+        """Note that something was done at this instant: who waits for time by being busy comes to it too."""
+        if self.now_ns != self._instant_ns:
+            self._instant_ns = self.now_ns
+            self._stays = 0
+            return
+        self._stays += 1
+        if self._stays > _MOST_STAYS:
+            self.now_ns = self._instant_ns = self.now_ns + _STAY_NS
 
     # -- what is on its way ---------------------------------------------------------------------
 
