@@ -31,6 +31,11 @@ WAIT: Final = "let others go on"
 LATE_NS: Final = {"50 ms late": 50_000_000, "400 ms late": 400_000_000}
 """By so much may something be late, whatever deadlines there are."""
 
+_BEAT: Final = 251
+_MOST_STAYS: Final = 1000
+_STAY_NS: Final = 10_000
+"""So often something can be done at one instant; then each time takes so long."""
+
 _SECOND_NS: Final = 1_000_000_000
 
 START_NS: Final = 1_000_000_000_000
@@ -238,6 +243,7 @@ class Agenda:
       main: the thread that signals come to.
       on_signal: is told of a signal, in that thread.
       turns: how often a thread went on.
+      beat: its first byte tells whoever looks on that there was another turn.
       is_late: whether what happens just now was late.
     """
 
@@ -256,7 +262,25 @@ class Agenda:
         self._waiting: list[Thread] = []
         self._seq = itertools.count(1)
         self.turns = 0
+        self.beat: Any = bytearray(1)
+        self._instant_ns = 0
+        self._stays = 0
         self.is_late = False
+
+    def _turn(self) -> None:
+        self.turns += 1
+        self.beat[0] = self.turns % _BEAT
+        self.stay()
+
+    def stay(self) -> None:
+        """Note that something was done at this instant: who waits for time by being busy comes to it too."""
+        if self.now_ns != self._instant_ns:
+            self._instant_ns = self.now_ns
+            self._stays = 0
+            return
+        self._stays += 1
+        if self._stays > _MOST_STAYS:
+            self.now_ns = self._instant_ns = self.now_ns + _STAY_NS
 
     # -- what is on its way ---------------------------------------------------------------------
 
@@ -306,7 +330,7 @@ class Agenda:
         me = self.running
         is_alone = not (self._waiting or self._coming or me.signals)
         if is_alone and not (late_ns or self.decisions.is_ruled) and is_ready():
-            self.turns += 1
+            self._turn()
             if me.is_loop:
                 self._stall(me)
             return
@@ -377,7 +401,7 @@ class Agenda:
                     self._on_stuck()
                 continue
             self._waiting.remove(thread)
-            self.turns += 1
+            self._turn()
             if not thread.is_loop:
                 self.decisions.happened(thread.label)
             if thread.is_loop:

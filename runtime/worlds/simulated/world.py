@@ -303,6 +303,11 @@ class SimulatedWorld(LiveWorld):
 
     # -- the loop -------------------------------------------------------------------------------
 
+    def loop_time(self, stream: LiveStream) -> float:
+        """Read the loop's clock, in seconds."""
+        self.agenda.stay()
+        return super().loop_time(stream)
+
     def poll(self, stream: Any, loop: Any, timeout: float | None) -> Any:
         """Wait for readiness; say first what the loop could be late for."""
         thread = self.agenda.running
