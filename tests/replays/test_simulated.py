@@ -50,17 +50,6 @@ ELSEWHERE = re.compile(
 )
 """Programs that are about something else."""
 
-VARYING = {
-    "descriptors",
-    "echo_buffered",
-    "sockets_datagrams",
-    "sockets_refused",
-    "threads_last_finalizers",
-    "trio_echo",
-    "unix_sockets",
-}
-"""Temporary files are the system's too, and have another number and another age each time."""
-
 MIXED = {"threads_printing"}
 """Programs whose threads print parts of lines to both streams, which are one here and two in a replay."""
 
@@ -165,9 +154,8 @@ def test_each_run_is_the_same_and_replays(
     assert exit_code(outcome) == program.exit_code
     assert (again.output, again.digest) == (outcome.output, outcome.digest), "the second run of one process"
     assert (afresh.output, afresh.digest) == (outcome.output, outcome.digest), "the first run of another"
-    if program.name not in VARYING:
-        assert second.read_bytes() == first.read_bytes(), "the second run of one process"
-        assert third.read_bytes() == first.read_bytes(), "the first run of another"
+    assert second.read_bytes() == first.read_bytes(), "the second run of one process"
+    assert third.read_bytes() == first.read_bytes(), "the first run of another"
     if plain is not None:
         assert without_numbers(outcome.output) == without_numbers(plain.stdout + plain.stderr)
     shutil.rmtree(folder)
