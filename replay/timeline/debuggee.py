@@ -87,7 +87,7 @@ def _uninterrupted() -> Iterator[None]:
         yield
         return
     came: list[FrameType | None] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(frame))
+    signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
     try:
         yield
     finally:
