@@ -233,6 +233,7 @@ class _Run:
             ]
         world.on_stuck = self._stuck
         world.on_refused = self._refused
+        world.on_stop = lambda _failed: self._tell(*world.ended)
         program.on_uncaught.append(self._uncaught)
         program.on_end.append(self._at_end)
         path = self._request.get("recording")
