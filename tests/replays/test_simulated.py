@@ -237,3 +237,143 @@ def test_hosts_have_addresses_of_their_own_and_names_in_decisions(tmp_path: Path
     for label in ("db:5432#1 connects", "replica:5432#1 to server", "cache:5432#1 connects", "udp to db:53"):
         assert label in about
     assert "127.0.0.1:5432#1 connects" not in about, "what stays on this machine is answered at once"
+
+
+BROKEN = """
+import asyncio, socket
+
+async def serve(reader, writer):
+    try:
+        while line := await reader.readline():
+            writer.write(b"echo " + line)
+    except OSError:
+        pass
+    writer.close()
+
+async def ask(kind, connecting):
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        reader, writer = await connecting
+        print(kind, "connected", round(loop.time() - began, 2))
+        for wait in 0.5, 0:
+            writer.write(b"hello\\n")
+            print(kind, (await reader.readline()).decode().strip(), round(loop.time() - began, 2))
+            await asyncio.sleep(wait)
+        writer.close()
+    except OSError as error:
+        print(kind, type(error).__name__, round(loop.time() - began, 2))
+
+async def main():
+    tcp = await asyncio.start_server(serve, "db", 5432)
+    unix = await asyncio.start_unix_server(serve, "db.sock")
+    await ask("tcp", asyncio.open_connection("db", 5432))
+    await ask("unix", asyncio.open_unix_connection("db.sock"))
+    with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as other:
+        one.bind(("db", 53))
+        one.settimeout(5)
+        for number in range(3):
+            other.sendto(b"%d" % number, ("db", 53))
+        try:
+            print("udp", *[one.recv(10).decode() for _ in range(3)])
+        except TimeoutError:
+            print("udp lost")
+    tcp.close()
+    unix.close()
+    await asyncio.sleep(1)
+
+asyncio.run(main())
+"""
+
+UNBROKEN = """\
+tcp connected 0.02
+tcp echo hello 0.04
+tcp echo hello 0.56
+unix connected 0.0
+unix echo hello 0.0
+unix echo hello 0.5
+udp 0 1 2
+"""
+HALVES = UNBROKEN.splitlines(keepends=True)
+TCP, UNIX, UDP = "".join(HALVES[:3]), "".join(HALVES[3:6]), HALVES[6]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (None, UNBROKEN),
+        ({"refuse": {"connection": "db:5432"}}, f"tcp ConnectionRefusedError 0.02\n{UNIX}{UDP}"),
+        (
+            {"reset": {"connection": "db:5432#1"}},
+            f"tcp connected 0.02\ntcp ConnectionResetError 0.02\n{UNIX}{UDP}",
+        ),
+        (
+            {"reset": {"connection": "db.sock#1", "after_bytes": 10}},
+            f"{TCP}unix connected 0.0\nunix echo hello 0.0\nunix ConnectionResetError 0.5\n{UDP}",
+        ),
+        (
+            {"crash": {"host": "db", "at_s": 0.1}},
+            f"tcp connected 0.02\ntcp echo hello 0.04\ntcp ConnectionResetError 0.54\n{UNIX}{UDP}",
+        ),
+        (
+            {"stall": {"connection": "db:5432#1", "at_s": 0.1, "for_s": 2.0}},
+            f"tcp connected 0.02\ntcp echo hello 0.04\ntcp echo hello 2.56\n{UNIX}{UDP}",
+        ),
+        (
+            {"partition": {"between": ["db", "simulated"], "from_s": 0.1, "until_s": 2.0}},
+            f"tcp connected 0.02\ntcp echo hello 0.04\ntcp echo hello 2.01\n{UNIX}{UDP}",
+        ),
+        (
+            {"slow": {"connection": "db:5432#1", "bytes_per_s": 1000}},
+            f"tcp connected 0.02\ntcp echo hello 0.06\ntcp echo hello 0.59\n{UNIX}{UDP}",
+        ),
+        ({"drop": {"to": "db:53", "nth": 2}}, f"{TCP}{UNIX}udp lost\n"),
+        ({"short_reads": {"connection": "*", "bytes": 1}}, UNBROKEN),
+        ({"short_writes": {"connection": "*", "bytes": 1}}, UNBROKEN),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "" if value else "none",
+)
+def test_what_goes_wrong_is_seen_at_both_ends(
+    tmp_path: Path, fault: dict[str, object] | None, expected: str
+) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    setting = {
+        "seed": 1,
+        "hosts": ["db"],
+        "network": {"latency_ns": [10_000_000, 10_000_000]},
+        "faults": [] if fault is None else [fault],
+    }
+    with Simulation.start("script", ("broken.py",), setting, folder=str(tmp_path)) as simulation:
+        outcome = simulation.run(FIFO)
+    assert outcome.how == "exit"
+    assert outcome.output == expected
+
+
+WITH_FILES = """
+import os, socket
+
+one = socket.socket()
+number = os.open("file.txt", os.O_CREAT | os.O_RDWR)
+print(os.stat(one.fileno()).st_mode == os.fstat(one.fileno()).st_mode != os.fstat(number).st_mode)
+print(os.path.samestat(os.stat(number), os.stat("file.txt")))
+os.dup2(one.fileno(), number)
+print(os.fstat(number).st_mode == os.fstat(one.fileno()).st_mode)
+os.dup2(os.open("file.txt", os.O_RDWR), one.fileno())
+print(os.path.samestat(os.fstat(one.fileno()), os.stat("file.txt")))
+reader, writer = os.pipe()
+os.closerange(reader, writer + 1)
+for each in reader, writer:
+    try:
+        os.fstat(each)
+    except OSError as error:
+        print(error.errno)
+"""
+
+
+def test_descriptors_of_sockets_and_of_files_replace_each_other(tmp_path: Path) -> None:
+    (tmp_path / "with_files.py").write_text(WITH_FILES)
+    with Simulation.start("script", ("with_files.py",), folder=str(tmp_path)) as simulation:
+        outcome = simulation.run(FIFO)
+    assert outcome.output == "True\nTrue\nTrue\nTrue\n9\n9\n"
+    plain = run([sys.executable, "with_files.py"], cwd=tmp_path, env=record_environment(tmp_path))
+    assert plain.stdout.decode() == outcome.output

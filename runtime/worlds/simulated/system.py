@@ -122,6 +122,7 @@ class System:
             "os.isatty": self._either(lambda fd: False),
             "os.device_encoding": self._either(lambda fd: None),
             "os.fstat": self._either(self._describe),
+            "os.stat": self._either(lambda fd, **_: self._describe(fd)),
             "os.fstatvfs": self._either(self._refusing("os.fstatvfs of a socket or a pipe")),
             "os.fchmod": self._either(lambda fd, mode: None),
             "os.lockf": self._either(self._refusing("os.lockf of a socket or a pipe")),
