@@ -110,14 +110,27 @@ class Signals:
                 handler = self.handlers.get(one)
                 if callable(handler):
                     handler(one, frame)
+        self._reach_wait(is_waiting)
+        if self.pending and not self._is_watched:
+            self._is_watched = True
+            real.start_apart(self._watch, ())
+
+    def arrive(self, number: int) -> None:
+        """Let a signal come in just now that is not the system's; for the main thread."""
+        if number not in self.pending:
+            self.pending.append(number)
+        for action in self.on_catch:
+            action()
+        is_waiting, self._is_waiting = self._is_waiting, False
+        self._reach_wait(is_waiting)
+
+    def _reach_wait(self, is_waiting: bool) -> None:
+        """End the wait of the main thread, or deliver inside the effect that it is in."""
         if is_waiting:
             raise Interrupted
         inside = self._inside
         if inside is not None and not inside[1]:
             self._deliver_inside(inside)
-        if self.pending and not self._is_watched:
-            self._is_watched = True
-            real.start_apart(self._watch, ())
 
     def _watch(self) -> None:
         """Send a signal again whose handler has to wait for too long."""

@@ -19,6 +19,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict
+from mmap import mmap
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -46,16 +47,21 @@ MOST_OUTPUT_BYTES: Final = 100_000
 STEP_LIMIT_S: Final = 2.0
 """A step of the program that takes longer never ends, it is said then."""
 
-_REPORT_LIMIT_S: Final = 60.0
+_REPORT_LIMIT_S: Final = 10.0
 """A run that does not say anything for so long after its limit is stopped by the kernel."""
 
 _read, _write, _close, _pipe2, _kill, _waitpid, _open = (
     os.read, os.write, os.close, os.pipe2, os.kill, os.waitpid, os.open,
 )  # fmt: skip
 _poll = select.poll
-_set_timer = signal.setitimer
 
 _LOOK_S: Final = 0.25
+_BEAT_BYTES: Final = 8
+_TURNS: Final = 0
+_REASON: Final = 1
+"""Where what lies, in the memory that a run shares with its server."""
+_STEP: Final = 1
+_RUN: Final = 2
 
 
 def policy_of(asked: dict[str, Any]) -> Policy:
@@ -120,6 +126,7 @@ class Server:
         self._world = world
         self._header = header
         self._run = run
+        self._beat = world.agenda.beat = mmap(-1, _BEAT_BYTES)
 
     def serve(self) -> NoReturn:
         """Answer requests until there are no more."""
@@ -142,10 +149,7 @@ class Server:
             _close(reader)
             _Run(self._world, self._header, writer, request).run(self._run)
         _close(writer)
-        limit_s = float(request["limit_s"]) + _REPORT_LIMIT_S
-        answer = _read_all(reader, limit_s)
-        if answer is None:
-            _kill(pid, signal.SIGKILL)
+        answer = self._follow(pid, reader, float(request["limit_s"]))
         _close(reader)
         _, status = _waitpid(pid, 0)
         store.remove(self._world.tree.store.path)
@@ -155,20 +159,39 @@ class Server:
         while left:
             left = left[_write(self._fd, left) :]
 
+    def _follow(self, pid: int, fd: int, limit_s: float) -> bytes:
+        """Return what a run says at its end; end it where a step of it never ends, or it goes on and on.
 
-def _read_all(fd: int, limit_s: float) -> bytes | None:
-    """Return what comes until the other end is closed; None if that takes too long."""
-    deadline = real.monotonic() + limit_s
-    parts: list[bytes] = []
-    poller = _poll()
-    poller.register(fd)
-    while True:
-        if not poller.poll(max(0.0, deadline - real.monotonic()) * 1000):
-            return None
-        data = _read(fd, 1 << 20)
-        if not data:
-            return b"".join(parts)
-        parts.append(data)
+        From outside, by what it leaves in memory that both see: a timer in its own process would change when
+        garbage is collected there, and a thread would make each page that is copied dearer.
+        """
+        beat = self._beat
+        beat[:] = bytes(len(beat))
+        parts: list[bytes] = []
+        poller = _poll()
+        poller.register(fd)
+        started = since = real.monotonic()
+        seen = 0
+        asked_s: float | None = None
+        while True:
+            if poller.poll(_LOOK_S * 1000):
+                data = _read(fd, 1 << 20)
+                if not data:
+                    return b"".join(parts)
+                parts.append(data)
+                continue
+            now = real.monotonic()
+            if asked_s is not None:
+                if now - asked_s > _REPORT_LIMIT_S:
+                    _kill(pid, signal.SIGKILL)
+                    return b""
+                continue
+            if beat[_TURNS] != seen:
+                seen, since = beat[_TURNS], now
+            if now - since > STEP_LIMIT_S or now - started > limit_s:
+                beat[_REASON] = _STEP if now - since > STEP_LIMIT_S else _RUN
+                asked_s = now
+                _kill(pid, signal.SIGALRM)
 
 
 class _Run:
@@ -210,6 +233,7 @@ class _Run:
             ]
         world.on_stuck = self._stuck
         world.on_refused = self._refused
+        world.on_stop = lambda _failed: self._tell(*world.ended)
         program.on_uncaught.append(self._uncaught)
         program.on_end.append(self._at_end)
         path = self._request.get("recording")
@@ -217,7 +241,7 @@ class _Run:
             world.tree.hidden.add(path)
         world.open(Nowhere() if path is None else RecordingWriter(path, self._header))  # type: ignore[arg-type]
         real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        self._watch()
+        self._listen()
         world.watch_exceptions()
         how, detail = run()
         world.close(how, detail)
@@ -276,26 +300,14 @@ class _Run:
         self._world.stop("refused", text)
         self._tell("refused", name, where=place)
 
-    def _watch(self) -> None:
-        """End the run where a step of it never ends, or it goes on and on.
+    def _listen(self) -> None:
+        """Say where the run is, and end it, when the server has waited for long enough."""
 
-        By a timer of the system: a second thread would make each page that is copied dearer.
-        """
-        started = since = real.monotonic()
-        turn = -1
+        def end(number: int, frame: FrameType | None) -> None:
+            how = "endless step" if self._world.agenda.beat[_REASON] == _STEP else "endless"
+            self._give_up(how, place_of(self._main))
 
-        def look(number: int, frame: FrameType | None) -> None:
-            nonlocal turn, since
-            now = real.monotonic()
-            if self._world.agenda.turns != turn:
-                turn, since = self._world.agenda.turns, now
-            elif now - since > STEP_LIMIT_S:
-                self._give_up("endless step", place_of(self._main))
-            if now - started > self._request["limit_s"]:
-                self._give_up("endless", place_of(self._main))
-
-        real.set_handler(signal.SIGALRM, look)
-        _set_timer(signal.ITIMER_REAL, _LOOK_S, _LOOK_S)
+        real.set_handler(signal.SIGALRM, end)
 
     def _give_up(self, how: str, where: str | None) -> NoReturn:
         self._world.stop(how, where)

@@ -11,12 +11,12 @@ from typing import Any
 
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
-from replay.runtime.boundary.table import Door
+from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.signals import DEFAULTS, Handler, signals
 from replay.runtime.tracebacks import strip
 
 _ANSWERS = ("alarm", "setitimer", "getitimer", "sigpending", "pthread_sigmask", "siginterrupt")
-_WAITS = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait")
+_WAITS = ("sigwait", "sigwaitinfo", "sigtimedwait")
 
 
 _ENDING = frozenset(
@@ -65,8 +65,21 @@ def install(boundary: Installer, initial: dict[str, int]) -> None:
         boundary.door(Door(f"signal.{name}", effect=name in ("alarm", "setitimer")), signal, name)
     for name in _WAITS:
         boundary.door(Door(f"signal.{name}", blocking=True), signal, name)
+    boundary.replace(signal, "pause", _pause(boundary))
     for name in ("raise_signal", "pthread_kill", "pidfd_send_signal"):
         boundary.door(Door(f"signal.{name}", effect=True), signal, name)
+
+
+def _pause(boundary: Installer) -> Callable[[], None]:
+    """Return the wait for any signal: it is over when one was delivered, and not begun again."""
+    wait = signal.pause
+
+    def pause(*is_over: bool) -> None:
+        if not is_over:
+            wait()
+
+    door = Door("signal.pause", blocking=True, request=nothing, resume=lambda args, elapsed_s: (True,))
+    return boundary.bind(door, pause)
 
 
 def initial_dispositions() -> dict[str, int]:

@@ -325,6 +325,7 @@ def _state_beside(boundary: Installer) -> dict[int, _Sock]:
     state: dict[int, _Sock] = {}
     real_fileno, real_detach, real_close = _C.fileno, _C.detach, _C.close
     close_descriptor = boundary.world.close_socket
+    set_blocking = boundary.world.set_blocking
 
     def fileno(self: Any) -> int:
         known = state.get(id(self))
@@ -354,10 +355,15 @@ def _state_beside(boundary: Installer) -> dict[int, _Sock]:
             value = float(value)
             if value < 0.0:
                 raise ValueError("Timeout value out of range")
-        state[id(self)].timeout = value
+        keep_timeout(self, value)
 
     def setblocking(self: Any, flag: Any, /) -> None:
-        state[id(self)].timeout = None if flag else 0.0
+        keep_timeout(self, None if flag else 0.0)
+
+    def keep_timeout(self: Any, value: float | None) -> None:
+        known = state[id(self)]
+        known.timeout = value
+        set_blocking(known.fd, value is None)
 
     def getblocking(self: Any) -> bool:
         return state[id(self)].timeout != 0.0

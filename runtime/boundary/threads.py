@@ -169,9 +169,9 @@ class LiveLock(Lock):
             got: bool = self._real.acquire(True, timeout)
             garbage.wait_over(stream)
             return got
-        deadline = None if timeout < 0 else real.monotonic() + timeout
+        deadline = None if timeout < 0 else world.now_ns() / 1e9 + timeout
         while True:
-            left = -1 if deadline is None else max(0.0, deadline - real.monotonic())
+            left = -1 if deadline is None else max(0.0, deadline - world.now_ns() / 1e9)
             taken = signals.perform(self._real.acquire, (True, left), {})
             garbage.wait_over(stream)
             if taken is not INTERRUPTED:

@@ -27,7 +27,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 from replay.recording.codec import bytes_checksum
@@ -207,11 +207,12 @@ class OverBio(Connection):
 class OverSocket(Connection):
     """A connection over a socket that OpenSSL reads and writes itself."""
 
-    __slots__ = ("_sock",)
+    __slots__ = ("_inner", "_sock")
 
     def __init__(self, context: Any, found: Wrapped, server_side: bool, owner: Any, sock: Any) -> None:
         super().__init__(context, found, server_side, owner)
         self._sock = weakref.ref(sock)
+        self._inner = found.inner
 
     def target(self) -> Any:
         """What a callback is given for this connection."""
@@ -523,12 +524,25 @@ def _want_read(line: int) -> ssl.SSLWantReadError:
     return error
 
 
+@contextmanager
+def without_tickets(context: Any) -> Iterator[None]:
+    """Let what is made of a context keep sessions itself: tickets hold the time of day, on the wire."""
+    options = vars(_Context)["options"]
+    before = options.__get__(context)
+    options.__set__(context, before | ssl.OP_NO_TICKET)
+    try:
+        yield
+    finally:
+        options.__set__(context, before)
+
+
 # -- making connections -----------------------------------------------------------------------------
 
 
 def _wrapping(boundary: Installer) -> None:
     wrap_bio, wrap_socket = _Context._wrap_bio, _Context._wrap_socket
     numbers = itertools.count(1)
+    has_system = boundary.has_system
 
     def over_bio(
         server_side: bool,
@@ -540,14 +554,23 @@ def _wrapping(boundary: Installer) -> None:
         owner: Any,
     ) -> Wrapped:
         inner = _ssl.MemoryBIO() if type(outgoing) is _ssl.MemoryBIO else outgoing
-        real = wrap_bio(context, incoming, inner, server_side, server_hostname, owner=owner, session=session)
+        with without_tickets(context) if not has_system else nullcontext():
+            real = wrap_bio(
+                context, incoming, inner, server_side, server_hostname, owner=owner, session=session
+            )
         return Wrapped(next(numbers), real.server_hostname, real, inner)
 
     def over_socket(
         server_side: bool, server_hostname: Any, session: Any, context: Any, sock: Any, owner: Any
     ) -> Wrapped:
-        real = wrap_socket(context, sock, server_side, server_hostname, owner=owner, session=session)
-        return Wrapped(next(numbers), real.server_hostname, real)
+        inner = None
+        if has_system:
+            real = wrap_socket(context, sock, server_side, server_hostname, owner=owner, session=session)
+        else:  # what it exchanges with the other side goes by the world's hands
+            inner = _ssl.MemoryBIO(), _ssl.MemoryBIO()
+            with without_tickets(context):
+                real = wrap_bio(context, *inner, server_side, server_hostname, owner=owner, session=session)
+        return Wrapped(next(numbers), real.server_hostname, real, inner)
 
     bio_door, socket_door = (
         boundary.bind(

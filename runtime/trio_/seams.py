@@ -261,5 +261,5 @@ def _threads(hooks: Hooks, patches: _Patches) -> None:
     cache = sys.modules["trio._core._thread_cache"]
     patches.put(cache.THREAD_CACHE, "_idle_workers", IdleWorkers())
     if not hooks.has_system and getattr(cache, "set_os_thread_name", None) is not None:
-        # By the thread's id, which the system takes for an address.
+        # By the thread's id, which is an address; that of a recorded or a simulated one leads nowhere.
         patches.put(cache, "set_os_thread_name", None)

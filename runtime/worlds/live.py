@@ -344,6 +344,10 @@ class LiveWorld:
         """Close the descriptor of a socket that has no system's behind it."""
         raise AssertionError("the system closes its own")
 
+    def set_blocking(self, fd: int, is_blocking: bool) -> None:
+        """Say whether the descriptor of a socket that has no system's behind it waits."""
+        raise AssertionError("the system sets its own")
+
     def task_hash(self) -> Callable[[Any], int]:
         """Return the hash of tasks."""
         return task_hash(self)
@@ -538,7 +542,7 @@ class LiveWorld:
         """Perform a call that waits; deliver signals that come in, and wait on."""
         if door.effect:
             return signals.perform_effect(function, args, kwargs, lambda: self._deliver_in_wait(stream))
-        started = real.monotonic()
+        started_ns = self.now_ns()
         left = args
         while True:
             result = signals.perform(function, left, kwargs)
@@ -546,7 +550,7 @@ class LiveWorld:
                 return result
             self._deliver_in_wait(stream)
             if door.resume is not None:
-                left = door.resume(args, real.monotonic() - started)
+                left = door.resume(args, (self.now_ns() - started_ns) / 1e9)
 
     def _deliver_in_wait(self, stream: LiveStream) -> None:
         """Run handlers between the beginning and the end of a door's call."""
@@ -646,7 +650,7 @@ class LiveWorld:
 
     def poll(self, stream: LiveStream, loop: Any, timeout: float | None) -> Any:
         """Wait for readiness; return ``[(fd, mask), ...]``."""
-        if timeout != 0:
+        if timeout != 0 or not self.has_system:  # then others run meanwhile, even if nothing is waited for
             selector = loop._selector
             batch = self.wait_ready(
                 stream, selector._selector.wait, selector.wait_arguments, timeout, loop.is_due
@@ -701,7 +705,7 @@ class LiveWorld:
     ) -> Any:
         if not stream.is_main:
             return wait(*arguments(timeout))
-        deadline = None if timeout is None else real.monotonic() + timeout
+        deadline = None if timeout is None else self.now_ns() / 1e9 + timeout
         while True:
             batch = signals.perform(wait, arguments(timeout), {})
             if batch is not INTERRUPTED:
@@ -712,7 +716,7 @@ class LiveWorld:
                 return []
             stream.waits = True
             if deadline is not None:
-                timeout = max(0.0, deadline - real.monotonic())
+                timeout = max(0.0, deadline - self.now_ns() / 1e9)
 
     def collect_garbage(self, stream: LiveStream) -> None:
         """Collect, at a place that replay finds again; or not yet, since other threads are busy."""

@@ -342,6 +342,9 @@ class RecordedWorld:
     def close_socket(self, fd: int) -> None:
         """Nothing to close."""
 
+    def set_blocking(self, fd: int, is_blocking: bool) -> None:
+        """Nothing to set."""
+
     # -- what does not fit ----------------------------------------------------------------------
 
     def decoded_error(self, form: Any) -> BaseException:

@@ -128,7 +128,7 @@ def test_one_seed_gives_one_recording(tmp_path: Path, name: str) -> None:
 SCHEDULES: dict[str, tuple[int, int]] = {
     "connection_pool": (505515225, 2282882719),
     "lock_order": (2955506547, 4134332402),
-    "lost_update": (728360495, 2220435737),
+    "lost_update": (3394777791, 981979493),
     "missed_wakeup": (1019434924, 3211200912),
     "start_order": (132088931, 1189454611),
     "task_group_abort": (1209909400, 3173719905),

@@ -31,6 +31,11 @@ WAIT: Final = "let others go on"
 LATE_NS: Final = {"50 ms late": 50_000_000, "400 ms late": 400_000_000}
 """By so much may something be late, whatever deadlines there are."""
 
+_BEAT: Final = 251
+_MOST_STAYS: Final = 1000
+_STAY_NS: Final = 10_000
+"""So often something can be done at one instant; then each time takes so long."""
+
 _SECOND_NS: Final = 1_000_000_000
 
 START_NS: Final = 1_000_000_000_000
@@ -157,6 +162,7 @@ class Thread(_Item):
       is_woken: whether somebody has ended its wait.
       timers: the next deadlines of its loop.
       next_step: what is ready to run in its loop, if anything.
+      signals: those that came in while it waited.
       stream: where what it does is written down.
       has_loop: whether it has ever waited as a loop does.
       loop: the loop that it waited for last.
@@ -172,6 +178,7 @@ class Thread(_Item):
         "loop",
         "loop_says",
         "next_step",
+        "signals",
         "stream",
         "timers",
         "token",
@@ -184,6 +191,7 @@ class Thread(_Item):
         self.loop: Any = None
         self.loop_says: Any = None
         self.token: Token = None
+        self.signals: list[int] = []
         self.is_ready: Callable[[], bool] = _always
         self.deadline_ns: int | None = None
         self.forget_loop()
@@ -198,7 +206,8 @@ class Thread(_Item):
     def can_go(self, now_ns: int) -> bool:
         """Whether it need not wait any more."""
         return (
-            self.is_ready()
+            bool(self.signals)
+            or self.is_ready()
             or self.is_woken()
             or (self.deadline_ns is not None and self.deadline_ns <= now_ns)
         )
@@ -216,6 +225,10 @@ def _nothing() -> None:
     return None
 
 
+def _ignore(number: int) -> None:
+    """Nobody is told of signals yet."""
+
+
 class Agenda:
     """The virtual clock, and what is decided by it.
 
@@ -227,14 +240,18 @@ class Agenda:
     Attributes:
       now_ns: the time, in nanoseconds from some point.
       running: the thread that runs.
+      main: the thread that signals come to.
+      on_signal: is told of a signal, in that thread.
       turns: how often a thread went on.
+      beat: its first byte tells whoever looks on that there was another turn.
       is_late: whether what happens just now was late.
     """
 
     def __init__(self, decisions: Decisions, limits: Limits, on_stuck: Callable[[], NoReturn]) -> None:
         self.decisions = decisions
         self.now_ns = START_NS
-        self.running = Thread("main")
+        self.running = self.main = Thread("main")
+        self.on_signal: Callable[[int], None] = _ignore
         self.carrier = KERNEL_THREADS
         self._limits = limits
         self._left_ns = limits.all_ns
@@ -245,7 +262,25 @@ class Agenda:
         self._waiting: list[Thread] = []
         self._seq = itertools.count(1)
         self.turns = 0
+        self.beat: Any = bytearray(1)
+        self._instant_ns = 0
+        self._stays = 0
         self.is_late = False
+
+    def _turn(self) -> None:
+        self.turns += 1
+        self.beat[0] = self.turns % _BEAT
+        self.stay()
+
+    def stay(self) -> None:
+        """Note that something was done at this instant: who waits for time by being busy comes to it too."""
+        if self.now_ns != self._instant_ns:
+            self._instant_ns = self.now_ns
+            self._stays = 0
+            return
+        self._stays += 1
+        if self._stays > _MOST_STAYS:
+            self.now_ns = self._instant_ns = self.now_ns + _STAY_NS
 
     # -- what is on its way ---------------------------------------------------------------------
 
@@ -293,8 +328,9 @@ class Agenda:
           late_ns: so much later it goes on, as was decided already.
         """
         me = self.running
-        if not (self._waiting or self._coming or late_ns or self.decisions.is_ruled) and is_ready():
-            self.turns += 1
+        is_alone = not (self._waiting or self._coming or me.signals)
+        if is_alone and not (late_ns or self.decisions.is_ruled) and is_ready():
+            self._turn()
             if me.is_loop:
                 self._stall(me)
             return
@@ -312,6 +348,16 @@ class Agenda:
             self.running = other
             self.carrier.switch(me.token, other.token)
             self.running = me
+        while me.signals:
+            self.on_signal(me.signals.pop(0))
+
+    def signal(self, number: int) -> None:
+        """Let a signal come to the main thread: at once if that runs, or else it ends its wait."""
+        main = self.main
+        if self.running is main and main not in self._waiting:
+            self.on_signal(number)
+        elif number not in main.signals:
+            main.signals.append(number)
 
     def leave(self) -> None:
         """Let others go on: the running thread ends."""
@@ -355,7 +401,7 @@ class Agenda:
                     self._on_stuck()
                 continue
             self._waiting.remove(thread)
-            self.turns += 1
+            self._turn()
             if not thread.is_loop:
                 self.decisions.happened(thread.label)
             if thread.is_loop:

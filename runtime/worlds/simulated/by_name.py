@@ -13,8 +13,8 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+from replay.runtime.worlds.simulated.description import fail
 from replay.runtime.worlds.simulated.handles import Handles
-from replay.runtime.worlds.simulated.network import fail
 from replay.runtime.worlds.simulated.store import BESIDE
 from replay.runtime.worlds.simulated.tree import PASS, WRITE, Place, Tree
 

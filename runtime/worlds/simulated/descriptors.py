@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any, TypeVar
+from typing import Any
 
-from replay.runtime.worlds.simulated.network import Description, Socket, fail
+from replay.runtime.worlds.simulated.description import Description, Socket, fail
 
-_Kind = TypeVar("_Kind", bound=Description)
-
-_open, _close, _dup = os.open, os.close, os.dup
+_open, _close, _dup2 = os.open, os.close, os.dup2
 
 
 class Descriptors:
@@ -26,11 +24,12 @@ class Descriptors:
 
     def __init__(self) -> None:
         self._by_number: dict[int, Description] = {}
+        self._inheritable: set[int] = set()
         self.files: dict[int, Any] = {}
 
     def open(self, description: Description) -> int:
         """Return a new descriptor for it."""
-        number = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        number = _vacant()
         self._by_number[number] = description
         description.references += 1
         return number
@@ -39,46 +38,70 @@ class Descriptors:
         """Return where it leads; None if that is nothing simulated."""
         return self._by_number.get(number) if type(number) is int else None
 
-    def socket(self, number: int, kind: type[_Kind] = Socket) -> _Kind:  # type: ignore[assignment]
+    def socket(self, number: int) -> Socket:
         """Return the socket that it leads to.
 
         Raises:
-          OSError: it leads to none of this kind.
+          OSError: it leads to none.
         """
         found = self._by_number.get(number)
         if found is None:
-            raise fail(errno.EBADF if number < 0 else errno.ENOTSOCK)
-        if not isinstance(found, kind):
-            raise fail(errno.EOPNOTSUPP if isinstance(found, Socket) else errno.ENOTSOCK)
+            raise fail(errno.EBADF if number < 0 or not is_open(number) else errno.ENOTSOCK)
+        if not isinstance(found, Socket):
+            raise fail(errno.ENOTSOCK)
         return found
 
     def doubled(self, number: int) -> int:
         """Return a second descriptor for the same."""
         return self.open(self._by_number[number])
 
-    def doubled_to(self, number: int, other: int) -> None:
+    def doubled_socket(self, number: int) -> int:
+        """Return a second descriptor for the same socket.
+
+        Raises:
+          OSError: it leads to none.
+        """
+        self.socket(number)
+        return self.doubled(number)
+
+    def doubled_to(self, number: int, other: int, inheritable: bool = True) -> int:
         """Make another descriptor lead to the same."""
-        if other == number:
-            return
-        self.forget(other)
-        self.files.pop(other, None)
-        placeholder = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(placeholder, other)
-        _close(placeholder)
-        self._by_number[other] = self._by_number[number]
-        self._by_number[number].references += 1
+        if other != number:
+            self.forget(other)
+            self.files.pop(other, None)
+            placeholder = _vacant()
+            if placeholder != other:
+                _dup2(placeholder, other, False)
+                _close(placeholder)
+            self._by_number[other] = self._by_number[number]
+            self._by_number[number].references += 1
+        self.set_inheritable(other, inheritable)
+        return other
+
+    def set_inheritable(self, number: int, inheritable: bool) -> None:
+        """Note whether a child would have it."""
+        (self._inheritable.add if inheritable else self._inheritable.discard)(number)
+
+    def is_inheritable(self, number: int) -> bool:
+        """Whether a child would have it."""
+        return number in self._inheritable
 
     def close(self, number: int) -> None:
         """Close it; what it leads to is closed with its last descriptor."""
         description = self._by_number.pop(number)
+        self._inheritable.discard(number)
         _close(number)
-        description.references -= 1
-        if not description.references:
-            description.close()
+        description.let_go()
 
-    def all(self) -> list[Description]:
-        """Return what open descriptors lead to, in the order of their numbers."""
-        return [self._by_number[number] for number in sorted(self._by_number)]
+    def close_socket(self, number: int) -> None:
+        """Close what may be nobody's any more.
+
+        Raises:
+          OSError: it is closed, or a file's.
+        """
+        if number not in self._by_number:
+            raise fail(errno.EBADF if not is_open(number) else errno.ENOTSOCK)
+        self.close(number)
 
     def forget(self, number: int) -> None:
         """Close it, if it is open: it is about to lead to something else."""
@@ -87,9 +110,32 @@ class Descriptors:
 
     def close_range(self, first: int, end: int) -> None:
         """Close all that are open, from the first to before the end."""
-        for number in [one for one in self._by_number if first <= one < end]:
+        for number in [one for one in self.numbers() if first <= one < end]:
             self.close(number)
 
+    def all(self) -> list[Description]:
+        """Return what open descriptors lead to, in the order of their numbers."""
+        return [self._by_number[number] for number in self.numbers()]
+
     def numbers(self) -> list[int]:
-        """Return which are open."""
-        return list(self._by_number)
+        """Return which are open, in order."""
+        return sorted(self._by_number)
+
+
+def _vacant() -> int:
+    try:
+        return _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise fail(error.errno or errno.EMFILE) from None
+
+
+_fstat = os.fstat
+
+
+def is_open(number: int) -> bool:
+    """Whether a descriptor leads anywhere, be it simulated or not."""
+    try:
+        _fstat(number)
+    except OSError:
+        return False
+    return True

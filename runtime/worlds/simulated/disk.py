@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Iterable
 from typing import Any
 
-from replay.runtime.worlds.simulated.network import fail
+from replay.runtime.worlds.simulated.description import fail
 
 
 class _Full:

@@ -6,11 +6,14 @@ import errno
 import os
 import random
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from replay.runtime.worlds.simulated.network import HOST, fail
+from replay.runtime.worlds.simulated.description import fail
 
 PID: Final = 4711
+HOST: Final = "simulated"
+"""The name of the machine that the program runs on."""
+
 _PARENT_PID: Final = 1
 _NODE: Final = 0x02_00_00_00_00_01
 
@@ -36,9 +39,11 @@ class Entropy:
             "uuid.getnode": lambda *args, **kwargs: _NODE,
             "os.getpid": lambda: PID,
             "os.getppid": lambda: _PARENT_PID,
+            "os.pidfd_open": _no_process,
             "os.getpgrp": lambda: PID,
-            "os.getpgid": _leader,
-            "os.getsid": _leader,
+            "os.getpgid": _group,
+            "os.getsid": _group,
+            "os.getloadavg": lambda: (0.0, 0.0, 0.0),
             "socket.gethostname": lambda: HOST,
             "os.uname": _uname,
         }
@@ -50,11 +55,14 @@ class Entropy:
         return self._random.randbytes(size)
 
 
-def _leader(pid: int) -> int:
-    """Return the process that leads the group or session of one: there is one process."""
+def _group(pid: int) -> int:
     if pid not in (0, PID):
         raise fail(errno.ESRCH)
     return PID
+
+
+def _no_process(*args: Any) -> NoReturn:
+    raise fail(errno.ENOSYS)  # as of a kernel that has none: there are no children to wait for
 
 
 _real_uname = os.uname

@@ -74,7 +74,7 @@ class Faults:
           hosts: the names of both its ends.
           size: in bytes.
         """
-        delay = self._latency_ns(label)
+        delay = self.latency_ns(label)
         for _, fault in self._of("slow"):
             if matches(fault["connection"], label):
                 delay += round(size * _SECOND_NS / fault["bytes_per_s"])
@@ -91,7 +91,8 @@ class Faults:
                 delay = max(delay, _ns(until_s - self._now_s()))
         return delay
 
-    def _latency_ns(self, label: str) -> int:
+    def latency_ns(self, label: str) -> int:
+        """Return how long it takes if nothing is wrong."""
         low, high = self._network.get("latency_ns", (0, 0))
         for pattern, between in self._network.get("links", {}).items():
             if matches(pattern, label):

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from replay.runtime.worlds.simulated.by_name import ByName
+from replay.runtime.worlds.simulated.description import fail
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.entropy import PID
 from replay.runtime.worlds.simulated.handles import ONCE, Handles, Opened, constant
-from replay.runtime.worlds.simulated.network import fail
 from replay.runtime.worlds.simulated.store import NO_ATIME
 from replay.runtime.worlds.simulated.tree import PASS, READ, WRITE, Folder, Node, Place, Tree
 

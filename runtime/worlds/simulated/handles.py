@@ -13,9 +13,9 @@ import stat
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+from replay.runtime.worlds.simulated.description import fail
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.disk import Disk
-from replay.runtime.worlds.simulated.network import fail
 from replay.runtime.worlds.simulated.tree import Folder, Node, Tree
 
 Real = Callable[..., Any]

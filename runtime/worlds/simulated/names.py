@@ -7,11 +7,14 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from replay.runtime.worlds.simulated.network import ANY, HOST
+from replay.runtime.worlds.simulated.description import ANY, ANY_6
+from replay.runtime.worlds.simulated.entropy import HOST
 
 _LOCAL: Final = ("localhost", "ip6-localhost", HOST)
 _HOSTS_FROM: Final = 0x0A_00_00_01
 """10.0.0.1"""
+OWN_ADDRESS: Final = "10.255.255.254"
+"""From where this machine reaches the others."""
 _KINDS: Final = (
     (socket.SOCK_STREAM, socket.IPPROTO_TCP),
     (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
@@ -41,6 +44,27 @@ class Names:
             "socket.gethostbyaddr": self.by_address,
             "socket.getnameinfo": self.describe,
         }
+
+    def is_host(self, address: str) -> bool:
+        """Whether an address is that of a host that the world is told of."""
+        return address in self._names
+
+    def name_of(self, address: str) -> str:
+        """Return what to call an address."""
+        return self._names.get(address, address)
+
+    def number(self, host: Any, family: int) -> str:
+        """Return the address that calls of sockets take a host for.
+
+        Raises:
+          socket.gaierror: there is no such host, or it has no address of this family.
+        """
+        name = host.decode("idna") if isinstance(host, (bytes, bytearray)) else host
+        if not isinstance(name, str):
+            raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
+        if name == "":
+            return ANY if family == socket.AF_INET else ANY_6
+        return self._addresses_of(name, family, 0)[0][1]
 
     def address(self, name: str) -> str:
         """Return the address of a host, for IPv4.
@@ -83,7 +107,7 @@ class Names:
         if not wants:
             raise socket.gaierror(socket.EAI_FAMILY, "ai_family not supported")
         if name is None or name == "":
-            both = {socket.AF_INET: ANY, socket.AF_INET6: "::"} if passive else _LOOPBACK
+            both = {socket.AF_INET: ANY, socket.AF_INET6: ANY_6} if passive else _LOOPBACK
             return [(int(one), both[one]) for one in wants]
         try:
             number = ipaddress.ip_address(name.partition("%")[0])
@@ -128,8 +152,10 @@ class Names:
     def describe(self, address: Any, flags: int) -> tuple[str, str]:
         """Answer ``getnameinfo``."""
         host, port = str(address[0]), int(address[1])
-        return (host if flags & socket.NI_NUMERICHOST else self.name(host)), str(port)
+        service = str(port) if flags & socket.NI_NUMERICSERV else _PORTS.get(port, str(port))
+        return (host if flags & socket.NI_NUMERICHOST else self.name(host)), service
 
 
 _LOOPBACK: Final[dict[int, str]] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 _SERVICES: Final = {"http": 80, "https": 443, "ssh": 22, "smtp": 25, "domain": 53, "redis": 6379}
+_PORTS: Final = {port: name for name, port in _SERVICES.items()}

@@ -1,375 +1,56 @@
-"""Connections in memory: what a socket is behind its descriptor, and what goes from one end to the other.
+"""The simulated network: who has which address, and what goes from one socket to another.
 
-As TCP, UDP and UNIX sockets do on Linux, as far as a program can see: a connection is made or refused a
-little later, bytes come in order, a full receiver stops the sender, an end that is closed is seen as such,
-and data for an end that is gone comes back as a reset.
+All sockets are the program's own, so all addresses are too: those of this machine (``127.0.0.0/8`` and
+``::1``), and those of the hosts that the world is told of, on which the program may listen as if it were
+there. What goes to such a host takes its time, a new connection too; what stays on this machine is answered
+by its own kernel.
 """
 
 from __future__ import annotations
 
 import errno
+import ipaddress
 import itertools
 import os
 import socket
-import weakref
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
 from replay.runtime.worlds.simulated.agenda import Agenda, Channel
+from replay.runtime.worlds.simulated.datagrams import Datagrams, LocalDatagrams
+from replay.runtime.worlds.simulated.description import ANY, ANY_6, Address, Socket, fail
+from replay.runtime.worlds.simulated.entropy import HOST
 from replay.runtime.worlds.simulated.faults import Faults
-
-READABLE: Final = 1
-WRITABLE: Final = 4
-FAILED: Final = 8
-HUNG_UP: Final = 16
-PEER_CLOSED: Final = 0x2000
-"""As of ``select.EPOLL*``; the first five are the same for ``poll``."""
-
-BUFFER_BYTES: Final = 262_144
-"""So much is on its way or unread in one direction before the sender has to wait."""
-
-_THIS_MACHINE: Final = ("127.0.0.1", "::1")
+from replay.runtime.worlds.simulated.names import OWN_ADDRESS, Names
+from replay.runtime.worlds.simulated.streams import LocalStream, Stream
 
 _FIRST_PORT: Final = 40_000
 
-HOST: Final = "simulated"
-"""The name of the machine that the program runs on."""
+_RETRIES: Final = 6
+_RETRY_NS: Final = 1_000_000_000
+"""A connection for which a listener has no room is asked for again: after this, then twice as long each
+time."""
 
-ANY: Final = "0.0.0.0"  # noqa: S104 - nothing is bound but in memory
+_REUSED_PORT: Final = (socket.SOL_SOCKET, socket.SO_REUSEPORT)
+_REUSED_ADDRESS: Final = (socket.SOL_SOCKET, socket.SO_REUSEADDR)
+_V6_ONLY: Final = (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
-Address = Any
-"""As of the ``socket`` module: a pair, four for IPv6, a path for UNIX sockets."""
-
-
-def fail(number: int) -> OSError:
-    """Return the exception of an error number."""
-    return OSError(number, os.strerror(number))
-
-
-class Description:
-    """What a descriptor leads to: a socket or the end of a pipe.
-
-    Attributes:
-      references: how many descriptors lead to it.
-      changed: when it last became ready for something: what is ready is reported in that order.
-    """
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.references = 0
-        self.changed = 0
-
-    def events(self) -> int:
-        """Return what it is ready for."""
-        raise NotImplementedError
-
-    def touch(self) -> None:
-        """Note that it became ready for something."""
-        self.changed = next(self.network.changes)
-
-    def close(self) -> None:
-        """The last descriptor is closed."""
+_KINDS: Final = {
+    (True, int(socket.SOCK_STREAM)): LocalStream,
+    (False, int(socket.SOCK_STREAM)): Stream,
+    (True, int(socket.SOCK_DGRAM)): LocalDatagrams,
+    (False, int(socket.SOCK_DGRAM)): Datagrams,
+}
 
 
-class Socket(Description):
-    """What all sockets have in common."""
-
-    def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
-        super().__init__(network)
-        self.family = family
-        self.kind = kind
-        self.proto = proto
-        self.address: Address = None
-        self.key: Any = None
-        self.options: dict[tuple[int, int], Any] = {}
-        self.error = 0
-        self.label = ""
-
-    @property
-    def name(self) -> Address:
-        """Return its own address, as ``getsockname`` does."""
-        if self.address is not None:
-            return self.address
-        if self.family == socket.AF_INET:
-            return (ANY, 0)
-        return ("::", 0, 0, 0) if self.family == socket.AF_INET6 else ""
-
-    def take_error(self) -> int:
-        """Return what has failed since somebody last asked."""
-        number, self.error = self.error, 0
-        return number
+def _plain(host: str) -> str:
+    """Return an address without what says that it is IPv4 within IPv6."""
+    return host.removeprefix("::ffff:") if "." in host else host.partition("%")[0]
 
 
-class Stream(Socket):
-    """A socket of TCP, or a UNIX one that is like it.
-
-    Attributes:
-      state: ``new``, ``listening``, ``connecting``, ``connected``, ``refused``.
-      peer: the other end.
-      received: what has come and was not read.
-      is_ended: the other end sends no more.
-      is_reset: the connection is gone.
-      in_flight: how many bytes are on their way from here.
-      has_late: whether something came late. That alone breaks no connection off, though it would in a
-        network:
-        else most programs fail where one end closes while the other still sends. Resets are faults to ask
-        for.
-    """
-
-    def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
-        super().__init__(network, family, kind, proto)
-        self.state = "new"
-        self.peer: Stream | None = None
-        self.peer_address: Address = None
-        self.received = bytearray()
-        self.is_ended = False
-        self.is_reset = False
-        self.is_shut = False
-        self.is_read_shut = False
-        self.is_closed = False
-        self.in_flight = 0
-        self.has_late = False
-        self.outgoing: Channel | None = None
-        self.backlog: deque[Stream] = deque()
-        self.backlog_size = 0
-
-    # -- readiness ------------------------------------------------------------------------------
-
-    def events(self) -> int:
-        """Return what it is ready for, as ``EPOLL*``."""
-        if self.state == "listening":
-            return READABLE if self.backlog else 0
-        if self.state == "new":
-            return WRITABLE | HUNG_UP
-        if self.state == "connecting":
-            return 0
-        found = 0
-        ended = self.is_ended or self.is_read_shut or self.is_reset
-        if self.received or ended or self.is_reset:
-            found |= READABLE
-        if self.room() > 0 or self.is_shut or self.is_reset:
-            found |= WRITABLE
-        if self.error or self.state == "refused":
-            found |= FAILED | READABLE | WRITABLE
-        if ended:
-            found |= PEER_CLOSED
-        if self.is_reset or self.state == "refused" or (ended and self.is_shut):
-            found |= HUNG_UP
-        return found
-
-    def room(self) -> int:
-        """Return how many bytes can be sent now."""
-        if self.peer is None:
-            return 0
-        return BUFFER_BYTES - self.in_flight - len(self.peer.received)
-
-    # -- making a connection --------------------------------------------------------------------
-
-    def listen(self, size: int) -> None:
-        """Wait for connections."""
-        if self.state not in ("new", "listening"):
-            raise fail(errno.EINVAL)
-        if self.address is None:
-            self.network.bind(self, ("", 0))
-        self.state = "listening"
-        self.backlog_size = max(1, size)
-        self.network.listen(self)
-
-    def connect(self, address: Address) -> None:
-        """Begin to connect; it is done when it is writable."""
-        if self.state == "connected":
-            raise fail(errno.EISCONN)
-        if self.state == "connecting":
-            raise fail(errno.EALREADY)
-        if self.state == "listening":
-            raise fail(errno.EISCONN)
-        self.network.connect(self, address)
-
-    # -- data -----------------------------------------------------------------------------------
-
-    def send(self, data: bytes) -> int:
-        """Put bytes on their way; return how many."""
-        if self.error:
-            raise fail(self.take_error())
-        if self.is_reset or self.is_shut:
-            raise fail(errno.EPIPE)
-        if self.state != "connected" or self.outgoing is None or self.peer is None:
-            raise fail(errno.ENOTCONN)
-        room = self.room()
-        if room <= 0:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        faults = self.network.faults
-        part = data[: faults.write_size(self.label, room)]
-        if part:
-            self.in_flight += len(part)
-            self.network.transmit(self, lambda: self._arrived(part), len(part))
-            if faults.resets(self.label, len(part)):
-                self.break_off(errno.ECONNRESET)
-                self.network.transmit(self, self._peer_is_reset)
-        return len(part)
-
-    def _arrived(self, data: bytes) -> None:
-        self.in_flight -= len(data)
-        peer = self.peer
-        assert peer is not None
-        if peer.is_closed or peer.is_read_shut:
-            if not self.network.is_late():
-                self._reset_by_peer()
-            return
-        peer.has_late = peer.has_late or self.network.is_late()
-        peer.received += data
-        peer.touch()
-
-    def receive(self, size: int, *, peek: bool = False) -> bytes:
-        """Return what has come, up to so many bytes; nothing at the end."""
-        if self.received:
-            size = self.network.faults.read_size(self.label, size)
-            data = bytes(self.received[:size])
-            if not peek:
-                was_full = self.peer is not None and self.peer.room() <= 0
-                del self.received[:size]
-                if was_full and self.peer is not None:
-                    self.peer.touch()
-            return data
-        if self.is_ended or self.is_read_shut:
-            return b""
-        if self.error:
-            raise fail(self.take_error())
-        if self.is_reset:
-            return b""
-        if self.state != "connected":
-            raise fail(errno.EINVAL if self.state == "listening" else errno.ENOTCONN)
-        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-    # -- the end --------------------------------------------------------------------------------
-
-    def shutdown(self, how: int) -> None:
-        """Send no more, receive no more, or both."""
-        if self.state != "connected":
-            raise fail(errno.ENOTCONN)
-        if how in (socket.SHUT_RD, socket.SHUT_RDWR) and not self.is_read_shut:
-            self.is_read_shut = True
-            self.touch()
-        if how in (socket.SHUT_WR, socket.SHUT_RDWR):
-            self._end()
-
-    def _end(self) -> None:
-        if self.is_shut:
-            return
-        self.is_shut = True
-        self.touch()
-        if self.peer is not None and not self.is_reset:
-            self.network.transmit(self, self._ended)
-
-    def _ended(self) -> None:
-        peer = self.peer
-        assert peer is not None
-        peer.is_ended = True
-        peer.touch()
-
-    def reset(self) -> None:
-        """Break the connection off: the other end learns of it."""
-        self.is_shut = True
-        if self.peer is not None and not self.is_reset:
-            self.network.transmit(self, self._peer_is_reset)
-
-    def _peer_is_reset(self) -> None:
-        assert self.peer is not None
-        self.peer.break_off(errno.ECONNRESET)
-
-    def _reset_by_peer(self) -> None:
-        """What was sent came to nobody: this end learns of it, on the way back."""
-        peer = self.peer
-        assert peer is not None
-        self.network.transmit(peer, lambda: self.break_off(errno.ECONNRESET))
-
-    def break_off(self, number: int) -> None:
-        """The connection is gone, with this error; what had come can still be read."""
-        if not self.is_reset:
-            self.is_reset = True
-            self.error = errno.EPIPE if self.is_ended else number
-            self.touch()
-
-    def close(self) -> None:
-        """Close this end."""
-        self.is_closed = True
-        if self.state == "listening":
-            self.network.forget(self)
-            for waiting in self.backlog:
-                waiting.reset()
-            self.backlog.clear()
-        elif self.state == "connected":
-            if self.received and self.family != socket.AF_UNIX and not self.has_late:
-                self.reset()  # as TCP does: what nobody will read was sent in vain
-            else:
-                self._end()
-        elif self.state == "connecting":
-            self.state = "refused"
-        if self.address is not None:
-            self.network.release(self)
-
-
-class Datagrams(Socket):
-    """A socket of UDP, or a UNIX one that is like it."""
-
-    def __init__(self, network: Network, family: int, kind: int, proto: int) -> None:
-        super().__init__(network, family, kind, proto)
-        self.received: deque[tuple[bytes, Address]] = deque()
-        self.peer_address: Address = None
-        self.peer: Datagrams | None = None
-        self.is_closed = False
-
-    def events(self) -> int:
-        """Return what it is ready for."""
-        return WRITABLE | (READABLE if self.received or self.error else 0) | (FAILED if self.error else 0)
-
-    def connect(self, address: Address) -> None:
-        """Send to this address, and take from no other."""
-        if self.address is None:
-            self.network.bind(self, ("", 0) if self.family != socket.AF_UNIX else "")
-        self.peer_address = self.network.resolved(self, address)
-
-    def send(self, data: bytes, address: Address = None) -> int:
-        """Put one datagram on its way."""
-        if self.error:
-            raise fail(self.take_error())
-        if self.peer is not None:
-            self.peer.put(data, self.name)
-            return len(data)
-        target = self.peer_address if address is None else self.network.resolved(self, address)
-        if target is None:
-            raise fail(errno.EDESTADDRREQ)
-        if self.address is None:
-            self.network.bind(self, ("", 0) if self.family != socket.AF_UNIX else "")
-        self.network.deliver(self, target, data)
-        return len(data)
-
-    def put(self, data: bytes, sender: Address) -> None:
-        """A datagram has come."""
-        if not self.is_closed and self.peer_address in (None, sender):
-            self.received.append((data, sender))
-            self.touch()
-
-    def receive(self, size: int, *, peek: bool = False) -> tuple[bytes, Address]:
-        """Return one datagram, cut to so many bytes, and whose it is."""
-        if self.error:
-            raise fail(self.take_error())
-        if not self.received:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        data, sender = self.received[0] if peek else self.received.popleft()
-        return data[:size], sender
-
-    def close(self) -> None:
-        """Close it."""
-        self.is_closed = True
-        if self.address is not None:
-            self.network.release(self)
-
-
-def _is_abstract(address: Address) -> bool:
-    """Whether the name of a UNIX socket is none of a file."""
-    return os.fsencode(address).startswith(b"\0")
+def _is_any(host: str) -> bool:
+    return host in (ANY, ANY_6)
 
 
 class Network:
@@ -377,175 +58,286 @@ class Network:
 
     Args:
       agenda: what is on its way goes there.
-      host_name: returns the name of the host with an address.
+      names: knows the hosts.
       faults: how long things take, and what goes wrong with them.
     """
 
-    def __init__(self, agenda: Agenda, faults: Faults, host_name: Callable[[str], str]) -> None:
+    def __init__(self, agenda: Agenda, names: Names, faults: Faults) -> None:
         self._agenda = agenda
+        self._names = names
         self.faults = faults
-        self._host_name = host_name
         self.changes = itertools.count(1)
-        self._bound: dict[tuple[int, int, Any], Socket] = {}
-        self._labels: dict[Any, str] = {}
-        self._connections: Counter[str] = Counter()
-        self._next_port = _FIRST_PORT
-        self._servers_count = 0
-        self._names_count = 0
-        self._channels: dict[str, Channel] = {}
-        self._ends: weakref.WeakKeyDictionary[Stream, None] = weakref.WeakKeyDictionary()
+        self._holders: dict[tuple[int, int], list[Socket]] = {}
+        self._local: dict[Any, Socket] = {}
         self.paths: Any = None
         """Where UNIX sockets have their names (``files.Files``)."""
-
-    def crash(self, host: str) -> None:
-        """Break off all that a host has: its listeners are gone, and its connections are reset."""
-        for one in list(self._bound.values()):
-            if isinstance(one, Stream) and self._host_of(one.address) == host:
-                one.close()
-        for end in list(self._ends):
-            if end.state == "connected" and self._host_of(end.address) == host:
-                end.break_off(errno.ECONNRESET)
-                self.transmit(end, end._peer_is_reset)
+        self._labels: dict[tuple[int, str, int], str] = {}
+        self._connections: Counter[str] = Counter()
+        self._next_port = _FIRST_PORT
+        self._servers_count: Counter[str] = Counter()
+        self._local_count = 0
+        self._channels: dict[str, Channel] = {}
 
     def is_late(self) -> bool:
         """Whether what arrives just now was made to come late."""
         return self._agenda.is_late
 
+    def make(self, family: int, kind: int, proto: int) -> Socket:
+        """Make a socket."""
+        return _KINDS[family == socket.AF_UNIX, kind](self, family, kind, proto)
+
     # -- addresses ------------------------------------------------------------------------------
 
-    def _key(self, one: Socket, address: Address) -> tuple[int, int, Any]:
-        kind = one.kind
-        if one.family == socket.AF_UNIX:
-            return socket.AF_UNIX, kind, address if _is_abstract(address) else self.paths.bound(address)
-        return socket.AF_INET, kind, address[1]
-
-    def bind(self, one: Socket, address: Address) -> None:
-        """Give a socket its address."""
-        if one.address is not None:
-            raise fail(errno.EINVAL)
-        if one.family == socket.AF_UNIX:
-            if not address:
-                self._names_count += 1
-                address = b"\0%05x" % self._names_count
-            elif not _is_abstract(address):
-                self.paths.bind(address)
-            key = self._key(one, address)
-            if key in self._bound:
-                raise fail(errno.EADDRINUSE)
-            self._labels[key] = os.fsdecode(address).replace("\0", "@")
-        else:
-            host, port = self.resolved(one, address)[:2]
-            asked = port
-            if not port:
-                while (socket.AF_INET, one.kind, self._next_port) in self._bound:
-                    self._next_port += 1
-                port = self._next_port
-                self._next_port += 1
-            address = (host, port) if one.family == socket.AF_INET else (host, port, 0, 0)
-            key = self._key(one, address)
-            holder = self._bound.get(key)
-            if holder is not None and not self._may_share(holder, one, host):
-                raise fail(errno.EADDRINUSE)
-            self._labels.setdefault(key, f"{host}:{port}" if asked else "")
-        one.address, one.key = address, key
-        if key not in self._bound:
-            self._bound[key] = one
-
-    @staticmethod
-    def _may_share(holder: Socket, one: Socket, host: str) -> bool:
-        if holder.family != one.family:
-            return True
-        if holder.address[0] != host and ANY not in (holder.address[0], host):
-            return True
-        shares = (socket.SOL_SOCKET, socket.SO_REUSEPORT)
-        return bool(holder.options.get(shares) and one.options.get(shares))
-
-    def resolved(self, one: Socket, address: Address) -> Address:
+    def resolved(self, one: Socket, address: Address, call: str) -> Address:
         """Return the address with numbers for names, as the system does.
 
+        Args:
+          call: what the program asks for, for messages.
+
         Raises:
-          TypeError, OSError: it is none.
+          TypeError, OverflowError, OSError: it is none.
         """
         if one.family == socket.AF_UNIX:
-            return os.fsdecode(address) if not isinstance(address, (bytes, bytearray)) else bytes(address)
-        host, port = address[0], address[1]
+            data = os.fsencode(address) if isinstance(address, str) else bytes(memoryview(address))
+            return data if data[:1] == b"\0" else os.fsdecode(data)
+        name = "AF_INET" if one.family == socket.AF_INET else "AF_INET6"
+        if not isinstance(address, tuple):
+            raise TypeError(f"{call}(): {name} address must be tuple, not {type(address).__name__}")
+        if len(address) < 2 or len(address) > (2 if one.family == socket.AF_INET else 4):
+            wants = "a pair (host, port)"
+            if one.family == socket.AF_INET6:
+                wants = "a tuple (host, port[, flowinfo[, scopeid]])"
+            raise TypeError(f"{name} address must be {wants}")
+        host, port = address[:2]
         if not isinstance(port, int):
             raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
         if not 0 <= port <= 65535:
-            raise OverflowError("bind(): port must be 0-65535.")
-        if host in ("", b""):
-            host = ANY if one.family == socket.AF_INET else "::"
-        if host == "localhost":
-            host = "127.0.0.1" if one.family == socket.AF_INET else "::1"
-        return (host, port, *address[2:])
+            raise OverflowError(f"{call}(): port must be 0-65535.")
+        number = self._names.number(host, one.family)
+        return (number, port) if one.family == socket.AF_INET else (number, port, *(*address[2:], 0, 0)[:2])
+
+    def _is_here(self, host: str) -> bool:
+        """Whether this machine, or a host that the world is told of, has an address."""
+        if _is_any(host) or host in ("::1", OWN_ADDRESS) or self._names.is_host(host):
+            return True
+        found = ipaddress.ip_address(host)
+        return found.version == 4 and found.is_loopback
+
+    def _is_far(self, host: str) -> bool:
+        return self._names.is_host(host)
+
+    def bind(self, one: Socket, address: Address) -> None:
+        """Give a socket its address."""
+        address = self.resolved(one, address, "bind")
+        if one.address is not None:
+            raise fail(errno.EINVAL)
+        if one.family == socket.AF_UNIX:
+            self._bind_locally(one, address)
+            return
+        host, port = address[:2]
+        plain = _plain(host)
+        if not self._is_here(plain):
+            raise fail(errno.EADDRNOTAVAIL)
+        if not port:
+            port = self._free_port(one)
+        elif any(self._is_conflict(one, plain, other) for other in self._on(one, port)):
+            raise fail(errno.EADDRINUSE)
+        else:
+            self._labels.setdefault((one.kind, plain, port), f"{self._names.name_of(plain)}:{port}")
+        one.address = (host, port, *address[2:])
+        self._hold(one)
+
+    def _bind_locally(self, one: Socket, path: Any) -> None:
+        if not path:
+            self._local_count += 1
+            path = b"\0%05x" % self._local_count
+        key = path if isinstance(path, bytes) else self.paths.bind(path)
+        if key in self._local:
+            raise fail(errno.EADDRINUSE)
+        one.address, one.key = path, key
+        self._local[key] = one
+
+    def _on(self, one: Socket, port: int) -> list[Socket]:
+        return self._holders.get((one.kind, port), [])
+
+    def _hold(self, one: Socket) -> None:
+        self._holders.setdefault((one.kind, one.address[1]), []).append(one)
+
+    def _free_port(self, one: Socket) -> int:
+        while self._on(one, self._next_port):
+            self._next_port += 1
+        self._next_port += 1
+        return self._next_port - 1
+
+    def _is_conflict(self, one: Socket, host: str, other: Socket) -> bool:
+        """Whether a socket cannot have the port of this host because of another."""
+        if other is one or not self._overlap(one, host, other):
+            return False
+        if one.options.get(_REUSED_PORT) and other.options.get(_REUSED_PORT):
+            return False
+        is_listening = isinstance(other, Stream) and other.state == "listening"
+        return is_listening or not (one.options.get(_REUSED_ADDRESS) and other.options.get(_REUSED_ADDRESS))
+
+    @staticmethod
+    def _overlap(one: Socket, host: str, other: Socket) -> bool:
+        other_host = _plain(other.address[0])
+        if host == other_host:
+            return True
+        for wild, wild_host, named_host in ((one, host, other_host), (other, other_host, host)):
+            if wild_host == ANY and ":" not in named_host:
+                return True
+            if wild_host == ANY_6 and (":" in named_host or not wild.options.get(_V6_ONLY)):
+                return True
+        return False
 
     def release(self, one: Socket) -> None:
         """Give an address back."""
-        if self._bound.get(one.key) is one:
-            del self._bound[one.key]
+        if one.family == socket.AF_UNIX:
+            if self._local.get(one.key) is one:
+                del self._local[one.key]
+        elif one.address is not None:
+            holders = self._on(one, one.address[1])
+            if one in holders:
+                holders.remove(one)
+
+    def local(self, path: Any) -> Socket:
+        """Return the UNIX socket at a path.
+
+        Raises:
+          OSError: there is none.
+        """
+        found = self._local.get(path if isinstance(path, bytes) else self.paths.bound(path))
+        if found is None:
+            raise fail(errno.ECONNREFUSED)
+        return found
+
+    def take_source(self, one: Socket, target: Address) -> None:
+        """Give a socket the address from which it reaches another one, if it has none."""
+        plain = _plain(target[0])
+        if ":" in plain:
+            source = "::1"
+        else:
+            source = OWN_ADDRESS if self._is_far(plain) else "127.0.0.1"
+        if one.family == socket.AF_INET6 and ":" not in source:
+            source = f"::ffff:{source}"
+        if one.address is None:
+            self.bind(one, (source, 0))
+        elif _is_any(one.address[0]):
+            one.address = (source, *one.address[1:])
 
     # -- connections ----------------------------------------------------------------------------
 
     def listen(self, one: Stream) -> None:
         """A socket waits for connections from now on: it gets a name."""
-        key = one.key
-        self._bound[key] = one
-        if one.label:
+        if one.family == socket.AF_UNIX:
+            one.label = one.label or os.fsdecode(one.address).replace("\0", "@")
             return
-        label = self._labels.get(key)
-        if not label:
-            self._servers_count += 1
-            label = f"server{self._servers_count}"
-        one.label = self._labels[key] = label
+        host, port = one.address[:2]
+        plain = _plain(host)
+        for other in self._on(one, port):
+            is_listening = isinstance(other, Stream) and other.state == "listening"
+            if is_listening and self._is_conflict(one, plain, other):
+                raise fail(errno.EADDRINUSE)
+        if not one.label:
+            key = (one.kind, plain, port)
+            if key not in self._labels:
+                at = f"{self._names.name_of(plain)} " if self._is_far(plain) else ""
+                self._servers_count[at] += 1
+                self._labels[key] = f"{at}server{self._servers_count[at]}"
+            one.label = self._labels[key]
 
-    def forget(self, one: Stream) -> None:
-        """A socket waits no more."""
+    def _find(self, one: Socket, host: str, port: int) -> list[Socket]:
+        """Return who has an address: who has just this one, or else who has all."""
+        there = [
+            other
+            for other in self._on(one, port)
+            if not isinstance(other, Stream) or other.state == "listening"
+        ]
+        named = [other for other in there if _plain(other.address[0]) == host]
+        return named or [
+            other for other in there if _is_any(other.address[0]) and self._overlap(one, host, other)
+        ]
 
-    def connect(self, one: Stream, address: Address) -> None:
-        """Connect a socket to a listening one."""
-        target = self.resolved(one, address)
-        key = self._key(one, target)
-        listener = self._bound.get(key)
-        label = self._labels.get(key) or (
-            target if one.family == socket.AF_UNIX else f"{target[0]}:{target[1]}"
-        )
+    def _label_of(self, one: Stream, host: str, port: int) -> str:
+        if self._is_far(host):
+            return self._labels.get((one.kind, host, port), f"{self._names.name_of(host)}:{port}")
+        found = self._find(one, host, port)
+        if found and isinstance(found[0], Stream):
+            return found[0].label
+        for known in (host, ANY, ANY_6):
+            if (one.kind, known, port) in self._labels:
+                return self._labels[one.kind, known, port]
+        return f"{host}:{port}"
+
+    def connect(self, one: Stream, target: Address) -> None:
+        """Begin to connect a socket to a listening one."""
+        host, port = _plain(target[0]), target[1]
+        if _is_any(host):
+            host = "127.0.0.1" if host == ANY else "::1"
+            target = (host, *target[1:])
+        if not self._is_here(host):
+            raise fail(errno.ENETUNREACH)
+        self.take_source(one, target)
+        label = self._label_of(one, host, port)
         self._connections[label] += 1
         name = f"{label}#{self._connections[label]}"
-        if one.address is None and one.family != socket.AF_UNIX:
-            self.bind(one, ("127.0.0.1" if one.family == socket.AF_INET else "::1", 0))
         one.peer_address = target
         one.label = name
-        if one.family == socket.AF_UNIX:
-            if not isinstance(listener, Stream) or listener.state != "listening":
-                raise fail(errno.ECONNREFUSED)
-            self._join(one, listener, name)
-            return
         one.state = "connecting"
+        channel = Channel(f"{name} connects")
 
-        def arrives() -> None:
-            if one.state != "connecting":
+        def arrive(retries: int = 0) -> None:
+            if one.state != "connecting" or one.is_closed:
                 return
-            found = self._bound.get(key)
-            is_refused = self.faults.refuses(name)
-            if is_refused or not isinstance(found, Stream) or found.state != "listening":
-                one.state = "refused"
-                one.error = errno.ECONNREFUSED
-            elif len(found.backlog) > found.backlog_size:
-                return  # as a full backlog does: nobody answers
-            else:
-                self._join(one, found, name)
-            one.touch()
+            found = [other for other in self._find(one, host, port) if isinstance(other, Stream)]
+            if not found or (not retries and self.faults.refuses(name)):
+                one.fail_to_connect(errno.ECONNREFUSED)
+                return
+            listener = found[self._connections[label] % len(found)]
+            if not listener.is_full:
+                self._join(one, listener, name)
+            elif retries == _RETRIES:
+                one.fail_to_connect(errno.ETIMEDOUT)
+            else:  # nobody answers: it asks again
+                self._agenda.send(channel, _RETRY_NS << retries, lambda: arrive(retries + 1))
 
-        if target[0] in _THIS_MACHINE:
-            arrives()  # its own kernel answers at once, whatever any process does
+        if self._is_far(host):
+            there_ns = self.faults.delay_ns(name, self._hosts(one), 0)
+            self._agenda.send(channel, there_ns + self.faults.latency_ns(name), arrive)
         else:
-            delay_ns = self.faults.delay_ns(name, (HOST, self._host_of(target)), 0)
-            self._agenda.send(Channel(f"{name} connects"), delay_ns, arrives)
+            arrive()  # its own kernel answers at once, whatever any process does
+
+    def has_room(self, path: Any) -> bool:
+        """Whether somebody who listens at the path of a UNIX socket takes a connection, or nobody listens."""
+        try:
+            found = self.local(path)
+        except OSError:
+            return True
+        return not isinstance(found, Stream) or found.state != "listening" or not found.is_full
+
+    def connect_locally(self, one: Stream, path: Any) -> None:
+        """Connect a UNIX socket to a listening one."""
+        listener = self.local(path)
+        if not isinstance(listener, LocalStream):
+            raise fail(errno.EPROTOTYPE)
+        if listener.state != "listening" or listener.is_shut_for_reading:
+            raise fail(errno.ECONNREFUSED)
+        if listener.is_full:
+            raise fail(errno.EAGAIN)
+        self._connections[listener.label] += 1
+        one.peer_address = path
+        self._join(one, listener, f"{listener.label}#{self._connections[listener.label]}")
 
     def _join(self, one: Stream, listener: Stream, name: str) -> None:
-        other = Stream(self, one.family, one.kind, one.proto)
-        other.address = listener.address if one.family == socket.AF_UNIX else one.peer_address
-        other.peer_address = one.address or ""
+        other = type(listener)(self, listener.family, listener.kind, listener.proto)
+        other.options = dict(listener.options)
+        if listener.family == socket.AF_UNIX:
+            other.address = listener.address
+            other.peer_address = one.address or ""
+        else:
+            other.address = _as_of(listener.family, one.peer_address)
+            other.peer_address = _as_of(listener.family, one.address)
+            self._hold(other)
         self.pair(one, other, name)
         listener.backlog.append(other)
         listener.touch()
@@ -554,51 +346,81 @@ class Network:
         """Make two sockets the ends of one connection."""
         for end, opposite, direction in ((one, other, "to server"), (other, one, "to client")):
             end.state = "connected"
-            self._ends[end] = None
             end.peer = opposite
             end.label = name
             end.outgoing = Channel(f"{name} {direction}" if name else "")
             end.touch()
 
+    # -- what is sent ---------------------------------------------------------------------------
+
     def transmit(self, sender: Stream, happen: Callable[[], None], size: int = 0) -> None:
         """Let something happen at the other end, when it gets there."""
         channel = sender.outgoing
         assert channel is not None
-        if not channel.label or sender.family == socket.AF_UNIX:
+        if sender.family == socket.AF_UNIX:
             happen()  # within one machine, and under one lock of its kernel
         else:
-            delay_ns = self.faults.delay_ns(sender.label, self._hosts(sender), size)
-            self._agenda.send(channel, delay_ns, happen)
+            self._agenda.send(channel, self.faults.delay_ns(sender.label, self._hosts(sender), size), happen)
 
-    def _hosts(self, sender: Stream) -> tuple[str, str]:
-        """Return the hosts at both ends; that of a client is the program's own."""
-        return self._host_of(sender.address), self._host_of(sender.peer_address)
+    def _hosts(self, one: Stream) -> tuple[str, str]:
+        """Return the hosts at both ends of a connection."""
+        return self._host_of(one.address), self._host_of(one.peer_address)
 
     def _host_of(self, address: Address) -> str:
-        name = self._host_name(str(address[0])) if address else HOST
-        return HOST if name in ("localhost", ANY, "::") else name
+        host = _plain(address[0])
+        return self._names.name_of(host) if self._is_far(host) else HOST
+
+    def crash(self, host: str) -> None:
+        """Break off all that a host has: nobody listens there any more, and its connections are reset."""
+        for one in [one for holders in self._holders.values() for one in holders]:
+            if isinstance(one, Stream) and self._host_of(one.address) == host:
+                one.vanish()
 
     def deliver(self, sender: Datagrams, target: Address, data: bytes) -> None:
         """Put a datagram on its way."""
-        key = self._key(sender, target)
+        host, port = _plain(target[0]), target[1]
+        if _is_any(host):
+            host = "127.0.0.1" if host == ANY else "::1"
+        if not self._is_here(host):
+            raise fail(errno.ENETUNREACH)
         source = sender.address
+        if _is_any(source[0]):
+            here = "::1" if ":" in host else OWN_ADDRESS if self._is_far(host) else "127.0.0.1"
+            source = (here, *source[1:2])
 
         def arrives() -> None:
-            found = self._bound.get(key)
-            if isinstance(found, Datagrams):
-                found.put(data, source)
+            found = self._find_receiver(sender, host, port, source)
+            if found is not None:
+                found.put(data, _as_of(found.family, source))
             elif sender.peer_address is not None:
                 sender.error = errno.ECONNREFUSED
                 sender.touch()
 
-        if sender.family == socket.AF_UNIX:
-            if not isinstance(self._bound.get(key), Datagrams):
-                raise fail(errno.ECONNREFUSED)
-            arrives()
-            return
-        label = self._labels.get(key) or f"port {target[1]}"
+        known = [self._labels.get((sender.kind, one, port)) for one in (host, ANY, ANY_6)]
+        label = next(filter(None, known), f"port {port}")
         name = f"udp to {label}"
         channel = self._channels.setdefault(name, Channel(name))
-        hosts = (HOST, self._host_of(target))
+        hosts = self._host_of(source), self._host_of((host, port))
         if not self.faults.drops(label, hosts):
             self._agenda.send(channel, self.faults.delay_ns(name, hosts, len(data)), arrives)
+
+    def _find_receiver(self, sender: Datagrams, host: str, port: int, source: Address) -> Datagrams | None:
+        """Return who gets a datagram: who is connected to its sender, or the last that took the address."""
+        others: list[Datagrams] = []
+        for one in self._find(sender, host, port):
+            if isinstance(one, Datagrams):
+                if one.peer_address is None:
+                    others.append(one)
+                elif (_plain(one.peer_address[0]), one.peer_address[1]) == (_plain(source[0]), source[1]):
+                    return one
+        if len(others) > 1 and all(one.options.get(_REUSED_PORT) for one in others):
+            return others[int(source[1]) % len(others)]
+        return others[-1] if others else None
+
+
+def _as_of(family: int, address: Address) -> Address:
+    """Return an address as sockets of a family see it."""
+    host = _plain(address[0])
+    if family == socket.AF_INET:
+        return host, address[1]
+    return (host if ":" in host else f"::ffff:{host}"), address[1], *(*address[2:], 0, 0)[:2]

@@ -6,11 +6,20 @@ import errno
 import math
 import select
 from collections.abc import Callable
+from operator import index
 from typing import Any, Final
 
 from replay.runtime.worlds.simulated.agenda import Agenda
-from replay.runtime.worlds.simulated.descriptors import Descriptors
-from replay.runtime.worlds.simulated.network import FAILED, HUNG_UP, READABLE, WRITABLE, Description, fail
+from replay.runtime.worlds.simulated.description import (
+    FAILED,
+    HUNG_UP,
+    READABLE,
+    WRITABLE,
+    Description,
+    fail,
+)
+from replay.runtime.worlds.simulated.descriptors import Descriptors, is_open
+from replay.runtime.worlds.simulated.network import Network
 
 _EDGE: Final = select.EPOLLET
 _ONCE: Final = select.EPOLLONESHOT
@@ -19,20 +28,33 @@ _INTERESTS: Final = 0xFFFF
 
 
 class _Registration:
-    __slots__ = ("description", "mask", "seen")
+    """What is waited for of one descriptor.
+
+    Attributes:
+      seen: when what was reported last had changed.
+      is_over: it was to be reported once, and was.
+    """
+
+    __slots__ = ("description", "is_over", "mask", "seen")
 
     def __init__(self, description: Description, mask: int) -> None:
         self.description = description
+        self.modify(mask)
+
+    def modify(self, mask: int) -> None:
+        """Wait for something else."""
         self.mask = mask
         self.seen = 0
+        self.is_over = False
 
 
 class Epoll(Description):
     """What is behind a descriptor of ``epoll``."""
 
-    def __init__(self, polling: Polling) -> None:
-        self.references = 0
-        self.changed = 0
+    mode = 0o600
+
+    def __init__(self, polling: Polling, network: Network) -> None:
+        super().__init__(network)
         self._polling = polling
         self._registered: dict[int, _Registration] = {}
 
@@ -42,6 +64,7 @@ class Epoll(Description):
 
     def register(self, number: int, mask: int = READABLE | WRITABLE) -> None:
         """Wait for a descriptor too."""
+        mask = index(mask)
         description = self._polling.find(number)
         known = self._registered.get(number)
         if known is not None and known.description is description:
@@ -50,18 +73,20 @@ class Epoll(Description):
 
     def modify(self, number: int, mask: int) -> None:
         """Wait for something else of it."""
-        self._polling.find(number)
-        known = self._registered.get(number)
-        if known is None:
-            raise fail(errno.ENOENT)
-        known.mask = mask
-        known.seen = 0
+        mask = index(mask)
+        self._known(number).modify(mask)
 
     def unregister(self, number: int) -> None:
         """Wait for it no more."""
-        self._polling.find(number)
-        if self._registered.pop(number, None) is None:
+        self._known(number)
+        del self._registered[number]
+
+    def _known(self, number: int) -> _Registration:
+        description = self._polling.find(number)
+        known = self._registered.get(number)
+        if known is None or known.description is not description:
             raise fail(errno.ENOENT)
+        return known
 
     def ready(self, most: int) -> list[tuple[int, int]]:
         """Return what is ready, what became so first first."""
@@ -72,7 +97,7 @@ class Epoll(Description):
                 del self._registered[number]
                 continue
             events = description.events() & ((known.mask & _INTERESTS) | _ALWAYS)
-            if not known.mask & _INTERESTS or (known.mask & _EDGE and known.seen == description.changed):
+            if known.is_over or (known.mask & _EDGE and known.seen == description.changed):
                 continue
             if events:
                 found.append((description.changed, number, events, known))
@@ -85,7 +110,7 @@ class Epoll(Description):
             known = self._registered[number]
             known.seen = known.description.changed
             if known.mask & _ONCE:
-                known.mask = 0
+                known.is_over = True
 
 
 def _by_change(entry: tuple[int, int, int, Any]) -> tuple[int, int]:
@@ -109,9 +134,8 @@ class EpollObject:
 
     def close(self) -> None:
         """Close it."""
-        if self._number >= 0:
-            self._polling.close(self._number)
-            self._number = -1
+        number, self._number = self._number, -1
+        self._polling.close(number, self._epoll)
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
         """Return what is ready within ``timeout`` seconds."""
@@ -153,14 +177,22 @@ class Poller:
 
 
 def _number(fd: Any) -> int:
-    return fd if isinstance(fd, int) else int(fd.fileno())
+    if not isinstance(fd, int) and not hasattr(fd, "fileno"):
+        raise TypeError("argument must be an int, or have a fileno() method.")
+    number = int(fd) if isinstance(fd, int) else fd.fileno()
+    if not isinstance(number, int):
+        raise TypeError("fileno() returned a non-integer")
+    if number < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({number})")
+    return number
 
 
 class Polling:
     """Waiting for descriptors."""
 
-    def __init__(self, agenda: Agenda, descriptors: Descriptors) -> None:
+    def __init__(self, agenda: Agenda, network: Network, descriptors: Descriptors) -> None:
         self._agenda = agenda
+        self._network = network
         self._descriptors = descriptors
 
     def table(self) -> dict[str, Callable[..., Any]]:
@@ -181,7 +213,7 @@ class Polling:
 
     def make(self, sizehint: int = -1, flags: int = 0) -> EpollObject:
         """Make an ``epoll``."""
-        epoll = Epoll(self)
+        epoll = Epoll(self, self._network)
         return EpollObject(self, self._descriptors.open(epoll), epoll)
 
     def adopt(self, number: int) -> EpollObject:
@@ -199,12 +231,20 @@ class Polling:
         """
         found = self._descriptors.find(number)
         if found is None:
-            raise fail(errno.EBADF)
+            raise fail(errno.EPERM if is_open(number) else errno.EBADF)
         return found
 
-    def close(self, number: int) -> None:
-        """Close a descriptor."""
-        self._descriptors.close(number)
+    def _events(self, number: int) -> int:
+        """Return what a descriptor is ready for; a file always is for all."""
+        found = self._descriptors.find(number)
+        if found is not None:
+            return found.events()
+        return READABLE | WRITABLE if is_open(number) else select.POLLNVAL
+
+    def close(self, number: int, epoll: Epoll) -> None:
+        """Close a descriptor, if that is still where it leads."""
+        if self._descriptors.find(number) is epoll:
+            self._descriptors.close(number)
 
     def wait(self, is_ready: Callable[[], bool], timeout_s: float | None) -> None:
         """Let others go on until something is ready, or the time is over; at least once."""
@@ -221,8 +261,7 @@ class Polling:
         """Return what is ready of what ``table`` says that is waited for, by descriptor."""
         found = []
         for number, mask in table.items():
-            description = self._descriptors.find(number)
-            events = select.POLLNVAL if description is None else description.events() & (mask | _ALWAYS)
+            events = self._events(number) & (mask | _ALWAYS | select.POLLNVAL)
             if events:
                 found.append((number, events))
         return found
@@ -233,9 +272,11 @@ class Polling:
         """Answer ``select.select``."""
 
         def ready() -> tuple[list[int], list[int], list[int]]:
+            if any(self._events(one) == select.POLLNVAL for one in (*reads, *writes, *others)):
+                raise fail(errno.EBADF)
             return (
-                [one for one in reads if self.find(one).events() & (READABLE | _ALWAYS)],
-                [one for one in writes if self.find(one).events() & (WRITABLE | FAILED)],
+                [one for one in reads if self._events(one) & (READABLE | _ALWAYS)],
+                [one for one in writes if self._events(one) & (WRITABLE | FAILED)],
                 [],
             )
 

@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from replay.runtime.worlds.simulated.description import fail
 from replay.runtime.worlds.simulated.entropy import PID
-from replay.runtime.worlds.simulated.network import fail
 from replay.runtime.worlds.simulated.store import Store, exists, open_quietly
 
 READ: Final = os.R_OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -21,19 +22,22 @@ from replay.runtime.worlds.live import LiveStream, LiveWorld
 from replay.runtime.worlds.simulated import threads
 from replay.runtime.worlds.simulated.agenda import GO_ON, START_NS, Agenda, Limits, Timer
 from replay.runtime.worlds.simulated.clocks import Clocks
+from replay.runtime.worlds.simulated.description import Socket
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.entropy import Entropy
 from replay.runtime.worlds.simulated.faults import Faults
 from replay.runtime.worlds.simulated.files import Files
 from replay.runtime.worlds.simulated.names import Names
-from replay.runtime.worlds.simulated.network import Network, Socket
+from replay.runtime.worlds.simulated.network import Network
 from replay.runtime.worlds.simulated.places import Place, Places
 from replay.runtime.worlds.simulated.polling import Polling
+from replay.runtime.worlds.simulated.signals import Signals
 from replay.runtime.worlds.simulated.sockets import Sockets
 from replay.runtime.worlds.simulated.store import Store
 from replay.runtime.worlds.simulated.system import System
 from replay.runtime.worlds.simulated.table import REAL, is_passed
+from replay.runtime.worlds.simulated.tls import Tls, seed_openssl
 from replay.runtime.worlds.simulated.tree import Tree
 
 CANCEL: Final = "cancel it"
@@ -101,13 +105,14 @@ class SimulatedWorld(LiveWorld):
         super().__init__()
         self.agenda.running.stream = self.main
         self.decisions.on_taken = self._note_taken
-        self.trio_hooks: Any = None
         self.on_stuck: Callable[[], NoReturn] | None = None
         self.on_refused: Callable[[str], NoReturn] | None = None
+        self.trio_hooks: Callable[..., Any] | None = None
         self.descriptors = Descriptors()
         names = Names(setting.hosts)
         self.faults = Faults(self.agenda, setting.faults, setting.network, setting.seed)
-        self.network = Network(self.agenda, self.faults, names.name)
+        self.network = Network(self.agenda, names, self.faults)
+        self.ended: tuple[str, object] = "exit", 0
         self.labels: dict[int, str] = {}
         self.unhandled: list[str] = []
         self.reorders = setting.any_order
@@ -129,12 +134,16 @@ class SimulatedWorld(LiveWorld):
             refuse=self._refuse,
         )
         self.network.paths = self.files
-        polling = Polling(self.agenda, self.descriptors)
+        polling = Polling(self.agenda, self.network, self.descriptors)
+        sockets = Sockets(self.agenda, self.network, self.descriptors, self._refuse)
+        seed_openssl(setting.seed)
         self._answers: dict[str, Callable[..., Any]] = {
             **clocks.table(),
             **entropy.table(),
             **names.table(),
-            **Sockets(self.agenda, self.network, self.descriptors).table(),
+            **sockets.table(),
+            **Tls(sockets).table(),
+            **Signals(self.agenda, self.descriptors, self._refuse, self._end_by_signal).table(),
             **polling.table(),
         }
         self._is_open = False
@@ -144,7 +153,7 @@ class SimulatedWorld(LiveWorld):
         self.shown_last = bytearray()
         self._makers = (
             self.files.table(),
-            System(self.agenda, self.network, self.descriptors).table(),
+            System(self.agenda, self.network, self.descriptors, self._refuse).table(),
         )
 
     def begin(self) -> None:
@@ -176,7 +185,7 @@ class SimulatedWorld(LiveWorld):
         stream = current.stream
         if stream is not None:
             stream.append(-(Kind.OUTPUT | target << TAG_BITS))
-            stream.append([0, data])
+            stream.append([next(self._outputs) if self.threads_started else 0, data])
             self.output_digest = zlib.crc32(data, self.output_digest)
         self.shown_last += data
         del self.shown_last[:-_SHOWN_BYTES]
@@ -245,6 +254,22 @@ class SimulatedWorld(LiveWorld):
         if self.descriptors.find(fd) is not None:
             self.descriptors.close(fd)
 
+    def set_blocking(self, fd: int, is_blocking: bool) -> None:
+        """Say whether calls on the descriptor of a socket wait."""
+        found = self.descriptors.find(fd)
+        if found is not None:
+            found.is_blocking = is_blocking
+
+    def stop(self, how: str, detail: object, *, for_good: bool = True) -> bool:
+        """Write the last event and close the file, whatever the program is doing; whether it was open."""
+        self.ended = how, detail
+        return super().stop(how, detail, for_good=for_good)
+
+    def _end_by_signal(self, number: int) -> NoReturn:
+        if self.stop("signal", number) and self.on_stop is not None:
+            self.on_stop(True)
+        raise AssertionError("the run is over")
+
     # -- threads --------------------------------------------------------------------------------
 
     def new_lock(self) -> Any:
@@ -277,6 +302,11 @@ class SimulatedWorld(LiveWorld):
         self.on_stuck()
 
     # -- the loop -------------------------------------------------------------------------------
+
+    def loop_time(self, stream: LiveStream) -> float:
+        """Read the loop's clock, in seconds."""
+        self.agenda.stay()
+        return super().loop_time(stream)
 
     def poll(self, stream: Any, loop: Any, timeout: float | None) -> Any:
         """Wait for readiness; say first what the loop could be late for."""
@@ -332,7 +362,7 @@ class SimulatedWorld(LiveWorld):
         return self._first_timers(loop) if loop._scheduled else ()
 
     def _first_timers(self, loop: Any) -> Iterator[Timer]:
-        first = [one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled]
+        first = [one for one in loop._scheduled[:_TIMERS_SEEN] if not one._cancelled and one._when < math.inf]
         first.sort(key=_when)
         for handle in first[:_TIMERS_TOLD]:
             yield Timer(round(handle._when * 1e9), f"the timer of {self.owner(handle)}")
