@@ -123,6 +123,7 @@ def udp():
 
 def unix():
     with tempfile.TemporaryDirectory() as f:
+        f = os.path.relpath(f)  # the whole path may be too long
         a = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         b = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         a.bind(f + "/a")

@@ -195,7 +195,7 @@ def full() -> None:
 
 def local() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "socket")
+        path = os.path.relpath(os.path.join(folder, "socket"))  # the whole path may be too long
         with socket.socket(socket.AF_UNIX) as sock:
             print("none", told(sock.connect, path))
         with socket.socket(socket.AF_UNIX) as server:
