@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from replay.exploration.report import Options, explore  # noqa: E402
 from replay.exploration.search import Limits  # noqa: E402
-from replay.exploration.simulation import Simulation  # noqa: E402
+from replay.simulation import Simulation  # noqa: E402
 
 TEACHING = ROOT / "scenarios" / "programs"
 SEARCHED = (

@@ -6,19 +6,21 @@ and ``replay.cli`` that may name ``replay.runtime``.
 
 In reading order:
 
-* ``errors``, ``positions``, ``options``, ``platforms``: plain data and plain words, used everywhere;
+* ``errors``, ``positions``, ``options``, ``platforms``, ``labels``: plain data and words, used everywhere;
 * ``recording``: the file that a recorded run leaves, how it is written and read;
 * ``protocol``: the messages between a debugged replay and its client;
 * ``timeline``: that client: a replay that one moves along, forwards and backwards;
-* ``exploration``: a program run again and again in the simulated world, until it breaks;
-* ``scenario``: runs in that world that are described in YAML, and what must come of them;
+* ``simulation``: a process that runs a program again and again in the simulated world, and what
+  came of a run;
+* ``scenario``: such runs described in YAML, and what must come of them;
+* ``exploration``: such runs until the program breaks;
 * ``runtime``: what runs inside the user's program, to record it or to replay it;
 * ``cli``: the command line.
 
 ``errors`` to ``protocol`` are the ground floor: they import the standard library, outcome, msgspec and
-zstandard, and nothing above themselves. ``timeline``, ``exploration`` and ``runtime`` import the ground
-floor, and the first two start the third in a process of its own; ``scenario`` imports ``exploration``;
-``cli`` imports all; ``tests/test_tidy.py`` holds these arrows.
+zstandard, and nothing above themselves. ``timeline``, ``simulation`` and ``runtime`` import the ground
+floor, and the first two start the third in a process of its own; ``scenario`` imports ``simulation``,
+``exploration`` both; ``cli`` imports all; ``tests/test_tidy.py`` holds these arrows.
 """
 
 TYPE_CHECKING = False  # typing has one, but importing it would load it

@@ -41,9 +41,6 @@ from replay.runtime.worlds.simulated import files, store
 from replay.runtime.worlds.simulated.agenda import START_NS
 from replay.runtime.worlds.simulated.world import SimulatedWorld
 
-MOST_OUTPUT_BYTES: Final = 100_000
-"""The last of a run's output is told, up to so much."""
-
 STEP_LIMIT_S: Final = 2.0
 """A step of the program that takes longer never ends, it is said then."""
 
@@ -62,6 +59,13 @@ _REASON: Final = 1
 """Where what lies, in the memory that a run shares with its server."""
 _STEP: Final = 1
 _RUN: Final = 2
+
+
+def _send(fd: int, data: bytes) -> None:
+    """Write all of it."""
+    left = memoryview(data)
+    while left:
+        left = left[_write(fd, left) :]
 
 
 def policy_of(asked: dict[str, Any]) -> Policy:
@@ -155,9 +159,7 @@ class Server:
         store.remove(self._world.tree.store.path)
         if not answer:
             answer = json.dumps({"how": "lost", "detail": status}).encode()
-        left = memoryview(answer + b"\n")
-        while left:
-            left = left[_write(self._fd, left) :]
+        _send(self._fd, answer + b"\n")
 
     def _follow(self, pid: int, fd: int, limit_s: float) -> bytes:
         """Return what a run says at its end; end it where a step of it never ends, or it goes on and on.
@@ -201,7 +203,7 @@ class _Run:
     main module: ``type``, ``message``, ``where``, ``task``), ``decisions`` (other than the default: what it
     was about, how often that had come up, the option), ``decisions_count``, ``steps`` (a checksum of whose
     they were), ``unmet`` (decisions and rules that were asked for, and did not come up), ``output``,
-    ``now_ns``, and what ``replay.exploration.simulation.Outcome`` has beside these.
+    ``now_ns``, and what ``replay.simulation.Outcome`` has beside these.
     """
 
     def __init__(
@@ -348,9 +350,7 @@ class _Run:
         if decisions.points is not None:
             told["history"] = decisions.history
             told["points"] = [[*point.key, list(point.options)] for point in decisions.points]
-        left = memoryview(json.dumps(told).encode())
-        while left:
-            left = left[_write(self._fd, left) :]
+        _send(self._fd, json.dumps(told).encode())
         real.exit_now(0)
 
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 GROUND_FLOOR = (
     "replay.errors",
+    "replay.labels",
     "replay.options",
     "replay.platforms",
     "replay.positions",

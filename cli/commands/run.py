@@ -22,9 +22,9 @@ from replay.cli.parallel import in_order
 from replay.cli.style import Role, Style, style_for
 from replay.cli.text import counted, printable, printable_lines
 from replay.errors import ReplayError, UsageError
-from replay.exploration.simulation import RUN_LIMIT_S
 from replay.options import ExitCode
 from replay.scenario.scenario import Result, Scenario
+from replay.simulation import RUN_LIMIT_S
 
 MAX_TIMES: Final = 10_000
 MAX_JOBS: Final = 256

@@ -11,7 +11,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from replay.exploration.simulation import Outcome, Taken
+from replay.labels import owner, short, without_number
+from replay.simulation import Outcome, Taken
 
 MAX_RUNS: Final = 60
 _MOST_EACH: Final = 8
@@ -61,9 +62,9 @@ def _candidates(key: str, taken: list[Taken], outcome: Outcome) -> Iterator[Rule
         option = taken[-1][2]
         step = label.partition(" before ")[2]
         for anchor in _anchors(taken[-1], outcome, step):
-            yield {"stall": {"until": {"timer": _owner(option.removeprefix("until "))}}, "when": anchor}
+            yield {"stall": {"until": {"timer": owner(option.removeprefix("until "))}}, "when": anchor}
     elif kind == "batch":
-        yield {"batch_order": [_bare(taken[-1][2]), _bare(label)]}
+        yield {"batch_order": [without_number(taken[-1][2]), without_number(label)]}
     elif kind == "cancel":
         task, _, text = label.partition(" at ")
         yield {"cancel": {"task": task, "at": text, "nth": taken[-1][1]}}
@@ -80,9 +81,9 @@ def _conditions(label: str, taken: list[Taken], outcome: Outcome) -> Iterator[Ru
     """Yield until when something may be held: as was decided, what came just before it, where tasks stood."""
     last = taken[-1][2]
     if len(taken) == 1 and last.startswith("with "):
-        yield {"timer": _owner(last.removeprefix("with "))}
+        yield {"timer": owner(last.removeprefix("with "))}
     elif len(taken) == 1 and last.startswith("after "):
-        yield {"after_timer": _owner(last.removeprefix("after "))}
+        yield {"after_timer": owner(last.removeprefix("after "))}
     before = _before(label, outcome)
     if before is not None:
         came, places = before
@@ -90,9 +91,9 @@ def _conditions(label: str, taken: list[Taken], outcome: Outcome) -> Iterator[Ru
             yield {"arrived": _of_label(came)}
         for task, function, text, state in places:
             if state == "waiting":
-                yield {"task": task, "in": _short(function), "at": text, "state": state}
+                yield {"task": task, "in": short(function), "at": text, "state": state}
     if last.startswith("after "):
-        yield {"after_timer": _owner(last.removeprefix("after "))}
+        yield {"after_timer": owner(last.removeprefix("after "))}
 
 
 def _before(label: str, outcome: Outcome) -> tuple[str | None, list[list[str]]] | None:
@@ -116,25 +117,10 @@ def _anchors(taken: Taken, outcome: Outcome, step: str) -> Iterator[Rule]:
         if entry.get("taken") == list(taken):
             places = sorted(entry["places"], key=lambda place: (place[0] != step, place[3] != "ready"))
             for task, function, text, state in places:
-                yield {"task": task, "in": _short(function), "at": text, "state": state}
+                yield {"task": task, "in": short(function), "at": text, "state": state}
             return
 
 
 def _of_label(label: str) -> Rule:
     channel, _, nth = label.rpartition(" ")
     return {"arrival": channel, "nth": int(nth)} if channel and nth.isdigit() else {"thread": label}
-
-
-def _owner(label: str) -> str:
-    for start in ("the timer of ", "the timeout of ", "the deadline of "):
-        if label.startswith(start):
-            return _owner(label[len(start) :])
-    return label
-
-
-def _bare(option: str) -> str:
-    return option.rpartition(" (T")[0] or option
-
-
-def _short(function: str) -> str:
-    return function.rpartition("<locals>.")[2]

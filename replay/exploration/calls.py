@@ -17,8 +17,8 @@ from replay.errors import UsageError
 from replay.exploration.report import Options, Report
 from replay.exploration.report import explore as explore_program
 from replay.exploration.search import DEFAULT_SCHEDULES, POLICIES, Limits
-from replay.exploration.simulation import RUN_LIMIT_S, Outcome, Simulation
 from replay.options import Target
+from replay.simulation import RUN_LIMIT_S, Outcome, Simulation
 
 Library = Literal["asyncio", "trio"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from replay.exploration.simulation import Failure, Taken
+from replay.simulation import Failure, Taken
 
 _ARRIVAL = re.compile(r"arrival (?P<channel>.+) (?P<nth>\d+)")
 _CONNECTION = re.compile(r"(?P<name>.+) to (?P<side>server|client)")

@@ -14,7 +14,11 @@ from replay.exploration.anchoring import Rule, rules_for
 from replay.exploration.explaining import explain
 from replay.exploration.search import Found, Judge, Limits, Progress
 from replay.exploration.shrinking import Shrunk, cost, is_same, shrink
-from replay.exploration.simulation import (
+from replay.options import Target
+from replay.recording.container import MAGIC
+from replay.scenario.expectations import Expectation
+from replay.scenario.scenario import Scenario
+from replay.simulation import (
     RUN_LIMIT_S,
     Failure,
     Outcome,
@@ -23,10 +27,6 @@ from replay.exploration.simulation import (
     plain_failure,
     strict_failure,
 )
-from replay.options import Target
-from replay.recording.container import MAGIC
-from replay.scenario.expectations import Expectation
-from replay.scenario.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from replay.errors import ReplayError
-from replay.exploration.simulation import Failure, Outcome, Simulation, Taken
+from replay.simulation import Failure, Outcome, Simulation, Taken
 
 POLICIES: Final = ("mixed", "random", "pct", "dfs", "fifo")
 DEFAULT_SCHEDULES: Final = 1000

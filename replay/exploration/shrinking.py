@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from replay.exploration.simulation import Failure, Outcome, Simulation, Taken
+from replay.simulation import Failure, Outcome, Simulation, Taken
 
 MAX_RUNS = 400
 _MAX_SINGLES = 150

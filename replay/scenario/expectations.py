@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from replay.exploration.simulation import Failure, Outcome, strict_failure
 from replay.scenario.format import KINDS, STRICT_KINDS
 from replay.scenario.shapes import Plain
+from replay.simulation import Failure, Outcome, strict_failure
 
 _WHERE: Final = re.compile(r"(.+):\d+(?: in .*)?", re.DOTALL)
 _UNUSABLE: Final = ("refused", "lost")

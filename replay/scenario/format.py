@@ -44,7 +44,7 @@ KINDS: Final = (
     "unhandled exception",
     "leak",
 )
-"""How a run may fail that did happen; see ``replay.exploration.simulation.Failure``."""
+"""How a run may fail that did happen; see ``replay.simulation.Failure``."""
 STRICT_KINDS: Final = ("unhandled exception", "leak")
 """Failures only for those who ask for them."""
 ERRORS: Final = (

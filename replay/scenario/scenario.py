@@ -9,13 +9,13 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from replay.errors import UsageError
-from replay.exploration.simulation import RUN_LIMIT_S, Outcome, Simulation, Taken
 from replay.options import Target
 from replay.scenario import documents
 from replay.scenario.documents import Mapping, Node, Problems, ScenarioError
 from replay.scenario.expectations import Expectation, Miss, described
 from replay.scenario.format import SCENARIO, VERSION
 from replay.scenario.shapes import BAD, Plain
+from replay.simulation import RUN_LIMIT_S, Outcome, Simulation, Taken
 
 OnUnmet = str
 """``fail`` or ``warn``."""

@@ -11,9 +11,9 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
+from replay.labels import owner, short, without_number
 from replay.runtime.decisions.decision import Point, Policy
 
-_OWNERS: Final = ("the timer of ", "the timeout of ", "the deadline of ")
 _NEAR: Final = 3
 
 Rule = dict[str, Any]
@@ -40,19 +40,6 @@ class Surroundings(Protocol):
 
     def add_fault(self, fault: Rule) -> None:
         """Let something go wrong from now on."""
-
-
-def owner(label: str) -> str:
-    """Return whose a timer is."""
-    for start in _OWNERS:
-        if label.startswith(start):
-            return owner(label[len(start) :])
-    return label
-
-
-def _bare(option: str) -> str:
-    """Return the name of a task in a batch, without its number."""
-    return option.rpartition(" (T")[0] or option
 
 
 class Rules:
@@ -231,7 +218,7 @@ class Rules:
     def _batch(self, at: int, rule: Rule, point: Point) -> int | None:
         if rule.get("when") and not self._test(rule["when"])():
             return None
-        names = [_bare(option) for option in point.options]
+        names = [without_number(option) for option in point.options]
         return next((names.index(name) for name in rule["batch_order"] if name in names), None)
 
     def _cancel(self, at: int, rule: Rule, point: Point) -> int | None:
@@ -296,7 +283,7 @@ def _anchor_key(anchor: Rule) -> str:
 
 def _names(function: str) -> tuple[str, ...]:
     """Return the names by which a function may be called in an anchor."""
-    return function, function.rpartition("<locals>.")[2], function.rpartition(".")[2]
+    return function, short(function), function.rpartition(".")[2]
 
 
 def _expression(text: str) -> str:

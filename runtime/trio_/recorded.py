@@ -27,7 +27,7 @@ class RecordedHooks(WorldHooks):
 
     def __init__(self, world: RecordedWorld, doors: Any) -> None:
         super().__init__(world, doors)
-        take = _following if world.is_simulated else _last
+        take = _following if world.is_simulated else list.pop
         self.batch = _batch_type(world, take) if world.watcher is None else _watched_batch_type(world, take)
         self.clock = _clock(world)
         self.wait = _waiting(world)
@@ -63,10 +63,6 @@ def _take_step(world: RecordedWorld, stream: Any, task: Any) -> None:
         stream.pos = pos + 2
     else:
         world.take_step(stream, number, None)
-
-
-def _last(batch: list[Any]) -> Any:
-    return list.pop(batch)
 
 
 def _following(batch: list[Any]) -> Any:

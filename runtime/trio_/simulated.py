@@ -25,7 +25,6 @@ class SimulatedHooks(LiveHooks):
 
     def __init__(self, world: SimulatedWorld, doors: Any) -> None:
         super().__init__(world, doors)
-        self._simulated = world
         inner = self.batch
         waits = self.wait
 
@@ -42,8 +41,8 @@ class SimulatedHooks(LiveHooks):
             thread = world.agenda.running
             runner = sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT.runner
             thread.is_loop = thread.has_loop = True
-            thread.timers = lambda: _timers(runner)
-            thread.next_step = lambda: next((_label(task) for task in runner.runq), None)
+            thread.timers = lambda: _timers(world, runner)
+            thread.next_step = lambda: next((world.label_of(task) for task in runner.runq), None)
             try:
                 batch = waits(epoll, timeout, most)
             finally:
@@ -57,21 +56,17 @@ class SimulatedHooks(LiveHooks):
         self.wait = wait
 
 
-def _label(task: Any) -> str:
-    return str(task.name).rpartition(".")[2]
-
-
 def _ordered(world: SimulatedWorld, tasks: list[Any]) -> list[Any]:
     """Return the tasks of a batch in the order of their steps."""
     order = []
     while len(tasks) > 1:
-        labels = [f"{_label(task)} (T{task._counter})" for task in tasks]
+        labels = [f"{world.label_of(task)} (T{task._counter})" for task in tasks]
         taken = world.decisions.choose("batch", labels[0], tuple(labels))
         order.append(tasks.pop(labels.index(taken)))
     return order + tasks
 
 
-def _timers(runner: Any) -> Iterator[Timer]:
+def _timers(world: SimulatedWorld, runner: Any) -> Iterator[Timer]:
     offset = getattr(runner.clock, "offset", 0.0)
     first = [
         (deadline, scope)
@@ -81,16 +76,16 @@ def _timers(runner: Any) -> Iterator[Timer]:
     first.sort(key=_deadline)
     for deadline, scope in first[:_DEADLINES_TOLD]:
         # Rounded up: trio compares numbers that are not as exact.
-        yield Timer(math.ceil((deadline - offset) * 1e9) + 1, f"the deadline of {_owner(scope)}")
+        yield Timer(math.ceil((deadline - offset) * 1e9) + 1, f"the deadline of {_owner(world, scope)}")
 
 
 def _deadline(entry: tuple[float, Any]) -> float:
     return entry[0]
 
 
-def _owner(scope: Any) -> str:
+def _owner(world: SimulatedWorld, scope: Any) -> str:
     tasks = sorted(_within(scope._cancel_status), key=_number)
-    return _label(tasks[0]) if tasks else "nobody"
+    return world.label_of(tasks[0]) if tasks else "nobody"
 
 
 def _within(status: Any) -> Iterator[Any]:

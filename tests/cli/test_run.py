@@ -15,9 +15,9 @@ import replay
 from replay.cli.junit import Case, junit
 from replay.cli.main import main
 from replay.cli.parallel import in_order
-from replay.exploration.simulation import Simulation
 from replay.scenario.expectations import Expectation
 from replay.scenario.scenario import Scenario
+from replay.simulation import Simulation
 from tests.conftest import run_replay
 
 LATE = """\

@@ -8,7 +8,7 @@ import pytest
 
 from replay.exploration.report import Options, explore
 from replay.exploration.search import Limits
-from replay.exploration.simulation import Simulation
+from replay.simulation import Simulation
 from tests.conftest import ROOT, run_replay
 
 TEACHING = ROOT / "scenarios" / "programs"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.exploration.simulation import Outcome, Simulation
+from replay.simulation import Outcome, Simulation
 from tests.programs.catalogue import PROGRAMS, Program
 from tests.replays.harness import peers_of, record_environment, replay_environment, run, skip_unless_possible
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from replay.errors import ReplayError
-from replay.exploration.simulation import Outcome, Simulation
+from replay.simulation import Outcome, Simulation
 from tests.conftest import environment, run_replay
 from tests.replays import peers
 

@@ -11,13 +11,13 @@ import pytest
 
 from replay.exploration.explaining import explain
 from replay.exploration.search import schedules
-from replay.exploration.simulation import Failure, Outcome
 from replay.runtime.decisions.decision import Decisions, Point, Taken
 from replay.runtime.decisions.fifo import Fifo
 from replay.runtime.decisions.pct import Pct
 from replay.runtime.decisions.random_ import Random
 from replay.runtime.decisions.recorded import Recorded
 from replay.runtime.decisions.rules import Rules
+from replay.simulation import Failure, Outcome
 
 POINTS = [("arrival", f"server#{at % 3}", ("now", "later", "with the timer of x")) for at in range(12)]
 

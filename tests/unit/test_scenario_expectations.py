@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from replay.exploration.simulation import Outcome
 from replay.scenario.expectations import Expectation, Miss
 from replay.scenario.scenario import Result, Scenario
+from replay.simulation import Outcome
 
 
 def outcome(how: str = "exit", detail: Any = 0, **more: Any) -> Outcome:

@@ -19,6 +19,7 @@ from replay.runtime.worlds.simulated import store
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.files import Files
+from replay.runtime.worlds.simulated.handles import Handles
 from replay.runtime.worlds.simulated.store import Store
 from replay.runtime.worlds.simulated.tree import Tree
 
@@ -36,7 +37,7 @@ class Overlay:
         self.now_ns = START_NS
         self.store = Store(str(path))
         self.tree = Tree(self.store, lambda: self.now_ns)
-        self.files = Files(
+        handles = Handles(
             self.tree,
             Descriptors(),
             Disk(faults),
@@ -44,6 +45,7 @@ class Overlay:
             draw=lambda size: b"r" * size,
             refuse=self._refuse,
         )
+        self.files = Files(handles)
         self._table = self.files.table()
         self.waited: Callable[[], object] = lambda: pytest.fail("nobody ends this wait")
 

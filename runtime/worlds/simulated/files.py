@@ -14,16 +14,14 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from replay.runtime.worlds.simulated.by_name import ByName
 from replay.runtime.worlds.simulated.description import fail
-from replay.runtime.worlds.simulated.descriptors import Descriptors
-from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.entropy import PID
 from replay.runtime.worlds.simulated.handles import ONCE, Handles, Opened, constant
 from replay.runtime.worlds.simulated.store import NO_ATIME
-from replay.runtime.worlds.simulated.tree import PASS, READ, WRITE, Folder, Node, Place, Tree
+from replay.runtime.worlds.simulated.tree import PASS, READ, WRITE, Folder, Node, Place
 
 Real = Callable[..., Any]
 
@@ -62,31 +60,17 @@ class Files:
     """The calls.
 
     Args:
-      tree: what there is.
-      descriptors: who is who.
-      disk: what is wrong with it.
-      wait: lets other threads go on until something is so.
-      draw: returns random bytes.
-      refuse: ends the run, for what is not simulated.
+      handles: what is open, and what there is to be opened.
     """
 
-    def __init__(
-        self,
-        tree: Tree,
-        descriptors: Descriptors,
-        disk: Disk,
-        *,
-        wait: Callable[[Callable[[], bool]], None],
-        draw: Callable[[int], bytes],
-        refuse: Callable[[str], NoReturn],
-    ) -> None:
-        self._tree = tree
-        self.disk = disk
-        self._descriptors = descriptors
-        self.handles = Handles(tree, descriptors, disk, wait=wait, draw=draw, refuse=refuse)
-        self.by_name = ByName(tree, self.handles, self._find, refuse)
-        self._opened = self.handles.opened
-        self._refuse = refuse
+    def __init__(self, handles: Handles) -> None:
+        self.handles = handles
+        self._tree = handles.tree
+        self.disk = handles.disk
+        self._descriptors = handles.descriptors
+        self._opened = handles.opened
+        self._refuse = handles.refuse
+        self.by_name = ByName(self._tree, handles, self._find, self._refuse)
         self._mask: int | None = None
 
     def table(self) -> dict[str, Callable[[Real], Real]]:

@@ -71,13 +71,13 @@ class Handles:
         draw: Callable[[int], bytes],
         refuse: Callable[[str], NoReturn],
     ) -> None:
-        self._tree = tree
-        self._descriptors = descriptors
+        self.tree = tree
+        self.descriptors = descriptors
         self.opened: dict[int, Opened] = descriptors.files
-        self._disk = disk
+        self.disk = disk
         self._wait = wait
         self._draw = draw
-        self._refuse = refuse
+        self.refuse = refuse
         self._unlocks = 0
 
     def table(self) -> dict[str, Callable[[Real], Real]]:
@@ -110,7 +110,7 @@ class Handles:
 
     def own(self, node: Node, *, is_emptied: bool = False) -> None:
         """Have the content of a file in the store, also for who has it open already."""
-        if not self._tree.own(node, is_emptied=is_emptied):
+        if not self.tree.own(node, is_emptied=is_emptied):
             return
         assert node.real is not None
         made: dict[int, int] = {}
@@ -142,13 +142,13 @@ class Handles:
         if node.links > 0 or not node.is_own or node.real is None:
             return
         if all(one.node is not node for one in self.opened.values()):
-            self._tree.store.drop(node.real)
+            self.tree.store.drop(node.real)
 
     def close_range(self, fd_low: int, fd_high: int, /) -> None:
         """Close descriptors of the program: the others are not its."""
         for number in [one for one in self.opened if fd_low <= one < fd_high]:
             self.close(number)
-        self._descriptors.close_range(fd_low, fd_high)
+        self.descriptors.close_range(fd_low, fd_high)
 
     def double(self, fd: int, /) -> int:
         """Return a second descriptor."""
@@ -160,7 +160,7 @@ class Handles:
         """Make another descriptor a second one of the same."""
         _fstat(fd)
         if fd != fd2:
-            self._descriptors.forget(fd2)
+            self.descriptors.forget(fd2)
             before = self.opened.pop(fd2, None)
             _dup2(fd, fd2, inheritable)
             self._follow(fd, fd2)
@@ -176,12 +176,12 @@ class Handles:
 
     def _room(self, number: int, size: int) -> int:
         opened = self.opened.get(number)
-        return size if opened is None else self._disk.take(opened.path, size)
+        return size if opened is None else self.disk.take(opened.path, size)
 
     def _written(self, number: int) -> None:
         opened = self.opened.get(number)
         if opened is not None and opened.node.is_own:
-            self._tree.changed(opened.node)
+            self.tree.changed(opened.node)
 
     def check(self, number: Any) -> Opened | None:
         """Return what a descriptor of a file has open, if it is one; raise what comes of any use of it.
@@ -191,7 +191,7 @@ class Handles:
         """
         opened = self.opened.get(number) if type(number) is int else None
         if opened is not None:
-            self._disk.check(opened.path)
+            self.disk.check(opened.path)
         return opened
 
     def _writing(self, real: Real) -> Real:
@@ -277,7 +277,7 @@ class Handles:
         opened = self.check(fd)
         _ftruncate(fd, length)
         if opened is not None:
-            self._tree.changed(opened.node)
+            self.tree.changed(opened.node)
 
     # -- locks, and memory maps ---------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ class Handles:
             if opened.node.kind == stat.S_IFREG:
                 self.own(opened.node)
             elif isinstance(opened.node, Folder):
-                self._refuse("a lock on a folder")
+                self.refuse("a lock on a folder")
         return number
 
     def lock(self, fd: Any, operation: int, /) -> None:
@@ -330,7 +330,7 @@ class Handles:
             opened = self.check(fileno)
             made = real(cls, fileno, *args, **kwargs)
             if opened is not None and opened.node.is_own:
-                self._tree.stat(opened.node)
+                self.tree.stat(opened.node)
                 opened.node.is_foreign = True
             return made
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from replay.runtime import cancelling
 from replay.runtime.divergence import is_users
 
 _open, _read, _close = os.open, os.read, os.close
@@ -47,7 +47,7 @@ class Places:
     """Tells where tasks stand.
 
     Args:
-      label: what a task of asyncio is called.
+      label: what a task is called.
     """
 
     def __init__(self, label: Callable[[Any], str]) -> None:
@@ -58,24 +58,14 @@ class Places:
 
     def all(self) -> Iterator[Place]:
         """Yield a place for each frame of the program's own, of each task that is suspended."""
-        for task in sorted(_tasks_of_asyncio(), key=_number):
-            if not task.done():
-                waits_for = task._fut_waiter
-                state = READY if waits_for is None or waits_for.done() else WAITING
-                yield from self._of(self._label(task), task.get_coro(), state)
-        run = sys.modules.get("trio._core._run")
-        runner = getattr(run.GLOBAL_RUN_CONTEXT, "runner", None) if run is not None else None
-        if runner is not None:
-            ready = set(map(id, runner.runq))
-            for task in sorted(runner.tasks, key=_counter):
-                name = str(task.name).rpartition(".")[2]
-                yield from self._of(name, task.coro, READY if id(task) in ready else WAITING)
+        for _, task in cancelling.tasks():
+            state = READY if cancelling.awaited(task) is None else WAITING
+            yield from self._of(self._label(task), _coroutine(task), state)
 
     def innermost(self, task: Any) -> str:
         """Return the text of the innermost expression of the program's own that a task is suspended in."""
-        coro = task.get_coro() if isinstance(task, asyncio.Task) else task.coro
         text = ""
-        for place in self._of("", coro, WAITING):
+        for place in self._of("", _coroutine(task), WAITING):
             text = place.text
         return text
 
@@ -162,14 +152,5 @@ def _content(path: str) -> bytes:
     return b"".join(parts)
 
 
-def _tasks_of_asyncio() -> list[Any]:
-    loop = asyncio._get_running_loop()
-    return [] if loop is None else list(asyncio.all_tasks(loop))
-
-
-def _number(task: Any) -> int:
-    return int(task._replay_id)
-
-
-def _counter(task: Any) -> int:
-    return int(task._counter)
+def _coroutine(task: Any) -> Any:
+    return task.get_coro() if isinstance(task, asyncio.Task) else task.coro

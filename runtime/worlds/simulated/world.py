@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
+from replay.labels import short
 from replay.recording.events import CANCELLED, ORDERED, TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
 from replay.runtime import cancelling
@@ -28,6 +29,7 @@ from replay.runtime.worlds.simulated.disk import Disk
 from replay.runtime.worlds.simulated.entropy import Entropy
 from replay.runtime.worlds.simulated.faults import Faults
 from replay.runtime.worlds.simulated.files import Files
+from replay.runtime.worlds.simulated.handles import Handles
 from replay.runtime.worlds.simulated.names import Names
 from replay.runtime.worlds.simulated.network import Network
 from replay.runtime.worlds.simulated.places import Place, Places
@@ -125,7 +127,7 @@ class SimulatedWorld(LiveWorld):
         entropy = Entropy(setting.seed)
         self._clocks = clocks
         self.tree = Tree(Store(overlay), lambda: self.agenda.now_ns + clocks.offset_ns)
-        self.files = Files(
+        handles = Handles(
             self.tree,
             self.descriptors,
             Disk(setting.faults),
@@ -133,6 +135,7 @@ class SimulatedWorld(LiveWorld):
             draw=entropy.draw,
             refuse=self._refuse,
         )
+        self.files = Files(handles)
         self.network.paths = self.files
         polling = Polling(self.agenda, self.network, self.descriptors)
         sockets = Sockets(self.agenda, self.network, self.descriptors, self._refuse)
@@ -420,7 +423,7 @@ class SimulatedWorld(LiveWorld):
         return task_hash
 
     def _label(self, coro: Any) -> str:
-        name = str(getattr(coro, "__qualname__", type(coro).__name__)).rpartition("<locals>.")[2]
+        name = short(str(getattr(coro, "__qualname__", type(coro).__name__)))
         self._names_count[name] += 1
         return f"{name}#{self._names_count[name]}"
 
@@ -462,7 +465,7 @@ class _Surroundings:
     def __init__(self, world: SimulatedWorld) -> None:
         self._world = world
         self._agenda = world.agenda
-        self._places = Places(world.task_label)
+        self._places = Places(world.label_of)
 
     def places(self) -> Iterator[Place]:
         """Where the tasks stand."""

@@ -178,7 +178,7 @@ class Simulation:
           folder: where the program runs; where this process does if left out.
         """
         ours, theirs = socket.socketpair()
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         job: dict[str, Any] = {
             "target": target,
             "argv": list(argv),
