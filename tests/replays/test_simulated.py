@@ -349,6 +349,63 @@ def test_what_goes_wrong_is_seen_at_both_ends(
     assert outcome.output == expected
 
 
+IN_TIME = """
+import asyncio, threading, time
+
+def work(began):
+    return round(time.monotonic() - began, 2)
+
+async def main():
+    loop = asyncio.get_running_loop()
+    began, date = loop.time(), time.time()
+    backup = threading.Thread(target=lambda: print("backup", work(began)), name="backup")
+    backup.start()
+    print("job", await asyncio.to_thread(work, began))
+    await asyncio.sleep(1)
+    print("slept", round(loop.time() - began, 2), "by the date", round(time.time() - date, 2))
+    await asyncio.to_thread(backup.join)
+    await asyncio.sleep(2.5 - (loop.time() - began))
+    print("slept", round(loop.time() - began, 2), "by the date", round(time.time() - date, 2))
+
+asyncio.run(main())
+"""
+
+SECOND = "slept 2.5 by the date 2.5\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (None, f"backup 0.0\njob 0.0\nslept 1.0 by the date 1.0\n{SECOND}"),
+        (
+            {"clock_jump": {"at_s": 0.5, "by_s": -3600.0}},
+            "backup 0.0\njob 0.0\nslept 1.0 by the date -3599.0\nslept 2.5 by the date -3597.5\n",
+        ),
+        (
+            {"stalled_loop": {"at_s": 0.9, "for_s": 0.3}},
+            f"backup 0.0\njob 0.0\nslept 1.2 by the date 1.2\n{SECOND}",
+        ),
+        (
+            {"late_thread": {"thread": "backup", "for_s": 1.5}},
+            f"job 0.0\nslept 1.0 by the date 1.0\nbackup 1.5\n{SECOND}",
+        ),
+        (
+            {"late_thread": {"thread": "asyncio_*", "for_s": 0.25}},
+            f"backup 0.0\njob 0.25\nslept 1.25 by the date 1.25\n{SECOND}",
+        ),
+    ],
+)
+def test_clocks_loops_and_threads_go_wrong_as_they_are_told(
+    tmp_path: Path, fault: dict[str, object] | None, expected: str
+) -> None:
+    (tmp_path / "in_time.py").write_text(IN_TIME)
+    setting = {"seed": 1, "faults": [] if fault is None else [fault]}
+    with Simulation.start("script", ("in_time.py",), setting, folder=str(tmp_path)) as simulation:
+        outcome = simulation.run(FIFO)
+    assert outcome.how == "exit"
+    assert outcome.output == expected
+
+
 WITH_FILES = """
 import os, socket
 

@@ -150,7 +150,7 @@ class Faults:
     # -- threads, loops, clocks, hosts ----------------------------------------------------------
 
     def late_thread_ns(self, name: str) -> int:
-        """Return how much later than it could a thread begins."""
+        """Return how much later than it could a thread begins with what it is for."""
         return sum(
             _ns(fault["for_s"]) for _, fault in self._of("late_thread") if matches(fault["thread"], name)
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import math
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from replay.labels import short
@@ -285,9 +287,20 @@ class SimulatedWorld(LiveWorld):
 
     def start_thread(self, stream: LiveStream, function: Callable[..., Any], run: Callable[[], None]) -> int:
         """Start the thread of a stream; it waits for its turn."""
-        name = getattr(getattr(function, "__self__", None), "name", None)
-        threads.start(self.agenda, str(name or f"thread {stream.number}"), stream, run)
+        thread = getattr(function, "__self__", None)
+        label = str(getattr(thread, "name", None) or f"thread {stream.number}")
+        late_ns = self.faults.late_thread_ns(label)
+        if late_ns and isinstance(thread, threading.Thread):
+            # Not its very beginning: whoever started it waits for that.
+            thread.run = partial(self._run_late, thread, late_ns)  # type: ignore[method-assign]
+        threads.start(self.agenda, label, stream, run)
         return threads.ident(stream.number)
+
+    @unseen
+    def _run_late(self, thread: threading.Thread, late_ns: int) -> None:
+        del thread.run
+        self.agenda.sleep(late_ns)
+        thread.run()
 
     def idents(self, stream: LiveStream) -> list[int]:
         """Return both ids of the running thread, and let it have them."""
