@@ -82,6 +82,8 @@ Answers, by ``kind``:
 Questions, by ``name``; what they find is a map, with ``error`` where the copy of the process that looks was
 ended:
 
+* ``context``: ``names`` and texts of the context variables of ``task``, or of whoever runs;
+  None if it has ended.
 * ``evaluate``: ``text`` in a ``frame``: its ``text``, ``type``, ``output``, ``error``.
 * ``holds``: whether the condition ``text`` ``holds`` where it stands.
 * ``inspect``: ``what`` is wanted is ``found``: see ``Session.inspect``.

@@ -49,7 +49,7 @@ def why_ready(state: State, task: Task, *, is_ready: bool) -> Result:
     lines += _wait_lines(state, cause.how)
     if cause.how["because"] == "cancelled" and cause.how["awaited"] is None and cause.how["scope"] is None:
         lines.append("  what it awaited was cancelled: `why cancelled` tells more")
-    lines += _by_lines(state, cause, "woken by")
+    lines += by_lines(state, cause, "woken by")
     if cause.how["error"] is not None:
         error = cause.how["error"]
         lines.append(f"  with {printable(error['type'])}: {printable(error['message'] or '')}".rstrip(": "))
@@ -81,7 +81,7 @@ def why_cancelled(state: State, task: Task) -> Result:
     verb = "will be" if is_later else "was"
     verb += " cancelled" if cause.how["scope"] is not None else " asked to cancel"
     lines = [f"{name} {verb} at {style('position', str(cause.position))}{_with(state, cause)}"]
-    lines += _by_lines(state, cause, "by")
+    lines += by_lines(state, cause, "by")
     lines += _wait_lines(state, cause.how)
     if task.ended_at is not None:
         error = f": {printable(task.error_text)}" if task.error is not None else ""
@@ -131,7 +131,7 @@ def _with(state: State, cause: Cause) -> str:
     return f", with {', '.join(label(state, one) for one in through)}, which waits for it" if through else ""
 
 
-def _by_lines(state: State, cause: Cause, how: str) -> list[str]:
+def by_lines(state: State, cause: Cause, how: str) -> list[str]:
     """Return whose doing it was, and through what."""
     scopes = [_scope_text(state, one) for one in cause.how["scopes"]]
     if cause.how["scope"] is not None:

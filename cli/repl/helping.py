@@ -59,9 +59,11 @@ goes on, and `next` says what ran meanwhile. To see what the others do:
   why ready T   what woke it: a timer, a descriptor, whoever set a result; or woke it last
   why cancelled T   who asked it to cancel, and through what: a timeout, a task group, gather; of trio, which
                 scope, and why
+  cause         why this runs, back to its origin: who woke it, who woke them; also `cause #N`, `cause @7`
   await T       the chain of awaits of a task, through the tasks that it waits for
   tree          which task waits for which; `tree --by spawn`: which made which
-  ready         what could run here
+  ctx T         its context variables
+  ready         what could run here; `choices`: the steps at which another task could have run
   tcont T       go on to where a task runs next; `rtcont T` back to where it ran last
   step-any      the next line, whoever runs
   + and -       step by scheduler step
@@ -186,12 +188,13 @@ def _overview(state: State, commands: tuple[Command, ...]) -> list[str]:
     style = state.style
     columns = max(len(titles(one)) for one in commands)
     lines: list[str] = []
-    group = ""
-    for one in commands:
-        if one.group != group:
-            group = one.group
-            lines += ["", style("heading", group)] if lines else [style("heading", group)]
-        lines.append(f"  {style('name', pad(titles(one), columns))}  {one.summary}")
+    for group in dict.fromkeys(one.group for one in commands):
+        lines += ["", style("heading", group)] if lines else [style("heading", group)]
+        lines += [
+            f"  {style('name', pad(titles(one), columns))}  {one.summary}"
+            for one in commands
+            if one.group == group
+        ]
     lines += ["", style("heading", "topics")]
     lines += [f"  {style('name', pad(name, columns))}  {what}" for name, (what, _) in TOPICS.items()]
     lines += ["", "`help NAME` tells more. What is no command is run as Python, in a copy of the process."]

@@ -401,13 +401,17 @@ def _args(state: State, text: str) -> Result:
 
 
 def _names(state: State, names: list[list[str]], none: str) -> Result:
+    return Result(value_lines(state, names) or [none], dict(names))
+
+
+def value_lines(state: State, names: list[list[str]]) -> list[str]:
+    """Return a line for each name and the text of its value."""
     columns = max((len(name) for name, _ in names), default=0)
     room = max(state.width - columns - 3, 40)
-    lines = [
+    return [
         f"{state.style('name', pad(printable(name), columns))} = {shorten(printable(value), room)}"
         for name, value in names
     ]
-    return Result(lines or [none], dict(names))
 
 
 def _display(state: State, text: str) -> Result:
@@ -460,6 +464,11 @@ def _last(state: State, text: str) -> Result:
     found = state.session.last(_need(text, "last"), frame_index(state), task=state.task)
     if found is None:
         return Result([f"{printable(text)} has not changed before {before.position}"], {"moved": False})
+    if state.within_bounds(found.stop.position) != found.stop.position:
+        state.session.timeline.goto(before.position)
+        assert state.bounds is not None
+        since = f"between {state.bounds[0]} and {before.position}"
+        return Result([f"{printable(text)} has not changed {since}"], {"moved": False})
     result = arrived(state, before)
     who = owner_label(state, found.owner)
     change = f"{shorten(printable(found.before), 60)} -> {shorten(printable(found.after), 60)}"

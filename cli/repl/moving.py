@@ -49,6 +49,9 @@ def moved(state: State, move: Move, nowhere: str, count: int = 1, *, says_meanwh
         stop = found
         if stop.is_over or stop.reason == "called":
             break
+    if stop is not None and _is_back_in_bounds(state):
+        stop = state.session.stop
+        nowhere = f"motions stay between {state.bounds[0]} and {state.bounds[1]}" if state.bounds else nowhere
     if stop is None or (stop.position == before.position and stop.event == before.event):
         # A search for what comes next may have met the end of what can be replayed.
         ending = state.session.timeline.ending
@@ -63,11 +66,26 @@ def moved(state: State, move: Move, nowhere: str, count: int = 1, *, says_meanwh
 
 def arrived(state: State, before: Stop, *, says_meanwhile: bool = False) -> Result:
     """Say where one is, having been elsewhere."""
+    _is_back_in_bounds(state)
     stop = state.session.stop
     if before.position != stop.position:
         state.past.append(before.position)
         state.future.clear()
-    return _here(state, before, stop, says_meanwhile=says_meanwhile)
+    result = _here(state, before, stop, says_meanwhile=says_meanwhile)
+    if isinstance(result.data, dict):
+        result.data["moved"] = before.position != stop.position or before.event != stop.event
+    if state.bounds is not None and stop.position in state.bounds:
+        result.lines[0] += state.style("marker", f"  bounds {state.bounds[0]} {state.bounds[1]}")
+    return result
+
+
+def _is_back_in_bounds(state: State) -> bool:
+    """Go to the nearest place that motions may go to, if this is none; whether it was not."""
+    position = state.session.stop.position
+    nearest = state.within_bounds(position)
+    if nearest != position:
+        state.session.timeline.goto(nearest)
+    return nearest != position
 
 
 def _here(state: State, before: Stop, stop: Stop, *, says_meanwhile: bool = False) -> Result:
@@ -215,6 +233,10 @@ def _timed(state: State, text: str) -> Position | None:
 def goto(state: State, position: Position) -> Result:
     """Go to a position."""
     before = state.session.stop
+    if state.within_bounds(position) != position:
+        assert state.bounds is not None
+        bounds = f"{state.bounds[0]} and {state.bounds[1]}"
+        raise UsageError(f"{position} is not between {bounds}", hint="`bounds off` lets motions go anywhere")
     if before.position == position and not before.is_over:
         return Result([*stop_lines(state, before)], {**stop_json(state, before), "moved": False})
     stop = state.session.timeline.goto(position)
@@ -292,6 +314,29 @@ def _note(state: State, text: str) -> Result:
     state.notes.append((position, said.strip()))
     place = state.style("position", str(position))
     return Result([f"noted at {place}"], {"pos": str(position), "note": said.strip()})
+
+
+def _bounds(state: State, text: str) -> Result:
+    words = text.split()
+    if words == ["off"]:
+        state.bounds = None
+    elif len(words) == 2:
+        first, last = (place_of(state, word) for word in words)
+        here = state.session.stop.position
+        if first >= last:
+            raise UsageError(f"nothing is between {first} and {last}", hint="the first place comes first")
+        if not first <= here <= last:
+            raise UsageError(
+                f"{here}, where you are, is not between {first} and {last}", hint=f"`goto {first}` first"
+            )
+        state.bounds = first, last
+    elif words:
+        raise UsageError(f"`bounds` takes two places, or `off`: {text!r:.60}", hint="`bounds @5 failure`")
+    if state.bounds is None:
+        return Result(["motions go anywhere in the run"], None)
+    told = [str(place) for place in state.bounds]
+    shown = " and ".join(state.style("position", place) for place in told)
+    return Result([f"motions stay between {shown}"], told)
 
 
 def _restart(state: State, text: str) -> Result:
@@ -515,6 +560,17 @@ COMMANDS: Final = (
         ("note", "note @1 where it begins"),
         ("bookmark", "save"),
         _note,
+    ),
+    Command(
+        "bounds",
+        _TRAVEL,
+        "bounds [A B | off]",
+        "Keep motions and stops between two places; alone: say between which",
+        ("bounds start end", "bounds off"),
+        ("goto", "continue"),
+        _bounds,
+        takes="position",
+        needs_replay=True,
     ),
     _motion(
         "restart",

@@ -54,6 +54,7 @@ class State:
       notes: what was written down about places.
       past: where one was before, the last one last.
       future: where one was before `back`.
+      bounds: the part of the run that motions stay in, from one position to another; None: all of it.
       breakpoints: where to stop, by number.
       collecting: the stop whose commands are being given, and those so far.
       displays: expressions that are shown at each stop, with what each was last.
@@ -74,6 +75,7 @@ class State:
     notes: list[tuple[Position, str]] = field(default_factory=list)
     past: list[Position] = field(default_factory=list)
     future: list[Position] = field(default_factory=list)
+    bounds: tuple[Position, Position] | None = None
     breakpoints: dict[int, Breakpoint] = field(default_factory=dict)
     collecting: tuple[int, list[str]] | None = None
     displays: dict[int, tuple[str, str | None]] = field(default_factory=dict)
@@ -122,6 +124,12 @@ class State:
     def end(self) -> Position:
         """The end of the run."""
         return Position(len(self.session.steps) + 1)
+
+    def within_bounds(self, position: Position) -> Position:
+        """Return the place nearest to one that motions may go to."""
+        if self.bounds is None:
+            return position
+        return min(max(position, self.bounds[0]), self.bounds[1])
 
     def steps_of(self, task: int) -> list[Step]:
         """Return the steps of a task, in order."""

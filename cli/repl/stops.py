@@ -488,6 +488,9 @@ def _go_on(state: State, more: list[dict[str, Any]], *, is_backward: bool) -> Re
         met = state.breakpoints.get(found.id)
         if met is None:
             break
+        if state.within_bounds(found.position) != found.position:
+            met = None
+            break
         met.hits_count += 1
         if met.ignore_count:
             met.ignore_count -= 1

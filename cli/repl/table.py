@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from replay.cli.repl import (
+    choices,
+    contexts,
     deadlocks,
     exceptions,
     helping,
     looking,
     moving,
+    origins,
     recorded,
     settings,
     stops,
@@ -19,12 +22,15 @@ from replay.cli.repl.command import Command
 
 COMMANDS: Final[tuple[Command, ...]] = (
     *moving.COMMANDS,
+    *choices.COMMANDS,
     *stops.COMMANDS,
     *looking.COMMANDS,
     *tasking.COMMANDS,
-    *exceptions.COMMANDS,
+    *contexts.COMMANDS,
     *deadlocks.COMMANDS,
+    *exceptions.COMMANDS,
     *recorded.COMMANDS,
+    *origins.COMMANDS,
     *helping.COMMANDS,
     *settings.COMMANDS,
 )

@@ -350,6 +350,9 @@ def _ready(state: State, text: str) -> Result:
     queue = state.session.inspect("ready")
     chosen = state.session.inspect("chosen")
     stop = state.session.stop
+    if chosen is None and stop.event == "step":  # trio has it in the batch until it runs
+        chosen = next((one for one in queue if f"T{one['task']}" == stop.owner), None)
+        queue = [one for one in queue if one is not chosen]
     since = _ready_since(state, [one["task"] for one in (chosen, *queue) if one and one["task"]])
     mark = state.style("marker", "*")
     lines = []

@@ -171,6 +171,14 @@ class Session:
         names: list[list[str]] = self.timeline.here.look("locals", frame=frame, task=task)["names"]
         return names
 
+    def context(self, task: int | None = None) -> list[list[str]] | None:
+        """Return ``[name, text]`` of each context variable of a task, or of whoever runs.
+
+        None: there is no such task any more, or not yet.
+        """
+        names: list[list[str]] | None = self.timeline.here.look("context", task=task)["names"]
+        return names
+
     def inspect(self, what: str, **about: Any) -> Any:
         """Return what the tasks are doing here, as plain data: see ``replay.runtime.inspection.data``.
 

@@ -10,6 +10,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import asdict, is_dataclass
 from types import FrameType
 from typing import Any, Final
@@ -20,6 +21,7 @@ from replay.runtime.debuggee.control import Control
 from replay.runtime.debuggee.evaluation import TIMEOUT_S, error_text, evaluate, in_copy
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
 from replay.runtime.debuggee.stack import begins_step
+from replay.runtime.inspection.aio_objects import of_handle
 from replay.runtime.inspection.data import ErrorTree, Place, Ready, Wait
 from replay.runtime.inspection.errors import tree_of
 from replay.runtime.inspection.program import ProgramInspector
@@ -124,6 +126,27 @@ def _locals(control: Control, request: Message) -> dict[str, Any]:
         return {"names": [[str(name), _text(value)] for name, value in values]}
 
 
+def _context(control: Control, request: Message) -> dict[str, Any]:
+    number = request.get("task")
+    with ProgramInspector() as inspector:
+        context = _context_of(control, inspector, control.task if number is None else number)
+        if context is None:
+            return {"names": None}
+        found = sorted(context.items(), key=lambda pair: pair[0].name)
+        return {"names": [[variable.name, _text(value)] for variable, value in found]}
+
+
+def _context_of(control: Control, inspector: ProgramInspector, number: int) -> Context | None:
+    """Return the context of a task, or if the number is 0 of what runs here outside of any."""
+    if number:
+        task = inspector.task_of(number)
+        return None if task is None else inspector.context(task)
+    stop = control.stop
+    handle = _handle(inspector) if stop is not None and stop.event == "step" else None
+    found = of_handle(handle, "_context")
+    return found if type(found) is Context else copy_context()
+
+
 def _value(control: Control, request: Message) -> dict[str, Any]:
     stop = control.stop
     value = None if stop is None else stop.value
@@ -184,11 +207,15 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
 
 def _chosen(inspector: ProgramInspector) -> Ready | None:
     """Return what the loop of this thread runs, or is about to."""
+    handle = _handle(inspector)
+    return None if handle is None else inspector.entry(handle)
+
+
+def _handle(inspector: ProgramInspector) -> Any:
     frame: FrameType | None = real.getframe(1)
     while frame is not None and not begins_step(frame):
         frame = frame.f_back
-    handle = inspector.codes.variable(frame, "handle")
-    return None if handle is None else inspector.entry(handle)
+    return inspector.codes.variable(frame, "handle")
 
 
 def _place_in(frame: FrameType | None) -> Place | None:
@@ -236,6 +263,7 @@ def _in_copy(look: Callable[[Control, Message], dict[str, Any]], limit_s: float 
 
 
 ANSWERS: Final[dict[str, Answer]] = {
+    "context": _in_copy(_context, TIMEOUT_S),
     "evaluate": _in_copy(_evaluate, TIMEOUT_S),
     "holds": _in_copy(_holds, TIMEOUT_S),
     "inspect": _in_copy(_inspect),

@@ -8,6 +8,7 @@ import functools
 import os
 import types
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from replay.runtime.inspection import aio_waits, values
 from replay.runtime.inspection.aio_objects import (
     callbacks_of,
     cancel_requests,
+    context_of,
     coroutine_name,
     current_tasks,
     deadline_of,
@@ -125,6 +127,10 @@ class AsyncioInspector(LibraryInspector):
         if code is None or not self.codes.of(code).is_users:
             return None
         return Place(text(code.co_filename), code.co_firstlineno, text(code.co_qualname))
+
+    def context(self, task: Any) -> Context | None:
+        """Return the context that a task runs in, ``None`` if it cannot be found."""
+        return context_of(task)
 
     def state(self, task: Any) -> str:
         """Return the state of a task; see `TaskInfo`."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import types
 from asyncio import events, futures, tasks
 from collections.abc import Iterator
+from contextvars import Context
 from typing import Any, Final
 
 from replay.runtime.inspection.frames import code_of
@@ -51,6 +53,15 @@ def of_future(future: Any, name: str) -> Any:
         return field(future, name)
     read = (_IN_C if is_a(future, asyncio.Task) else _FUTURE_IN_C).get(name)
     return None if read is None else read(future)
+
+
+def context_of(task: Any) -> Context | None:
+    """Return the context that a task runs in, ``None`` if it cannot be found."""
+    if is_a(task, _PY_TASK):
+        found = field(task, "_context")
+    else:  # Python 3.11 has no name for it; it is the first that a task refers to
+        found = next((one for one in gc.get_referents(task) if type(one) is Context), None)
+    return found if type(found) is Context else None
 
 
 def state_of(future: Any) -> str:

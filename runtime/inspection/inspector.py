@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
+from contextvars import Context
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, Self
 
@@ -83,6 +84,10 @@ class Inspector(ABC):
     @abstractmethod
     def waits(self, task: Any) -> Wait | None:
         """Return what a task waits for, ``None`` if it is running or has ended."""
+
+    @abstractmethod
+    def context(self, task: Any) -> Context | None:
+        """Return the context that a task runs in, ``None`` if it cannot be found."""
 
     @abstractmethod
     def ready(self, loop: Any) -> list[Ready]:

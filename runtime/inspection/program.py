@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from types import FrameType
 from typing import Any
 
@@ -56,6 +57,10 @@ class ProgramInspector(Inspector):
     def waits(self, task: Any) -> Wait | None:
         """Return what a task waits for, ``None`` if it is running or has ended."""
         return self._of(task).waits(task)
+
+    def context(self, task: Any) -> Context | None:
+        """Return the context that a task runs in, ``None`` if it cannot be found."""
+        return self._of(task).context(task)
 
     def ready(self, loop: Any = None) -> list[Ready]:
         """Return the ready queue of a loop, or of a run of trio; by default of that of this thread."""

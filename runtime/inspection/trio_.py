@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from itertools import islice
 from types import CoroutineType, FrameType
 from typing import Any, Final
@@ -29,6 +30,7 @@ from replay.runtime.inspection.trio_objects import (
     cancel_called,
     children_of,
     class_of,
+    context_of,
     coroutine_name,
     current_runner,
     deadline_of,
@@ -162,6 +164,10 @@ class TrioInspector(LibraryInspector):
         if is_running(field(task, "coro")):
             return "running"
         return "ready" if is_scheduled(task) else "waiting"
+
+    def context(self, task: Any) -> Context | None:
+        """Return the context that a task runs in, ``None`` if it cannot be found."""
+        return context_of(task)
 
     # -- chains -----------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 from collections import OrderedDict, deque
+from contextvars import Context
 from types import CodeType, CoroutineType, FrameType, ModuleType
 from typing import Any, Final
 
@@ -70,6 +71,12 @@ def population() -> Runs:
         for task in plain_set(field(runner, "tasks")):
             tasks[id(task)] = task
     return list(tasks.values()), list(runners.values()), channels
+
+
+def context_of(task: Any) -> Context | None:
+    """Return the context that a task runs in, ``None`` if it has none that is like one."""
+    found = field(task, "context")
+    return found if type(found) is Context else None
 
 
 def plain_set(value: Any) -> list[Any]:
