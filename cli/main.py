@@ -86,6 +86,7 @@ COMMANDS: Final = (
         "run scenarios in the simulated world, and see whether they do what they say",
         runs_program=True,
     ),
+    Command("export", "search", "write a recording in another form: as a scenario", runs_program=True),
 )
 _BY_NAME: Final = {command.name: command for command in COMMANDS}
 

@@ -4,9 +4,9 @@ The process has the boundary in place and the program's libraries loaded. A clie
 JSON each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says
 what came of it in one line. Nothing of one run is seen by the next.
 
-A request has ``policy`` (``kind``, and what that kind wants) and ``limit_s`` (real time), and may have
-``recording`` (the real path to write one to), ``is_watched`` (whether all decisions are to be told) and
-``expect`` (``invariant``, an expression). The answer is an outcome: see ``_Run``.
+A request has ``policy`` (``kind``, and what that kind wants), ``limit_s`` (real time) and ``expect`` (which
+may have ``invariant``, an expression), and may have ``recording`` (the real path to write one to) and
+``is_watched`` (whether all decisions are to be told). The answer is an outcome: see ``_Run``.
 """
 
 from __future__ import annotations
@@ -241,7 +241,8 @@ class _Run:
         path = self._request.get("recording")
         if path is not None:
             world.tree.hidden.add(path)
-        world.open(Nowhere() if path is None else RecordingWriter(path, self._header))  # type: ignore[arg-type]
+        header = {**self._header, "policy": self._request["policy"], "expect": self._request["expect"]}
+        world.open(Nowhere() if path is None else RecordingWriter(path, header))  # type: ignore[arg-type]
         real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._listen()
         world.watch_exceptions()
@@ -252,7 +253,7 @@ class _Run:
     def _at_end(self) -> None:
         """Look at what the program has left, before it is let go of."""
         self._leaks = self._world.leaks()
-        expression = self._request.get("expect", {}).get("invariant")
+        expression = self._request["expect"].get("invariant")
         if expression is None:
             return
         stream, current.stream = current.stream, None

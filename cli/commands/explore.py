@@ -36,7 +36,8 @@ from replay.errors import UsageError
 from replay.options import ExitCode
 
 if TYPE_CHECKING:
-    from replay.exploration.report import Explored, Options, Report
+    from replay.exploration.options import Options
+    from replay.exploration.report import Explored, Report
     from replay.exploration.search import Progress
 
 MAX_SCHEDULES: Final = 10_000_000
@@ -82,6 +83,11 @@ def configure(parser: Parser) -> None:
         help="an exception that nobody sees to is a failure, and a socket or thread left open at the end",
     )
     parser.add_argument(
+        "--world",
+        metavar="FILE",
+        help="a scenario, whose `world` the program runs in: hosts, network, faults",
+    )
+    parser.add_argument(
         "--any-order",
         action="store_true",
         help="let what is ready run in any order; asyncio never does this",
@@ -113,7 +119,7 @@ def options_of(args: argparse.Namespace) -> Options:
     Raises:
       UsageError: something about it cannot work; nothing was done.
     """
-    from replay.exploration.report import Options
+    from replay.exploration.options import Options
     from replay.exploration.search import Limits
 
     if not args.program:
@@ -138,11 +144,19 @@ def options_of(args: argparse.Namespace) -> Options:
         seed=args.seed,
         limits=Limits(schedules=args.schedules, seconds=args.time, all=args.all),
         jobs=jobs,
+        setting=None if args.world is None else _world_of(args.world),
         is_strict=args.strict,
         cancel=tuple(args.cancel),
         any_order=args.any_order,
         folder=os.path.abspath(folder),
     )
+
+
+def _world_of(path: str) -> dict[str, Any]:
+    """Return the world of a scenario, but for its seed."""
+    from replay.scenario.scenario import Scenario
+
+    return {name: value for name, value in Scenario.load(path).world.items() if name != "seed"}
 
 
 class _Shown:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from replay.errors import UsageError
-from replay.exploration.report import Options, Report
+from replay.exploration.options import Options
+from replay.exploration.report import Report
 from replay.exploration.report import explore as explore_program
 from replay.exploration.search import DEFAULT_SCHEDULES, POLICIES, Limits
 from replay.options import Target

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
 from replay.errors import ReplayError
 from replay.exploration import search as searching
-from replay.exploration.anchoring import Rule, rules_for
+from replay.exploration.anchoring import Rule
 from replay.exploration.explaining import explain
-from replay.exploration.search import Found, Judge, Limits, Progress
-from replay.exploration.shrinking import Shrunk, cost, is_same, shrink
-from replay.options import Target
+from replay.exploration.keeping import SCENARIO_START, is_ours, rules_of, save_scenario
+from replay.exploration.options import Options
+from replay.exploration.search import Found, Judge, Progress
+from replay.exploration.shrinking import Shrunk, cost, shrink
 from replay.recording.container import MAGIC
-from replay.scenario.expectations import Expectation
-from replay.scenario.scenario import Scenario
 from replay.simulation import (
-    RUN_LIMIT_S,
     Failure,
     Outcome,
     Simulation,
@@ -27,41 +24,6 @@ from replay.simulation import (
     plain_failure,
     strict_failure,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is to be explored, and how.
-
-    Attributes:
-      target: how ``argv[0]`` names the program.
-      argv: the program, and its arguments.
-      policy: which schedules are tried: one of ``search.POLICIES``.
-      seed: what the schedules, and the entropy of the world, follow from.
-      limits: when to stop.
-      jobs: how many runs at a time.
-      setting: of the simulated world, beside the seed.
-      is_strict: an exception that nobody sees to, and a socket or thread left open, are failures too.
-      cancel: tasks that may be cancelled at each of their awaits: labels, with wildcards.
-      any_order: what is ready may run in any order, which asyncio never does.
-      folder: where the files of a failure go.
-      runs_in: the folder in which the program runs; None for the one of this process.
-      run_limit_s: real time after which a run is one that never ends.
-    """
-
-    target: Target
-    argv: tuple[str, ...]
-    policy: str = "mixed"
-    seed: int = 0
-    limits: Limits = field(default_factory=Limits)
-    jobs: int = 1
-    setting: dict[str, Any] | None = None
-    is_strict: bool = False
-    cancel: tuple[str, ...] = ()
-    any_order: bool = False
-    folder: str = "."
-    runs_in: str | None = None
-    run_limit_s: float = RUN_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +154,7 @@ def _keep(
     policy = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
     outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s)
     failure = judge(outcome)
-    rules = _rules(simulation, found.failure, tuple(decisions), options, judge)
+    rules = rules_of(simulation, found.failure, tuple(decisions), options, judge)
     is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind
     kept = failure if is_confirmed and failure is not None else found.failure
     return Explored(
@@ -202,66 +164,12 @@ def _keep(
         moved=cost(decisions),
         explanation=explain(decisions, kept),
         recording=recording,
-        scenario=_save_scenario(f"{path}.yaml", kept, outcome, decisions, rules, options),
+        scenario=save_scenario(f"{path}.yaml", kept, outcome, decisions, rules, options),
         rules=None if rules is None else tuple(rules),
         is_confirmed=is_confirmed,
         outcome=outcome,
         seed=options.seed,
     )
-
-
-def _save_scenario(
-    path: str,
-    failure: Failure,
-    outcome: Outcome,
-    decisions: tuple[Taken, ...],
-    rules: list[Rule] | None,
-    options: Options,
-) -> str:
-    """Write what leads to a failure to a file, by rules if there are any; return its path."""
-    scenario = Scenario.of_run(
-        path,
-        options.target,
-        options.argv,
-        folder=options.runs_in,
-        about=explain(decisions, failure),
-        world={"seed": options.seed, **(options.setting or {})},
-        any_order=options.any_order,
-        rules=tuple(rules or ()),
-        decisions=() if rules else decisions,
-        expect=replace(Expectation.of_failure(failure, outcome), strict=options.is_strict),
-    )
-    scenario.save(path)
-    return path
-
-
-def _rules(
-    simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options, judge: Judge
-) -> list[Rule] | None:
-    """Return rules that lead to the same failure; None if none were found."""
-    recorded = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
-    watched = simulation.run(recorded, is_watched=True, limit_s=options.run_limit_s)
-
-    def reproduces(rules: list[Rule]) -> bool:
-        outcome = simulation.run({"kind": "rules", "rules": rules}, limit_s=options.run_limit_s)
-        found = judge(outcome)
-        return found is not None and is_same(found, failure) and not outcome.unmet
-
-    return rules_for(decisions, watched, reproduces)
-
-
-def _is_ours(path: str, start: bytes) -> bool:
-    """Whether nothing but an older file of ours is lost if this one is replaced."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(start)) in (b"", start)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-
-
-SCENARIO_START: Final = b"replay: 1"
 
 
 class _Names:
@@ -279,5 +187,5 @@ class _Names:
         while True:
             self._count += 1
             path = self._base if self._count == 1 else f"{self._base}-{self._count}"
-            if _is_ours(f"{path}.rec", MAGIC) and _is_ours(f"{path}.yaml", SCENARIO_START):
+            if is_ours(f"{path}.rec", MAGIC) and is_ours(f"{path}.yaml", SCENARIO_START):
                 return path

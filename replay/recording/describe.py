@@ -121,8 +121,8 @@ def _value(key: int, value: Any, limit: int | None) -> str:
             return "runs" if value else "stops"
         case Kind.NOTE, str():
             return value
-        case Kind.DECIDED, str():
-            return value
+        case Kind.DECIDED, [str() as what, int() as nth, str() as option]:
+            return f"{what}{f' ({nth})' if nth > 1 else ''}: {option}"
         case Kind.DECIDED, int():
             return f"T{value} is cancelled"
         case Kind.THREAD, [int() as stream, *_]:

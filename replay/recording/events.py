@@ -135,7 +135,7 @@ TABLE: Final[tuple[Row, ...]] = (
     ),
     Row(
         Kind.DECIDED,
-        "text, task, or place",
+        "[what, n, option], task, or place",
         "a decision of a simulated run other than the default; fd part 1: that task was cancelled from"
         " outside; 2: of what was ready, only what is at this place ran in this turn",
     ),

@@ -64,7 +64,7 @@ class Decisions:
       history: what happened and what was taken other than the default, each with where the tasks stood, if
         somebody wants to know.
       places: tells where they stand.
-      on_taken: is told of each option other than the default, in words.
+      on_taken: is told of each option that was taken, other than the default.
       deviations: what was taken, other than the default, in order.
       count: how many decisions there were.
       digest: a checksum of all of them.
@@ -75,7 +75,7 @@ class Decisions:
         self._seen: Counter[str] = Counter()
         self.deviations: list[Taken] = []
         self.points: list[Point] | None = None
-        self.on_taken: Callable[[str], None] | None = None
+        self.on_taken: Callable[[Taken], None] | None = None
         self.history: list[dict[str, Any]] | None = None
         self.places: Callable[[], list[list[str]]] = list
         self.count = 0
@@ -119,11 +119,11 @@ class Decisions:
         if self.points is not None:
             self.points.append(point)
         if at != DEFAULT:
-            self.deviations.append(Taken(point.key, option))
+            taken = Taken(point.key, option)
+            self.deviations.append(taken)
             if self.on_taken is not None:
-                self.on_taken(f"{name}{f' ({point.nth})' if point.nth > 1 else ''}: {option}")
+                self.on_taken(taken)
             if self.history is not None:
-                taken = [*point.key, option]
-                self.history.append({"taken": taken, "places": self.places()})
+                self.history.append({"taken": [*point.key, option], "places": self.places()})
         self.digest = zlib.crc32(f"{name} {point.nth} {option}\n".encode(), self.digest)
         return option

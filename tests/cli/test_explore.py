@@ -260,3 +260,19 @@ def test_bad_input_is_refused(tmp_path: Path, words: tuple[str, ...], expected: 
     done = run_replay("explore", *words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"replay: {expected}")
+
+
+def test_the_world_of_a_scenario(tmp_path: Path) -> None:
+    """Its hosts are there, and its faults happen; its own seed is another matter."""
+    name = str(TEACHING / "partition.py")
+    (tmp_path / "hosts.yaml").write_text(
+        f"replay: 1\nprogram: [{name}]\nworld: {{seed: 7, hosts: [east, west]}}\n"
+    )
+    without = explore(tmp_path, "--policy", "fifo", name)
+    assert without.stderr.startswith(f"{FAILS[:-1]} at ")
+    assert "gaierror" in without.stderr
+    with_hosts = explore(tmp_path, "--policy", "fifo", "--world", "hosts.yaml", name)
+    assert with_hosts.stdout.startswith("no failure found: ")
+    broken = explore(tmp_path, "--policy", "fifo", "--world", str(TEACHING.parent / "partition.yaml"), name)
+    assert "AssertionError: the replicas differ" in broken.stderr
+    assert [done.returncode for done in (without, with_hosts, broken)] == [2, 0, 2]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from replay.exploration.report import Options, explore
+from replay.exploration.options import Options
+from replay.exploration.report import explore
 from replay.exploration.search import Limits
 from replay.simulation import Simulation
 from tests.conftest import ROOT, run_replay

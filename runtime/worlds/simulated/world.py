@@ -18,7 +18,7 @@ from replay.recording.events import CANCELLED, ORDERED, TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
 from replay.runtime import cancelling
 from replay.runtime.aio.loop import leave_all_but
-from replay.runtime.decisions.decision import Decisions, Policy
+from replay.runtime.decisions.decision import Decisions, Policy, Taken
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import unseen
 from replay.runtime.worlds.live import LiveStream, LiveWorld
@@ -308,10 +308,10 @@ class SimulatedWorld(LiveWorld):
         stream.native_id = threads.FIRST_NATIVE_ID + stream.number
         return [stream.ident, stream.native_id]
 
-    def _note_taken(self, text: str) -> None:
+    def _note_taken(self, taken: Taken) -> None:
         stream = self.agenda.running.stream
         stream.append(-Kind.DECIDED)
-        stream.append(text)
+        stream.append([*taken.key, taken.option])
 
     def _stuck(self) -> NoReturn:
         assert self.on_stuck is not None
