@@ -16,6 +16,20 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that is ``sampled``, all cases but the first are ``more``."""
+    sampled: set[str] = set()
+    for item in items:
+        if item.get_closest_marker("sampled") is None or item.get_closest_marker("slow") is not None:
+            continue
+        name = item.nodeid.partition("[")[0]
+        if name in sampled:
+            item.add_marker(pytest.mark.more)
+        sampled.add(name)
+
+
 ROOT = Path(__file__).resolve().parent.parent
 RUN_TIMEOUT_S = 30.0
 """A command that takes longer hangs: fail, and show what it said so far."""

@@ -61,6 +61,7 @@ def analyze(folder: Path, *words: str) -> Done:
     return run_replay("analyze", "run.rec", "--deadlocks", *words, cwd=folder)
 
 
+@pytest.mark.more
 def test_two_locks_and_a_signal_that_ends_the_program(tmp_path: Path) -> None:
     assert record(tmp_path, "locks").returncode == -15
     done = analyze(tmp_path)
@@ -74,6 +75,7 @@ def test_two_locks_and_a_signal_that_ends_the_program(tmp_path: Path) -> None:
     assert shown.endswith(done.stdout)
 
 
+@pytest.mark.more
 def test_a_program_that_is_told_of_the_signal_is_looked_at_before(tmp_path: Path) -> None:
     assert record(tmp_path, "locks", "SIGINT").returncode == -2
     done = analyze(tmp_path)
@@ -162,6 +164,7 @@ def test_a_run_that_ended_by_itself(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.more
 def test_a_run_that_was_given_too_little_time(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "import asyncio\n\n\n"
@@ -203,6 +206,7 @@ def test_other_ways_to_hang(tmp_path: Path, way: str) -> None:
     assert ("no cycle: " in done.stdout) is (code == 0)
 
 
+@pytest.mark.more
 def test_what_cannot_be_read_or_replayed(tmp_path: Path) -> None:
     assert analyze(tmp_path).returncode == 4
     record(tmp_path, "semaphore")

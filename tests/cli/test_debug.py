@@ -342,6 +342,7 @@ def test_commands_from_a_pipe(bank: Path, tmp_path: Path) -> None:
     assert (done.stdout, done.stderr, done.returncode) == (SESSION["rn"], "", 0)
 
 
+@pytest.mark.more
 def test_a_batch_ends_at_the_first_command_that_fails(bank: Path) -> None:
     done = debug(bank, "p 1", "assert total == 180", "p 2")
     assert (done.stdout, done.returncode) == ("1\n", 1)
@@ -350,6 +351,7 @@ def test_a_batch_ends_at_the_first_command_that_fails(bank: Path) -> None:
     assert (done.stdout, done.returncode) == ("1\n2\n", 1)
 
 
+@pytest.mark.more
 def test_select(bank: Path) -> None:
     """One looks at a task until one moves."""
     commands = (
@@ -414,6 +416,7 @@ def test_scripts(bank: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.more
 def test_a_saved_session_can_be_run(bank: Path, tmp_path: Path) -> None:
     done = debug(bank, "goto @7.3", "bm b", "p balance", f"save {tmp_path / 'saved'}")
     assert done.returncode == 0
@@ -508,6 +511,7 @@ def test_commands_of_a_stop(bank: Path) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+@pytest.mark.more
 def test_commands_of_a_stop_can_go_on_for_ever_so_long(tmp_path: Path) -> None:
     """One that goes on at each stop passes more of them than scripts may be deep; what fails ends them."""
     (tmp_path / "app.py").write_text("total = 0\nfor number in range(50):\n    total += number\n")
@@ -521,6 +525,7 @@ def test_commands_of_a_stop_can_go_on_for_ever_so_long(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.more
 def test_commands_of_a_stop_are_saved(bank: Path, tmp_path: Path) -> None:
     done = debug(
         bank, "restart", "b put", "commands 1", "bookmark here", "end", "c", f"save {tmp_path / 'saved'}"
@@ -539,6 +544,7 @@ def test_commands_of_a_stop_are_saved(bank: Path, tmp_path: Path) -> None:
     assert again.stdout.splitlines()[-1] == "bookmark here = @6.5"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("command", ["condition 1,2 x > 3", "commands 1,2 where", "ignore , 3", "commands ,"])
 def test_one_stop_is_asked_for(bank: Path, command: str) -> None:
     done = debug(bank, "b put", "b get", command, options=(*GOING_ON, "--json"))
@@ -555,6 +561,7 @@ NO_END = (
 )
 
 
+@pytest.mark.more
 def test_commands_of_a_stop_that_do_not_end(bank: Path, tmp_path: Path) -> None:
     """Where the lines of a script, the command line or a pipe are over, they are no commands of it either."""
     script = tmp_path / "script"
@@ -636,6 +643,7 @@ def test_what_the_recording_alone_tells(bank: Path) -> None:
     assert done.stderr.startswith("replay: a recording knows no places inside a step: @7.1\n")
 
 
+@pytest.mark.more
 def test_find_is_refused(bank: Path) -> None:
     done = debug(bank, "find", "find /[/", "find no such text", options=GOING_ON)
     assert done.stdout == "in no event of the recording\n"
@@ -643,6 +651,7 @@ def test_find_is_refused(bank: Path) -> None:
     assert "replay: not a regular expression: /[/: " in done.stderr
 
 
+@pytest.mark.more
 def test_notes(bank: Path, tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     done = debug(bank, "note", "note it fails", "note @7 bob goes on", "note", f"save {saved}")
@@ -653,6 +662,7 @@ def test_notes(bank: Path, tmp_path: Path) -> None:
     assert debug(bank, "note @7").stderr.startswith("replay: `note` takes what is to be noted\n")
 
 
+@pytest.mark.more
 def test_the_source_of_what_an_expression_comes_to(bank: Path, tmp_path: Path) -> None:
     deposit = "   18  async def deposit(store, amount):\n"
     done = debug(bank, "source deposit", "source asyncio.sleep | head 1", "source print", options=GOING_ON)
@@ -673,6 +683,7 @@ def test_the_source_of_what_an_expression_comes_to(bank: Path, tmp_path: Path) -
     assert debug(tmp_path / "run.rec", "source deposit").stdout == "'a file is run'\n"
 
 
+@pytest.mark.more
 def test_output_can_go_to_a_file(bank: Path, tmp_path: Path) -> None:
     target = tmp_path / "out"
     done = debug(bank, f"locals | grep total > {target}", f"when | head 0 >> {target}", "p 3 > 2")
@@ -680,6 +691,7 @@ def test_output_can_go_to_a_file(bank: Path, tmp_path: Path) -> None:
     assert target.read_text() == "total = 130\n"
 
 
+@pytest.mark.more
 def test_where_it_opens(bank: Path) -> None:
     done = debug(bank, "when", options=("--at", "@3.1", "--batch", "--json"))
     assert objects(done)[0]["pos"] == "@3.1"
@@ -726,6 +738,7 @@ def test_an_edited_program_cannot_be_replayed_but_looked_at(bank: Path, tmp_path
         source.write_text(text)
 
 
+@pytest.mark.more
 def test_colour(bank: Path) -> None:
     done = debug(bank, "p 1", "bm x", options=("--batch", "--color", "always"))
     assert done.stdout == "1\nbookmark x = \x1b[33m@14.3\x1b[0m\n"
@@ -754,6 +767,7 @@ def test_a_run_that_ends_well(tmp_path: Path) -> None:
     assert end["text"].endswith("the end of the run: exit code 0")
 
 
+@pytest.mark.more
 def test_prompt_toolkit_is_not_loaded_without_a_terminal(bank: Path) -> None:
     code = (
         "import sys; from replay.cli.main import main; "
@@ -775,6 +789,7 @@ def test_prompt_toolkit_is_not_loaded_without_a_terminal(bank: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.more
 def test_variables_of_every_suspended_frame(bank: Path) -> None:
     done = debug(bank, "goto @7.2", "task all locals --all", options=("--batch", "--json"))
     found = [[(frame["function"], frame["locals"]) for frame in one["data"]] for one in objects(done)[1:]]

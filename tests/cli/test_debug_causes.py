@@ -242,6 +242,7 @@ def test_a_cancel_by_a_method_that_was_bound_before(answered: dict[str, dict[str
     assert answered["c"]["pos"] == answered["why cancelled later"]["data"]["pos"]
 
 
+@pytest.mark.more
 def test_cancels_that_leave_no_trace(tmp_path: Path) -> None:
     """One is taken back in the same step, one comes where a profiler is taken away, one in the last step."""
     program = """\
@@ -277,6 +278,7 @@ asyncio.run(main())
         assert second == by
 
 
+@pytest.mark.more
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
 def test_eager_tasks(tmp_path: Path) -> None:
     program = """\

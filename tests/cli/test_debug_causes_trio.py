@@ -15,6 +15,8 @@ from replay.timeline.session import Session
 from tests.cli.answers import answers
 from tests.conftest import ROOT, run_replay, timeless
 
+pytestmark = pytest.mark.more
+
 PROGRAM = (ROOT / "tests" / "programs" / "trio_wakes.py").read_text()
 
 

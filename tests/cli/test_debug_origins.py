@@ -138,17 +138,20 @@ def test_context_variables(on_asyncio: Path) -> None:
     assert [one["owner"] for one in (at_event, of_w2, of_main)] == ["T2", "T3", "T1"]
 
 
+@pytest.mark.more
 def test_context_variables_of_a_callback(on_asyncio: Path) -> None:
     before, _, inside = data(on_asyncio, "c later", "ctx", "-", "ctx")[1:]
     assert variables(before) == variables(inside) == {"request": "'none'"}
     assert before["owner"].startswith("callback@")
 
 
+@pytest.mark.more
 def test_context_variables_in_trio(on_trio: Path) -> None:
     of_w1, of_main = data(on_trio, "c app.py:11", "ctx w1", "ctx __main__.main")[1:]
     assert (variables(of_w1), variables(of_main)) == ({"request": "'request 1'"}, {"request": "'none'"})
 
 
+@pytest.mark.more
 def test_what_has_no_context(on_asyncio: Path) -> None:
     done = debug(on_asyncio, "goto @1", "ctx", "ctx w1", options=("--batch", "--keep-going"))
     assert done.stdout.splitlines()[-1] == "no context variable has a value for task Task-1"
@@ -176,6 +179,7 @@ def test_choices(on_asyncio: Path) -> None:
     ]
 
 
+@pytest.mark.more
 def test_choices_are_what_was_ready(on_asyncio: Path, on_trio: Path) -> None:
     """Where one stands there, `ready` lists the same tasks."""
     for folder in (on_asyncio, on_trio):
@@ -207,6 +211,7 @@ def test_cause_goes_back_to_the_origin(on_asyncio: Path) -> None:
     ]
 
 
+@pytest.mark.more
 def test_cause_through_the_end_of_a_task(on_asyncio: Path) -> None:
     by_callback, by_gather = data(on_asyncio, "c app.py:32", "cause", "rc app.py:29", "cause")[1::2]
     assert [one["task"] for one in by_callback] == ["T1", None]
@@ -214,6 +219,7 @@ def test_cause_through_the_end_of_a_task(on_asyncio: Path) -> None:
     assert [one["done_at"] for one in by_gather] == [*(one["pos"] for one in by_gather[1:]), "@0"]
 
 
+@pytest.mark.more
 def test_cause_in_trio(on_trio: Path) -> None:
     found = data(on_trio, "c app.py:11", "cause")[1]
     names = [one["task"] for one in found]
@@ -224,6 +230,7 @@ def test_cause_in_trio(on_trio: Path) -> None:
     assert found[-1]["done_at"] == "@0"
 
 
+@pytest.mark.more
 def test_the_cause_of_an_event(on_asyncio: Path) -> None:
     done = debug(on_asyncio, "goto @1", "cause #0", "cause end")
     assert done.stdout.splitlines()[2].startswith("#0 ")
@@ -254,12 +261,14 @@ def test_motions_stay_within_bounds(on_asyncio: Path) -> None:
     assert found[-1]["data"]["event"] == "end"
 
 
+@pytest.mark.more
 def test_a_breakpoint_out_of_bounds_is_not_met(on_asyncio: Path) -> None:
     stop, breakpoints = answers(on_asyncio, "b app.py:10", "goto @1", "bounds @1 @3", "c", "breakpoints")[3:]
     assert (stop["pos"], stop["data"]["breakpoint"]) == ("@3", None)
     assert breakpoints["data"][0]["hits"] == 0
 
 
+@pytest.mark.more
 def test_a_change_out_of_bounds_is_none(on_asyncio: Path) -> None:
     done = debug(
         on_asyncio,
@@ -277,6 +286,7 @@ def test_a_change_out_of_bounds_is_none(on_asyncio: Path) -> None:
     assert lines[6].startswith("bool(setting): (nothing yet) -> True ")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("command", "message", "hint"),
     [

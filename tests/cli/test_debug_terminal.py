@@ -140,6 +140,7 @@ def test_a_session_at_a_terminal(terminal: Terminal, folder: Path) -> None:
     assert "+rtcont alice\n" in history.read_text()
 
 
+@pytest.mark.more
 def test_a_first_start_and_the_keys_of_vi(folder: Path) -> None:
     terminal = Terminal(folder, state="new")
     opened = terminal.see("F1 help")
@@ -186,6 +187,7 @@ STORY = {
 }
 
 
+@pytest.mark.more
 def test_a_story_at_a_terminal(terminal: Terminal) -> None:
     terminal.see("F1 help")
     for command, said in STORY.items():
@@ -211,6 +213,7 @@ asyncio.run(spin())
 """
 
 
+@pytest.mark.more
 def test_a_long_motion_shows_where_it_is_and_can_be_ended(tmp_path: Path) -> None:
     (tmp_path / "long.py").write_text(LONG)
     assert run_replay("record", "-o", "run.rec", "long.py", cwd=tmp_path).returncode == 0

@@ -66,6 +66,7 @@ def test_a_race_is_found_told_and_kept(tmp_path: Path) -> None:
     assert played.stderr.endswith("AssertionError: ['quick', 'slow']\n")
 
 
+@pytest.mark.more
 def test_the_same_seed_finds_the_same(tmp_path: Path) -> None:
     name = program(tmp_path, ORDERS)
     told = [json.loads(explore(tmp_path, "--json", "--seed", "3", name).stdout) for _ in range(2)]
@@ -82,6 +83,7 @@ def test_the_same_seed_finds_the_same(tmp_path: Path) -> None:
     assert failure["recording"] == str(tmp_path / "app.rec")
 
 
+@pytest.mark.more
 def test_what_cannot_fail_does_not(tmp_path: Path) -> None:
     text = ORDERS.replace("await asyncio.sleep(0)\n", "pass\n")
     done = explore(tmp_path, "--schedules", "40", program(tmp_path, text))
@@ -99,6 +101,7 @@ def test_a_deadlock_is_told_with_who_waits_for_whom(tmp_path: Path) -> None:
     assert "AssertionError" not in run_replay("play", "lock_order.rec", cwd=tmp_path).stderr
 
 
+@pytest.mark.more
 def test_any_order_says_what_it_is(tmp_path: Path) -> None:
     text = """
     import asyncio
@@ -160,6 +163,7 @@ def test_a_task_is_cancelled_at_each_of_its_awaits(tmp_path: Path) -> None:
     assert run_replay("play", "app.rec", cwd=tmp_path).stderr.endswith("AssertionError: not closed\n")
 
 
+@pytest.mark.more
 def test_all_collects_each_failure_once(tmp_path: Path) -> None:
     text = """
     import asyncio
@@ -189,6 +193,7 @@ def test_all_collects_each_failure_once(tmp_path: Path) -> None:
     assert {Path(one["recording"]).name for one in told["failures"]} == {"app.rec", "app-2.rec"}
 
 
+@pytest.mark.more
 def test_strict_wants_all_exceptions_seen_to(tmp_path: Path) -> None:
     text = """
     import asyncio
@@ -211,6 +216,7 @@ def test_strict_wants_all_exceptions_seen_to(tmp_path: Path) -> None:
     assert "the program fails already when nothing is late: Task exception was never retrieved" in done.stderr
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -262,6 +268,7 @@ def test_bad_input_is_refused(tmp_path: Path, words: tuple[str, ...], expected: 
     assert done.stderr.startswith(f"replay: {expected}")
 
 
+@pytest.mark.more
 def test_the_world_of_a_scenario(tmp_path: Path) -> None:
     """Its hosts are there, and its faults happen; its own seed is another matter."""
     name = str(TEACHING / "partition.py")

@@ -31,6 +31,7 @@ def export(folder: Path, *words: str) -> Done:
     return run_replay("export", "--scenario", "run.rec", *words, cwd=folder)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "how"),
     [
@@ -53,6 +54,7 @@ def test_the_scenario_does_what_the_run_did(folder: Path, name: str, how: str) -
     assert written.world == {"seed": 0, **Scenario.load(folder / "scenarios" / f"{name}.yaml").world}
 
 
+@pytest.mark.more
 def test_what_explore_has_found(folder: Path) -> None:
     """The decisions of the recording are those that were found, and lead to the same rules."""
     found = run_replay("explore", "--jobs", "1", "--json", "scenarios/programs/lost_update.py", cwd=folder)
@@ -66,6 +68,7 @@ def test_what_explore_has_found(folder: Path) -> None:
     assert tuple(told["rules"]) == rules == Scenario.load(folder / "again.yaml").rules
 
 
+@pytest.mark.more
 def test_a_run_that_passes(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("print('fine')\n")
     (tmp_path / "one.yaml").write_text("replay: 1\nprogram: [app.py]\nexpect: {invariant: '__name__ != 1'}\n")
@@ -78,6 +81,7 @@ def test_a_run_that_passes(tmp_path: Path) -> None:
     assert run_replay("run", "run.yaml", cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.more
 def test_a_program_that_was_edited(folder: Path) -> None:
     recorded(folder, "lost_update")
     program = folder / "scenarios" / "programs" / "lost_update.py"
@@ -105,6 +109,7 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
     assert [done.returncode for done in (of_real, as_nothing, no_folder)] == [2, 2, 2]
 
 
+@pytest.mark.more
 def test_no_other_file_is_replaced(folder: Path) -> None:
     recorded(folder, "partition")
     (folder / "mine.yaml").write_text("mine: 1\n")
@@ -116,6 +121,7 @@ def test_no_other_file_is_replaced(folder: Path) -> None:
     )
 
 
+@pytest.mark.more
 def test_a_cut_recording_has_not_all_decisions(folder: Path) -> None:
     recorded(folder, "partition")
     whole = (folder / "run.rec").read_bytes()

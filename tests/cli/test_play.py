@@ -65,6 +65,7 @@ def without_numbers(text: str) -> str:
     return re.sub(r"([#@])\d+", r"\1N", text)
 
 
+@pytest.mark.more
 def test_a_recording_that_is_being_written(running: subprocess.Popen[str], folder: Path) -> None:
     for command in ("info", "tasks", "timeline", "events"):
         done = run_replay(command, "run.rec")
@@ -111,6 +112,7 @@ def test_a_recording_whose_program_was_killed(running: subprocess.Popen[str], fo
     assert played.stderr.startswith(head), played.stderr
 
 
+@pytest.mark.more
 def test_a_forked_child_that_goes_on_writes_nothing(folder: Path) -> None:
     record("import os, time\nif not os.fork():\n    time.sleep(3)\n    os._exit(0)\nos.kill(os.getpid(), 9)")
     assert "was cut: the program was killed" in run_replay("info", "run.rec").stderr
@@ -136,6 +138,7 @@ def in_shell(line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("redirected", "code", "out_lines", "err"),
     [
@@ -154,6 +157,7 @@ def test_an_output_that_nobody_takes(redirected: str, code: int, out_lines: int,
     assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (code, out_lines, err)
 
 
+@pytest.mark.more
 def test_a_divergence_is_found_though_stdout_is_closed() -> None:
     Path("leak").touch()
     record("import ctypes\nprint(ctypes.CDLL(None).access(b'leak', 0), flush=True)")
@@ -163,6 +167,7 @@ def test_a_divergence_is_found_though_stdout_is_closed() -> None:
     assert "  expected  output to stdout: b'0\\n'\n" in done.stderr
 
 
+@pytest.mark.more
 def test_a_slow_reader_with_a_pipe_that_does_not_block() -> None:
     record(LINES)
     reader, writer = os.pipe()
@@ -213,6 +218,7 @@ def on_terminal(*words: str, typed: tuple[tuple[bytes, bytes], ...] = (), **stre
     return seen
 
 
+@pytest.mark.more
 def test_a_prompt_on_a_terminal(folder: Path) -> None:
     Path("app.py").write_text(ASKS)
     recorded = on_terminal("record", "app.py", typed=TYPED)
@@ -225,6 +231,7 @@ def test_a_prompt_on_a_terminal(folder: Path) -> None:
     assert done.stderr == "name? errmore? "  # where Python writes prompts if nobody has imported readline
 
 
+@pytest.mark.more
 def test_a_prompt_while_stdout_is_a_file(folder: Path) -> None:
     Path("app.py").write_text("print('hello', input('name? '))")
     with open("out", "wb") as file:
@@ -241,6 +248,7 @@ def _typed(text: bytes) -> int:
     return theirs
 
 
+@pytest.mark.more
 def test_input_that_came_from_a_pipe_is_not_asked_for_on_a_terminal() -> None:
     Path("app.py").write_text("print('hello', input('name? '))")
     Path("names").write_text("bob\n")
@@ -291,6 +299,7 @@ def test_a_replay_in_c_code_that_never_ends_is_killed() -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("word", ["0", "-1", "nan", "inf"])
 def test_no_length_of_time(word: str) -> None:
     record("print()")
@@ -304,6 +313,7 @@ def test_no_length_of_time(word: str) -> None:
 BIG = 1 << 40
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -377,6 +387,7 @@ def test_a_header_without_a_part(folder: Path) -> None:
     )
 
 
+@pytest.mark.more
 def test_flags_that_an_interpreter_may_have_been_started_with() -> None:
     Path("app.py").write_text("import sys\nprint(sys.flags, sys.warnoptions)")
     flags = ["-OO", "-B", "-bb", "-s", "-P", "-W", "ignore::UserWarning", "-X", "dev", "-X", "utf8=1"]

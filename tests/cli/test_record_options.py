@@ -110,6 +110,7 @@ FAILED = ["replay: recorded run.rec  ...  FAILED", "replay: next: replay debug r
 # -- --on-failure -------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("source", "code"),
     [
@@ -129,6 +130,7 @@ def test_a_failure_is_kept(source: str, code: int) -> None:
     assert play().code == code
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("source", ["print('fine')", "import os; os._exit(0)", "raise SystemExit"])
 def test_a_success_leaves_an_older_recording_alone(source: str) -> None:
     Path("run.rec").write_bytes(OLDER)
@@ -159,6 +161,7 @@ def test_the_recording_goes_where_it_was_asked_to_though_the_program_goes_elsewh
 # -- --timeout ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("way", WAYS)
 def test_a_program_is_stopped_wherever_it_is(way: str) -> None:
     ran = record(HANGS, way, options="--timeout 0.6")
@@ -193,6 +196,7 @@ def test_what_never_lets_go_of_the_interpreter_is_killed() -> None:
 # -- signals ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_a_signal_without_a_handler_ends_the_recording_too(way: str, number: signal.Signals) -> None:
@@ -213,6 +217,7 @@ def test_a_signal_without_a_handler_ends_the_recording_too(way: str, number: sig
     assert replayed.stderr.startswith(f"replay: the recording ends here: {number.name} ended the program\n")
 
 
+@pytest.mark.more
 def test_the_program_sees_no_handler_that_it_has_not_set() -> None:
     source = """
 import os, signal
@@ -240,6 +245,7 @@ os.kill(os.getpid(), signal.SIGTERM)
     assert (plain.returncode, plain.stdout) == (ran.code, ran.stdout)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("when", ["at once", "soon"])
 def test_a_forked_child_dies_of_signals_as_without_a_recorder(when: str) -> None:
     source = f"""
@@ -291,6 +297,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.more
 def test_a_second_ctrl_c_ends_the_recording_and_reaches_the_program() -> None:
     Path("app.py").write_text(INTERRUPTED)
     child = start("record", "app.py")
@@ -318,6 +325,7 @@ def test_a_second_ctrl_c_ends_the_recording_and_reaches_the_program() -> None:
 # -- leaving at once ----------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("source", "code"),
     [
@@ -344,6 +352,7 @@ def test_becoming_another_program() -> None:
     assert replayed.stderr == "replay: the recording ends here: the program became another one, `echo`\n"
 
 
+@pytest.mark.more
 def test_failing_to_become_another_program() -> None:
     Path("bad").write_bytes(b"\x00")
     Path("bad").chmod(0o755)
@@ -414,6 +423,7 @@ while not seen:  # no hand-off: at replay nobody else runs
     )
 
 
+@pytest.mark.more
 def test_a_handler_does_not_wait_for_ever_for_a_busy_program() -> None:
     source = """
 import signal
@@ -459,6 +469,7 @@ print("after", written)
 """
 
 
+@pytest.mark.more
 def test_a_handler_runs_while_nobody_reads_what_is_printed() -> None:
     Path("app.py").write_text(NOBODY_READS)
     child = start("record", "app.py")
@@ -481,6 +492,7 @@ def test_our_lines_begin_on_lines_of_their_own() -> None:
     assert play().stderr == "no end"
 
 
+@pytest.mark.more
 def test_a_line_of_stdout_without_its_end_where_both_go_to_one_place() -> None:
     Path("app.py").write_text("print('no end', end='')")
     together = finish(start("record", "app.py", stderr=subprocess.STDOUT))
@@ -491,6 +503,7 @@ def test_a_line_of_stdout_without_its_end_where_both_go_to_one_place() -> None:
     assert (apart.stdout, apart.ours, apart.stderr[:8]) == ("no end", RECORDED, "replay: ")
 
 
+@pytest.mark.more
 def test_a_divergence_begins_on_a_line_of_its_own() -> None:
     Path("leak").touch()
     source = """
@@ -519,6 +532,7 @@ time.time_ns()
 # -- what never started -------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("options", ["", "--on-failure", "--timeout 30"])
 @pytest.mark.parametrize(
     "words",
@@ -550,6 +564,7 @@ def test_what_never_ran_a_line_replaces_no_recording(words: str, options: str) -
     assert Path("run.rec").read_bytes() == OLDER
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("words", ["-m package", "-m package.nope", "folder", "-m sourceless"])
 def test_what_ran_a_line_is_recorded(words: str) -> None:
     Path("package").mkdir()
@@ -595,6 +610,7 @@ CUT_SHORT = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("way", "code", "said"),
     [
@@ -624,6 +640,7 @@ def test_it_is_recorded_until_it_fails(folder: Path, way: str, code: int, said: 
     assert play().stdout == "run 3\n"
 
 
+@pytest.mark.more
 def test_none_fails() -> None:
     Path("run.rec").write_bytes(OLDER)
     ran = record(FLAKY, "fine", options="--until-failure 4")
@@ -647,6 +664,7 @@ def test_what_cannot_be_started_is_not_tried_again() -> None:
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_all_runs(number: signal.Signals) -> None:
     source = (

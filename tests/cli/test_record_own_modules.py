@@ -72,6 +72,7 @@ def test_a_programs_own_replay(folder: Path) -> None:
     assert printed[1] == "a signal"
 
 
+@pytest.mark.more
 def test_a_programs_own_package_replay_with_a_runtime_in_it(folder: Path) -> None:
     for name in ("replay", "replay/runtime"):
         (folder / name).mkdir()
@@ -86,6 +87,7 @@ def test_a_programs_own_package_replay_with_a_runtime_in_it(folder: Path) -> Non
     assert printed[0] == "my replay ['replay', 'replay.runtime', 'replay.runtime.again']"
 
 
+@pytest.mark.more
 def test_a_zip_file_with_a_replay_in_it(folder: Path) -> None:
     (folder / "replay.py").write_text("def again(): return 'my replay'\n")
     (folder / "__main__.py").write_text("import replay\nprint(replay.again())\nprint(replay.__file__)\n")
@@ -108,6 +110,7 @@ def test_it_may_fail_as_it_does(folder: Path) -> None:
     assert recorded.stderr.splitlines()[1:-2] == plain.stderr.splitlines()
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("what", ["a folder of data", "nothing of the kind"])
 def test_what_is_no_module_is_not_named(folder: Path, what: str) -> None:
     if what == "a folder of data":

@@ -41,6 +41,7 @@ def replayed() -> Done:
     return run_replay("play", "run.rec")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -84,6 +85,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_multiprocessing_is_named_by_its_own_name(method: str) -> None:
     assert remarks(MULTIPROCESSING_APP, method) == [unrecorded.MULTIPROCESSING]
@@ -116,6 +118,7 @@ def test_each_extension_is_named_when_it_is_imported() -> None:
     assert replayed().returncode == 0
 
 
+@pytest.mark.more
 def test_a_class_is_named_when_an_object_of_it_is_made() -> None:
     fake(
         "pycares",
@@ -127,6 +130,7 @@ def test_a_class_is_named_when_an_object_of_it_is_made() -> None:
     assert "unrecorded.py" not in run_replay("record", "app.py").stderr
 
 
+@pytest.mark.more
 def test_a_module_that_cannot_be_imported_is_not_named() -> None:
     fake("plyvel", "raise ImportError('no leveldb')")
     source = "import traceback\ntry: import plyvel\nexcept ImportError: traceback.print_exc()"
@@ -134,6 +138,7 @@ def test_a_module_that_cannot_be_imported_is_not_named() -> None:
     assert "runtime" not in run_replay("record", "app.py").stderr
 
 
+@pytest.mark.more
 def test_modules_of_one_zip_file_are_told_apart() -> None:
     with zipfile.ZipFile("modules.zip", "w") as archive:
         archive.writestr("plyvel.py", "")
@@ -146,6 +151,7 @@ def test_modules_of_one_zip_file_are_told_apart() -> None:
     assert remarks(start + "import other, plyvel") == said
 
 
+@pytest.mark.more
 def test_a_line_does_not_go_into_what_the_program_made_of_its_stderr(folder: Path) -> None:
     source = """
 import os, sqlite3
@@ -214,6 +220,7 @@ match sys.argv[1]:
 """
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "way",
     [
@@ -234,12 +241,14 @@ def test_uvloop_is_replaced_by_our_loop(way: str) -> None:
     assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
 
 
+@pytest.mark.more
 def test_uvloop_that_nobody_asks_for_is_not_named() -> None:
     pytest.importorskip("uvloop")
     assert remarks("import asyncio\nasync def main(): pass\nasyncio.run(main())") == []
     assert remarks("import uvloop, asyncio\nasync def main(): pass\nasyncio.run(main())") == []
 
 
+@pytest.mark.more
 def test_without_uvloop_the_import_fails_as_it_does() -> None:
     source = (
         "import sys\nsys.path[:] = [one for one in sys.path if 'site-packages' not in one]\nimport uvloop"
@@ -248,6 +257,7 @@ def test_without_uvloop_the_import_fails_as_it_does() -> None:
     assert "ModuleNotFoundError: No module named 'uvloop'\n" in run_replay("record", "app.py").stderr
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("loop", ["uvloop", "auto"])
 def test_uvicorn_with_uvloop(loop: str) -> None:
     pytest.importorskip("uvloop")
@@ -304,6 +314,7 @@ with open("data", "r+b") as file:
     assert {name: Path(name).read_bytes() for name in kept} == kept
 
 
+@pytest.mark.more
 def test_an_attached_database_that_a_callback_sees_is_named_and_not_replayed(folder: Path) -> None:
     source = """
 import sqlite3
@@ -322,6 +333,7 @@ database.execute("attach 'other.db' as other")
     assert not (folder / "other.db").exists()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("statement", ["ATTACH 'other.db' AS other", "VACUUM INTO 'other.db'"])
 def test_a_script_that_opens_another_database_is_named_and_not_replayed(statement: str, folder: Path) -> None:
     source = f"""
@@ -344,6 +356,7 @@ database.executescript('''CREATE TABLE t (x); /* ; */ ; {statement};''')
     assert not (folder / "other.db").exists()
 
 
+@pytest.mark.more
 def test_a_replay_stops_at_a_file_that_was_too_large_to_keep() -> None:
     source = """
 with open("data", "wb") as file:

@@ -79,6 +79,7 @@ def test_each_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+@pytest.mark.more
 def test_as_users_start_it() -> None:
     done = run_replay("run", scenario("expected.yaml", EXPECTED))
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok      expected.yaml\n1 scenario: 1 ok\n", "")
@@ -96,6 +97,7 @@ def test_a_folder_stands_for_what_is_in_it(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr() == (told, "")
 
 
+@pytest.mark.more
 def test_a_program_runs_where_the_scenario_says(capsys: pytest.CaptureFixture[str]) -> None:
     Path("sub").mkdir()
     Path("sub/where.py").write_text("import os\nprint('at', os.path.basename(os.getcwd()), os.listdir())\n")
@@ -126,6 +128,7 @@ def test_decisions_make_it_fail(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+@pytest.mark.more
 def test_a_run_that_depends_on_what_is_not_simulated(capsys: pytest.CaptureFixture[str]) -> None:
     Path("past.py").write_text("import ctypes\nprint(ctypes.CDLL(None).getpid())\n")
     assert main(["run", scenario("past.yaml", "replay: 1\nprogram: [past.py]\n"), "--times", "3"]) == 1
@@ -255,6 +258,7 @@ def test_a_recording_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
     assert (done.returncode, done.stdout) == (3, "going to 3\n")
 
 
+@pytest.mark.more
 def test_what_could_come_otherwise_is_listed_and_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
     plain = "replay: 1\nprogram: [late.py]\n"
     assert main(["run", scenario("plain.yaml", plain), "--decisions"]) == 0
@@ -265,6 +269,7 @@ def test_what_could_come_otherwise_is_listed_and_can_be_pasted(capsys: pytest.Ca
     assert f"{BUSY}  # taken" in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.more
 def test_a_decision_that_does_not_come_up(capsys: pytest.CaptureFixture[str]) -> None:
     text = "replay: 1\nprogram: [late.py]\ndecisions:\n  - [arrival nowhere, 2, later]\n"
     assert main(["run", scenario("never.yaml", text)]) == 1
@@ -326,6 +331,7 @@ def test_a_scenario_is_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hint: `replay run good.yaml`" in capsys.readouterr().err
 
 
+@pytest.mark.more
 def test_a_test_function_has_all_in_its_message() -> None:
     result = replay.Scenario.load(scenario("fails.yaml", FAILS)).run()
     assert not result.passed
@@ -342,6 +348,7 @@ def test_a_test_function_has_all_in_its_message() -> None:
     assert (result.passed, result.message) == (True, "passes: the run passes")
 
 
+@pytest.mark.more
 def test_a_run_is_saved_as_a_scenario_that_makes_it_again() -> None:
     Path("kept").mkdir()
     first = Scenario(("late.py",)).run(is_watched=True).outcome

@@ -65,6 +65,7 @@ def must_have_ended_as_recorded(recorded: Recorded, session: Session) -> None:
     assert session.stop.position.step == len(session.steps) + 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("program", [case(program) for program in PROGRAMS])
 def test_a_debugged_replay_is_the_same_run(program: Program, record_program: RecordProgram) -> None:
     recorded = record_program(program)
@@ -97,6 +98,7 @@ def look_at_everything(session: Session) -> int:
     return count
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("program", [case(program) for program in PROGRAMS])
 def test_looking_at_each_step_changes_nothing(program: Program, record_program: RecordProgram) -> None:
     recorded = record_program(program)
@@ -110,6 +112,7 @@ def test_looking_at_each_step_changes_nothing(program: Program, record_program: 
         must_have_ended_as_recorded(recorded, session)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("program", [case(program) for program in PROGRAMS if program.name != DEEP])
 def test_looking_at_each_line_changes_nothing(program: Program, record_program: RecordProgram) -> None:
     recorded = record_program(program)

@@ -56,6 +56,7 @@ for env in None, {**os.environ, "X": "mine"}:
     must_agree(recorded, project.play())
 
 
+@pytest.mark.more
 def test_what_is_read_as_a_whole_is_placeholders(tmp_path: Path) -> None:
     text = """
 import os
@@ -74,6 +75,7 @@ print(dict(os.environ)["APP_URL"])
     must_agree(recorded, project.play())
 
 
+@pytest.mark.more
 def test_a_program_that_goes_by_a_value_it_read_with_all(tmp_path: Path) -> None:
     text = "import os\nprint({k.lower(): v for k, v in os.environ.items()}['app_mode'], flush=True)\n"
     project = Project.of(tmp_path, {"app.py": text})
@@ -83,6 +85,7 @@ def test_a_program_that_goes_by_a_value_it_read_with_all(tmp_path: Path) -> None
     assert b"os.environ was read as a whole" in replayed.stderr
 
 
+@pytest.mark.more
 def test_what_was_still_in_a_buffer_is_shown_before_the_divergence(tmp_path: Path) -> None:
     text = """
 import os
@@ -114,6 +117,7 @@ print(lower["app_mode"], lower["app_url"], len(lower["app_token"]), lower["other
     must_agree(recorded, project.play())
 
 
+@pytest.mark.more
 def test_variables_that_threads_read(tmp_path: Path) -> None:
     text = """
 import os, threading
@@ -132,6 +136,7 @@ print("done")
         must_agree(recorded, project.play())
 
 
+@pytest.mark.more
 def test_copies_that_are_put_back(tmp_path: Path) -> None:
     text = """
 import copy, os
@@ -164,6 +169,7 @@ ZONES = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_time_zone(tmp_path: Path, zone: str) -> None:
     text = """

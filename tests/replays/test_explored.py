@@ -88,6 +88,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RACES]
 )
@@ -108,6 +109,7 @@ def test_a_race_is_found_and_its_recording_is_the_run(tmp_path: Path, name: str)
         assert "nothing that the program waited for could ever happen" in played.stderr
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["lost_update", "thread_and_timer", "start_order"])
 def test_one_seed_gives_one_recording(tmp_path: Path, name: str) -> None:
     found = []
@@ -140,6 +142,7 @@ The other programs use what asyncio itself does otherwise from version to versio
 """
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_schedule_is_the_same_on_each_python(name: str) -> None:
     with Simulation.start("script", (str(TEACHING / f"{name}.py"),)) as simulation:
@@ -149,6 +152,7 @@ def test_the_schedule_is_the_same_on_each_python(name: str) -> None:
     assert (default.steps, drawn.steps) == SCHEDULES[name]
 
 
+@pytest.mark.more
 def test_what_cannot_come_in_another_order_does_not(tmp_path: Path) -> None:
     path = tmp_path / "orderly.py"
     path.write_text(ORDERLY)

@@ -67,6 +67,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("origin", ["environment", "argument", "source", "file", "input"])
 def test_a_secret_that_goes_over_the_network(tmp_path: Path, origin: str) -> None:
     expressions = {
@@ -88,6 +89,7 @@ def test_a_secret_that_goes_over_the_network(tmp_path: Path, origin: str) -> Non
     must_replay(project, recorded, SECRET)
 
 
+@pytest.mark.more
 def test_a_pattern_with_a_group(tmp_path: Path) -> None:
     text = f"""
 import os, socket, sys
@@ -144,6 +146,7 @@ asyncio.run(main())
     must_replay(project, recorded, SECRET)
 
 
+@pytest.mark.more
 def test_what_is_made_of_a_secret_and_matches_too(tmp_path: Path) -> None:
     """Its bytes are others at replay, made of placeholders; it gets the same placeholder as then."""
     text = """
@@ -165,6 +168,7 @@ print("last", "tok_" + hashlib.sha256(os.environb[b"SIGNING_KEY"]).hexdigest())
     must_replay(project, recorded, SECRET)
 
 
+@pytest.mark.more
 def test_a_program_that_looks_into_a_secret(tmp_path: Path) -> None:
     text = "import os, zlib\nprint(zlib.crc32(os.environb[b'API_TOKEN']), flush=True)\n"
     project = Project.of(tmp_path, {"app.py": text})
@@ -187,6 +191,7 @@ DERIVED = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("what", DERIVED)
 @pytest.mark.parametrize("ending", ["", "import os; os._exit(0)\n"])
 def test_what_is_made_of_a_secret_names_redaction(tmp_path: Path, what: str, ending: str) -> None:
@@ -202,6 +207,7 @@ def test_what_is_made_of_a_secret_names_redaction(tmp_path: Path, what: str, end
     assert replayed.stderr.count(LIKELY) == 1, show(replayed)
 
 
+@pytest.mark.more
 def test_nothing_found_to_redact_is_no_cause(tmp_path: Path) -> None:
     text = "import ctypes\nprint(ctypes.CDLL(None).access(b'leak', 0), flush=True)\n"
     project = Project.of(tmp_path, {"app.py": text, "leak": ""})
@@ -212,6 +218,7 @@ def test_nothing_found_to_redact_is_no_cause(tmp_path: Path) -> None:
     assert b"redacted" not in replayed.stderr
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("ending", ["", "import os; os._exit(0)\n", "raise SystemExit(1)\n"])
 def test_info_counts_what_was_redacted_once(tmp_path: Path, ending: str) -> None:
     """Known beforehand, met on the way in, and read by name."""
@@ -236,6 +243,7 @@ def test_the_header_keeps_no_pattern_that_is_the_secret(tmp_path: Path) -> None:
         assert file.header["redaction"] == {"patterns": [r"tok_\w+"], "patterns_count": 2, "names": ["NAME"]}
 
 
+@pytest.mark.more
 def test_edits_are_found_in_redacted_source(tmp_path: Path) -> None:
     text = "password = 'hunter2hunter2'\nprint(len(password))\n"
     project = Project.of(tmp_path, {"app.py": text})
@@ -248,6 +256,7 @@ def test_edits_are_found_in_redacted_source(tmp_path: Path) -> None:
     assert project.play().exit_code == 92
 
 
+@pytest.mark.more
 def test_a_secret_in_two_reads_is_recorded_in_two_pieces(tmp_path: Path) -> None:
     """This is what cannot be caught: neither piece matches. What is made of both is redacted again."""
     text = f"""
@@ -268,6 +277,7 @@ print(len(right.recv(100)), key.decode())
     must_replay(project, recorded, KEY)
 
 
+@pytest.mark.more
 def test_a_recording_with_nothing_to_redact_says_nothing_of_it(tmp_path: Path) -> None:
     project = Project.of(tmp_path, {"app.py": "print(1)\n"})
     assert b"redacted" not in project.record("app.py").stderr

@@ -137,6 +137,7 @@ def without_numbers(text: str | bytes) -> list[str]:
     return sorted(re.sub(r"[0-9a-f.]*\d[0-9a-f.]*", "#", line) for line in lines(text))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("program", cases(SIMULATED))
 def test_each_run_is_the_same_and_replays(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -298,6 +299,7 @@ HALVES = UNBROKEN.splitlines(keepends=True)
 TCP, UNIX, UDP = "".join(HALVES[:3]), "".join(HALVES[3:6]), HALVES[6]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
@@ -373,6 +375,7 @@ asyncio.run(main())
 SECOND = "slept 2.5 by the date 2.5\n"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [

@@ -68,6 +68,7 @@ def test_a_project_is_replayed_when_it_is_gone(tmp_path: Path, cache: str) -> No
     must_agree(recorded, project.play())
 
 
+@pytest.mark.more
 def test_what_lies_where_the_project_was_is_not_imported(tmp_path: Path) -> None:
     project = Project.of(tmp_path, PACKAGE)
     recorded = project.record("app.py")
@@ -77,6 +78,7 @@ def test_what_lies_where_the_project_was_is_not_imported(tmp_path: Path) -> None
     must_agree(recorded, project.play())
 
 
+@pytest.mark.more
 def test_modules_that_a_program_writes_and_loads_again(tmp_path: Path) -> None:
     text = """
 import importlib, sys
@@ -120,6 +122,7 @@ def test_a_module(tmp_path: Path) -> None:
     must_agree(recorded, project.play())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_a_folder_and_a_zip_file(tmp_path: Path, kind: str) -> None:
     main = (
@@ -144,6 +147,7 @@ def test_a_folder_and_a_zip_file(tmp_path: Path, kind: str) -> None:
     must_agree(recorded, project.play())
 
 
+@pytest.mark.more
 def test_a_folder_that_is_added_to_the_path(tmp_path: Path) -> None:
     text = """
 import os, sys
@@ -203,6 +207,7 @@ async def test_that_fails(five):
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.skipif(importlib.util.find_spec("pytest_asyncio") is None, reason="needs pytest-asyncio")
 @pytest.mark.parametrize("cache", ["no caches", "caches"])
 def test_pytest(tmp_path: Path, cache: str) -> None:
@@ -248,6 +253,7 @@ def test_current_source_that_does_the_same(tmp_path: Path) -> None:
     must_agree(recorded, project.play("--source", "current"))
 
 
+@pytest.mark.more
 def test_another_version_of_a_distribution_is_refused(tmp_path: Path) -> None:
     project = Project.of(tmp_path, {"app.py": "import lib_of_test\nprint(lib_of_test.x)\n"})
     site = tmp_path / "lib" / "site-packages"

@@ -29,11 +29,13 @@ def must_be_the_same(recorded: Recorded) -> None:
             pytest.fail(found, pytrace=False)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("program", [pytest.param(program, id=program.name) for program in PROGRAMS])
 def test_a_replay_is_the_same_run(program: Program, record_program: RecordProgram) -> None:
     must_be_the_same(record_program(program))
 
 
+@pytest.mark.more
 def test_passwords_of_keys_are_asked_for_again(record_program: RecordProgram) -> None:
     cert, key = certificate()
     argv = ["openssl", "ec", "-aes128", "-passout", "pass:open sesame"]
@@ -45,6 +47,7 @@ def test_passwords_of_keys_are_asked_for_again(record_program: RecordProgram) ->
     assert b"open sesame" not in recorded.path.read_bytes()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("way", ["blocking", "asyncio"])
 def test_other_plaintext_is_caught(way: str, record_program: RecordProgram) -> None:
     program = Program("tls/leak", args=("{tls}", "{toggle}", way), peers=("tls", "toggle"))

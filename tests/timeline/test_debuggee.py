@@ -94,6 +94,7 @@ def at_print(session: Session) -> None:
     assert (stop.reason, stop.lineno) == ("met", LINE)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("how", "answer"),
     [
@@ -300,6 +301,7 @@ def test_files_of_the_current_folder_are_none_of_ours(
     assert not (tmp_path / "touched").exists()
 
 
+@pytest.mark.more
 def test_what_is_written_at_once_may_be_long(tmp_path: Path) -> None:
     """Longer than a message between the two processes."""
     size = MAX_MESSAGE_BYTES + 1000
@@ -327,6 +329,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.more
 def test_copies_do_not_use_the_sockets_of_the_program(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(SOCKETS)
     run_replay("record", "app.py", cwd=tmp_path)
@@ -373,6 +376,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.more
 def test_ctrl_c_in_a_long_step_comes_back_to_where_one_was(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(BUSY)
     run_replay("record", "--timeout", "0.5", "app.py", cwd=tmp_path)

@@ -98,6 +98,7 @@ print(down(800))
 """
 
 
+@pytest.mark.more
 def test_a_deep_stack(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(DEEP)
     assert run_replay("record", "app.py", cwd=tmp_path).returncode == 0
@@ -139,6 +140,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.more
 def test_a_program_that_recurses_to_the_limit(tmp_path: Path) -> None:
     """Its lines would be there, too, on its stack; that is refused, and one can go past it."""
     (tmp_path / "app.py").write_text(TO_THE_LIMIT)

@@ -200,6 +200,7 @@ def test_an_await_that_suspends(session: Session) -> None:
     assert texts(met) == ["await asyncio.sleep(0)"] * 2
 
 
+@pytest.mark.more
 def test_an_await_in_an_asynchronous_generator(session: Session) -> None:
     """Its ``yield`` is none; ``async for`` is."""
     assert texts(both_ways(session, [{"kind": "await", "name": "numbers"}])) == ["await asyncio.sleep(0)"] * 3
@@ -213,6 +214,7 @@ def test_an_await_with_a_condition(session: Session) -> None:
     assert {session.steps[stop.position.step - 1].task for stop in met} == {3}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("task", "expected"),
     [
@@ -233,6 +235,7 @@ def test_all_cancellations(session: Session) -> None:
     assert len(both_ways(session, [{"kind": "cancel"}])) == 5
 
 
+@pytest.mark.more
 def test_an_event(session: Session) -> None:
     """The line whose code takes it, or the step."""
     met = both_ways(session, [{"kind": "event", "tags": [tag(session, "os.urandom")]}])
@@ -255,6 +258,7 @@ def test_a_value_of_a_module(session: Session) -> None:
     assert texts(met) == ["total = 0", *["total += got"] * 5, "total += 1", "total += 1"]
 
 
+@pytest.mark.more
 def test_a_value_whose_repr_is_of_the_program(session: Session) -> None:
     """The lines of that are none of the run, and its end is compared though it is not told."""
     at(session, "got = await")
@@ -279,6 +283,7 @@ def test_a_watch_that_is_set_before_a_step(session: Session) -> None:
     assert session.continue_([stop]).position == change
 
 
+@pytest.mark.more
 def test_many_are_told_by_and_by(session: Session) -> None:
     """In several messages, so to speak, is what would be in one."""
     at(session, "got = await")
@@ -318,6 +323,7 @@ def test_a_local_value(session: Session) -> None:
     assert met[0].met[0][5:] == ["(nothing yet)", "10"]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("depth", [2, 1, 0])
 def test_a_value_in_a_recursion(session: Session, depth: int) -> None:
     at(session, "level = -depth", condition=f"depth == {depth}")
@@ -356,6 +362,7 @@ def test_kinds_together(session: Session) -> None:
     assert len(expected) > 15
 
 
+@pytest.mark.more
 def test_going_on_from_the_middle_of_a_step(session: Session) -> None:
     """From each place, the next one and the last one are those nearest to it."""
     stops = [

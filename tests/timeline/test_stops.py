@@ -33,6 +33,7 @@ def place(line: int, **more: Any) -> dict[str, Any]:
     return {"kind": "place", "path": str(BANK), "lines": [line], **more}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "stops",
     [
@@ -221,6 +222,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.more
 def test_a_step_in_which_those_of_another_loop_begin(tmp_path: Path) -> None:
     """The rest of its lines is where they are, also where it is the last one of its task."""
     (tmp_path / "app.py").write_text(LOOPS)
