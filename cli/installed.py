@@ -12,8 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from replay.errors import UsageError
 from replay.options import Target
@@ -32,8 +31,7 @@ _INI_FILES: Final = (
 """Where pytest looks for its settings, in its order, and the name of its part of each file."""
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """The Python that programs are recorded with.
 
     Args:

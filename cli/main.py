@@ -14,8 +14,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from replay.cli.output import tell, tell_error, write
 from replay.cli.style import style_for
@@ -35,8 +34,7 @@ class CommandModule(Protocol):
     run: Callable[[argparse.Namespace], int]
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One row of the table of commands.
 
     Args:

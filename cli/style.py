@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Final, Literal, TextIO
+from typing import Final, Literal, NamedTuple, TextIO
 
 Role = Literal["heading", "error", "hint", "good", "position", "name", "dim", "waiting", "source", "marker"]
 
@@ -24,8 +23,7 @@ _CODES: Final[dict[Role, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """Paints text by role, or leaves it alone."""
 
     is_coloured: bool

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Target = Literal["script", "module", "command"]
 Source = Literal["check", "recorded", "current"]
@@ -30,8 +29,7 @@ class ExitCode(IntEnum):
     PROGRAM_CUT = 137
 
 
-@dataclass(frozen=True)
-class RecordOptions:
+class RecordOptions(NamedTuple):
     """What `replay record` was asked to do, checked.
 
     Args:
@@ -55,8 +53,7 @@ class RecordOptions:
     argv: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class PlayOptions:
+class PlayOptions(NamedTuple):
     """What `replay play` was asked to do, checked.
 
     Args:

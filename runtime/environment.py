@@ -18,12 +18,14 @@ import time
 from _collections_abc import ItemsView, KeysView, ValuesView
 from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from replay.recording.redaction import MIN_SECRET_BYTES, Redactor
 from replay.recording.sources import ENVIRONMENT_NOTE
-from replay.runtime.boundary.install import Installer
 from replay.runtime.streams import current
+
+if TYPE_CHECKING:
+    from replay.runtime.boundary.install import Installer
 
 ENVIRONMENT: Final = frozenset(
     """

@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import re
-import secrets
 import subprocess
 import sys
 import time
@@ -34,6 +33,10 @@ _BOOT: Final = (
 )
 _ROOT: Final = __file__.rsplit("/", 3)[0]
 """Where the package `replay` lies; in a checkout that may be on nobody's path."""
+
+_ZIP_END: Final = b"PK\5\6"
+_ZIP_END_BYTES: Final = 22 + 65535
+"""A zip file has this mark in its last bytes, before a comment of its own."""
 
 _MODULES: Final = (
     "encodings.idna",
@@ -66,7 +69,7 @@ def launch_record(options: RecordOptions) -> NoReturn:
     """
     seed = os.environ.get("PYTHONHASHSEED", "random")
     if seed == "random":
-        seed = str(secrets.randbelow(2**32 - 1) + 1)
+        seed = str(int.from_bytes(os.urandom(8)) % (2**32 - 1) + 1)
     _check_patterns(options.redact)
     name = options.argv[0]
     first_path = _first_path(options.target, name)
@@ -511,9 +514,18 @@ def _own_replay(first_path: str | None) -> str | None:
 
 def _is_importable(path: str) -> bool:
     """Whether a script is a folder or a zip file, whose ``__main__`` the import system finds."""
+    if os.path.isdir(path):
+        return True
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _ZIP_END_BYTES))
+            if _ZIP_END not in file.read():  # the usual case, and importing zipfile takes long
+                return False
+    except OSError:
+        return False
     import zipfile
 
-    return os.path.isdir(path) or zipfile.is_zipfile(path)
+    return zipfile.is_zipfile(path)
 
 
 def _script(target: str, name: str) -> str | None:

@@ -34,10 +34,9 @@ All numbers are little-endian. Every length is checked against a limit before it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from replay.recording.events import FORMAT_VERSION
@@ -94,8 +93,7 @@ class Codec(IntEnum):
     ZSTD = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(NamedTuple):
     """The first bytes of a file: where the rest is.
 
     Args:

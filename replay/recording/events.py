@@ -17,9 +17,8 @@ and encoded fastest in bulk; see ``docs/architecture.md`` for the figures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 FORMAT_VERSION: Final = 1
 """Goes up with every change of the file format or of the meaning of an event."""
@@ -68,8 +67,7 @@ class Kind(IntEnum):
     DECIDED = 28
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of the table: what an event of this kind says."""
 
     kind: Kind
