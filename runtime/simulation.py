@@ -327,6 +327,8 @@ class _Run:
 
     def _tell(self, how: str, detail: object, where: str | None = None) -> NoReturn:
         world = self._world
+        if world.children is not None:
+            world.children.end()
         decisions = world.decisions
         told = {
             "how": how,

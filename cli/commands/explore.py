@@ -88,6 +88,11 @@ def configure(parser: Parser) -> None:
         help="a scenario, whose `world` the program runs in: hosts, network, faults",
     )
     parser.add_argument(
+        "--real-subprocess",
+        action="store_true",
+        help="let the program start children, as real processes; else that is refused",
+    )
+    parser.add_argument(
         "--any-order",
         action="store_true",
         help="let what is ready run in any order; asyncio never does this",
@@ -144,7 +149,7 @@ def options_of(args: argparse.Namespace) -> Options:
         seed=args.seed,
         limits=Limits(schedules=args.schedules, seconds=args.time, all=args.all),
         jobs=jobs,
-        setting=None if args.world is None else _world_of(args.world),
+        setting=_setting_of(args.world, args.real_subprocess),
         is_strict=args.strict,
         cancel=tuple(args.cancel),
         any_order=args.any_order,
@@ -152,11 +157,14 @@ def options_of(args: argparse.Namespace) -> Options:
     )
 
 
-def _world_of(path: str) -> dict[str, Any]:
-    """Return the world of a scenario, but for its seed."""
-    from replay.scenario.scenario import Scenario
+def _setting_of(path: str | None, real_subprocess: bool) -> dict[str, Any]:
+    """Return the world of a scenario, but for its seed, and what the options add to it."""
+    found: dict[str, Any] = {}
+    if path is not None:
+        from replay.scenario.scenario import Scenario
 
-    return {name: value for name, value in Scenario.load(path).world.items() if name != "seed"}
+        found = {name: value for name, value in Scenario.load(path).world.items() if name != "seed"}
+    return {**found, "real_subprocess": True} if real_subprocess else found
 
 
 class _Shown:

@@ -42,6 +42,8 @@ def _part(key: str, options: list[str]) -> str | None:
             )
         case "batch" | "order":
             return f"{option.rpartition(' (')[0] or option} runs before {label}"
+        case "exit":
+            return f"{label} ends just before it is asked whether it has"
         case "cancel":
             task, _, text = label.partition(" at ")
             return f"{task} is cancelled while it waits at `{text}`"
@@ -60,6 +62,8 @@ def _arrival(key: str) -> str:
     if found is None:
         return key
     channel, nth = found["channel"], int(found["nth"])
+    if channel.startswith("exit of "):
+        return f"the end of {channel.removeprefix('exit of ')}"
     connection = _CONNECTION.fullmatch(channel)
     if connection is None:
         return f"the {_ordinal(nth)} thing on {channel}"

@@ -92,6 +92,8 @@ class FailsByDefaultError(ReplayError):
 
 
 def _hint(failure: Failure) -> str:
+    if failure.kind == "refused" and failure.message.startswith("os.fork_exec "):
+        return "`--real-subprocess` lets the program start real children"
     if failure.kind == "refused":
         return "the simulated world is in memory; what leaves it is refused, see docs/exploring.md"
     return "mend that first, or record it: `replay record` and `replay debug`"

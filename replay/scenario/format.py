@@ -250,6 +250,7 @@ _WORLD: Final = Keys({
         "how late things may be that no rule holds",
     ),
     "faults": _key(Items(FAULT, 0, 100), "what breaks, whatever happens"),
+    "real_subprocess": _key(Flag(), "child processes are started, as real ones; refused if left out"),
 })  # fmt: skip
 
 _SEED: Final = _key(Seed(), "of the draws; the world's if left out")

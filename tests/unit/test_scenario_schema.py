@@ -78,6 +78,7 @@ GOOD = [
     HEAD + "expect: {deadlock: true, output: x}",
     HEAD + "expect: {failure: {message: 5}}",
     HEAD + "world: {start: 2024-01-01 10:00, limits: {each: 1h}}",
+    HEAD + "world: {real_subprocess: true}",
     HEAD + "decisions: [[a b, 1, later], [a c, 0x10, now]]",
     "replay: 1\nprogram: {module: m}\nrules:\n- {cancel: {task: a}}",
     *(

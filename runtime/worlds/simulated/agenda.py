@@ -16,7 +16,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from sortedcontainers import SortedList
 
@@ -229,6 +229,21 @@ def _ignore(number: int) -> None:
     """Nobody is told of signals yet."""
 
 
+class Outside(Protocol):
+    """What goes on in real time: children."""
+
+    def look(self) -> None:
+        """Let come what has happened by now."""
+
+    def wait(self, *, is_last: bool) -> bool:
+        """Wait for what happens next, or not any more; whether anything came.
+
+        Args:
+          is_last: nothing else can ever happen.
+        """
+        raise NotImplementedError
+
+
 class Agenda:
     """The virtual clock, and what is decided by it.
 
@@ -245,6 +260,7 @@ class Agenda:
       turns: how often a thread went on.
       beat: its first byte tells whoever looks on that there was another turn.
       is_late: whether what happens just now was late.
+      outside: what goes on in real time, if anything does.
     """
 
     def __init__(self, decisions: Decisions, limits: Limits, on_stuck: Callable[[], NoReturn]) -> None:
@@ -266,6 +282,7 @@ class Agenda:
         self._instant_ns = 0
         self._stays = 0
         self.is_late = False
+        self.outside: Outside | None = None
 
     def _turn(self) -> None:
         self.turns += 1
@@ -294,6 +311,10 @@ class Agenda:
         if len(channel.coming) == 1:
             self._coming.add(coming)
         return coming
+
+    def hurry(self, coming: Coming) -> None:
+        """Let the next of a channel come now, in the middle of what the running thread does."""
+        self._happen(coming)
 
     def drop(self, channel: Channel) -> None:
         """Forget what is on its way."""
@@ -328,7 +349,7 @@ class Agenda:
           late_ns: so much later it goes on, as was decided already.
         """
         me = self.running
-        is_alone = not (self._waiting or self._coming or me.signals)
+        is_alone = not (self._waiting or self._coming or me.signals or self.outside)
         if is_alone and not (late_ns or self.decisions.is_ruled) and is_ready():
             self._turn()
             if me.is_loop:
@@ -393,11 +414,13 @@ class Agenda:
         """Let time go on until a thread can; return it."""
         while True:
             self.decisions.watch()
+            if self.outside is not None:
+                self.outside.look()
             if self._arrive():
                 continue
             thread = self._runnable()
             if thread is None:
-                if not (self._let_go() or self._advance() or self._give_up_rules()):
+                if not self._goes_on():
                     self._on_stuck()
                 continue
             self._waiting.remove(thread)
@@ -407,6 +430,14 @@ class Agenda:
             if thread.is_loop:
                 self._stall(thread)
             return thread
+
+    def _goes_on(self) -> bool:
+        """Let happen what can where no thread can go on; whether there was anything."""
+        if self.outside is not None and self.outside.wait(is_last=False):
+            return True
+        if self._let_go() or self._advance() or self._give_up_rules():
+            return True
+        return self.outside is not None and self.outside.wait(is_last=True)
 
     def _arrive(self) -> bool:
         """Let what is due arrive, the earliest first; whether there was anything."""

@@ -24,6 +24,7 @@ from replay.runtime.tracebacks import unseen
 from replay.runtime.worlds.live import LiveStream, LiveWorld
 from replay.runtime.worlds.simulated import threads
 from replay.runtime.worlds.simulated.agenda import GO_ON, START_NS, Agenda, Limits, Timer
+from replay.runtime.worlds.simulated.children import Children
 from replay.runtime.worlds.simulated.clocks import Clocks
 from replay.runtime.worlds.simulated.description import Socket
 from replay.runtime.worlds.simulated.descriptors import Descriptors
@@ -73,6 +74,7 @@ class Setting:
       faults: what goes wrong: see ``faults`` and ``disk``.
       cancel: labels of tasks that may be cancelled, at each of their awaits.
       any_order: what is ready in a loop of asyncio may run in any order, which no real loop does.
+      real_subprocess: children are started, as real processes; else starting one is refused.
     """
 
     seed: int = 0
@@ -83,6 +85,7 @@ class Setting:
     faults: tuple[dict[str, Any], ...] = ()
     cancel: tuple[str, ...] = ()
     any_order: bool = False
+    real_subprocess: bool = False
 
 
 def setting_of(told: dict[str, Any]) -> Setting:
@@ -141,6 +144,7 @@ class SimulatedWorld(LiveWorld):
         self.network.paths = self.files
         polling = Polling(self.agenda, self.network, self.descriptors)
         sockets = Sockets(self.agenda, self.network, self.descriptors, self._refuse)
+        signals_ = Signals(self.agenda, self.descriptors, self._refuse, self._end_by_signal)
         seed_openssl(setting.seed)
         self._answers: dict[str, Callable[..., Any]] = {
             **clocks.table(),
@@ -148,9 +152,13 @@ class SimulatedWorld(LiveWorld):
             **names.table(),
             **sockets.table(),
             **Tls(sockets).table(),
-            **Signals(self.agenda, self.descriptors, self._refuse, self._end_by_signal).table(),
+            **signals_.table(),
             **polling.table(),
         }
+        self.children: Children | None = None
+        if setting.real_subprocess:
+            self.children = Children(self.agenda, self.network, self.descriptors, self._refuse, signals_)
+            self._answers |= self.children.table()
         self._is_open = False
         self._is_real = False
         self.steps_digest = 0
@@ -195,6 +203,11 @@ class SimulatedWorld(LiveWorld):
         self.shown_last += data
         del self.shown_last[:-_SHOWN_BYTES]
         return len(data)
+
+    def child_output(self, number: int, target: int, own: int, data: bytes) -> None:
+        """Keep what a child writes to a stream of the program."""
+        super().child_output(number, target, own, data)
+        self.shown_last += data
 
     # -- doors ----------------------------------------------------------------------------------
 
