@@ -218,7 +218,8 @@ class Simulation:
           recording: where to write one; nowhere if left out.
           is_watched: tell all decisions.
           limit_s: real time after which the run is one that never ends.
-          expect: ``invariant``: an expression of the main module's names, that is to be true at the end.
+          expect: ``invariant``: an expression of the main module's names, that is to be true at the end;
+            ``strict``: what the program leaves undone is a failure too, which is only written down.
 
         Raises:
           ReplayError: the process could not be started, or has ended.

@@ -40,5 +40,13 @@ def awaited(task: Any) -> Any:
     return task._abort_func
 
 
+def is_ready(task: Any) -> bool:
+    """Whether a task that is suspended will run without anything more happening."""
+    if isinstance(task, asyncio.Task):
+        return awaited(task) is None
+    # Not by `awaited`: trio asks a wait only once whether it can be cancelled, shielded ones go on waiting.
+    return task._next_send_fn is not None
+
+
 def _number(entry: tuple[int, Any]) -> int:
     return entry[0]

@@ -241,7 +241,7 @@ class _Run:
         path = self._request.get("recording")
         if path is not None:
             world.tree.hidden.add(path)
-        header = {**self._header, "policy": self._request["policy"], "expect": self._request["expect"]}
+        header = {**self._header, **{name: self._request[name] for name in ("policy", "expect", "limit_s")}}
         world.open(Nowhere() if path is None else RecordingWriter(path, header))  # type: ignore[arg-type]
         real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._listen()

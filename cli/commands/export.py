@@ -3,8 +3,9 @@
     replay export --scenario run.rec [-o run.yaml]    the scenario of a simulated run
 
 A scenario says what was decided in the run, by rules that survive edits of the program where some lead to
-the same failure, and what it came to; `replay run` runs it. The program is run again for that. Recordings
-that `replay explore` and `replay run -o` make can be exported; in a real run nothing was decided.
+the same failure, and what it came to; `replay run` runs it. The program that the recording names is run
+again for that, with what it was given: export only what comes from somebody whose program you would run.
+Recordings that `replay explore` and `replay run -o` make can be exported; in a real run nothing was decided.
 
 Exit codes: 0 it is written, 2 it was called wrongly, or the program does not do the same any more, 4 the
 recording cannot be read.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from replay.cli.arguments import Parser
 from replay.cli.output import tell, write, write_json
-from replay.cli.text import counted
+from replay.cli.text import counted, printable
 from replay.errors import UsageError
 from replay.options import ExitCode
 
@@ -44,12 +45,17 @@ def run(args: argparse.Namespace) -> int:
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise UsageError(f"no such folder: {folder}", hint=f"`mkdir -p {folder}`")
+    if args.output is None and os.path.lexists(path):
+        raise UsageError(f"{path} is there already", hint="`-o FILE` names where the scenario goes")
+    if not os.access(path if os.path.lexists(path) else folder, os.W_OK) or os.path.isdir(path):
+        raise UsageError(f"{path} cannot be written", hint="`-o FILE` puts the scenario elsewhere")
     exported = export(args.recording, path)
     if args.json:
         write_json(_plain(exported))
         return ExitCode.FINE
     failure = exported.failure
-    write(f"{exported.path}: {'the run does not fail' if failure is None else failure.message}")
+    told = "the run does not fail" if failure is None else printable(failure.message.partition("\n")[0])
+    write(f"{exported.path}: {told}")
     write(f"  {_how(exported)}")
     tell(f"replay: next: replay run {exported.path}")
     return ExitCode.FINE

@@ -1,12 +1,14 @@
-"""The command that lists where another task could have run: the steps that a schedule could have changed.
+"""The command that lists the steps at which other tasks were ready, too.
 
-What could run is what had been made or woken, and had not run since; in the same thread, for each has a
-loop of its own. Callbacks are left out: when one becomes ready is not noticed.
+Ready is what had been made or woken, and had not run since; of those that ran next in the same run of the
+same loop, for what its end leaves ready could not have run. Callbacks are left out: when one becomes ready
+is not noticed. In asyncio the first that is ready runs; in trio any of a batch may.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from typing import Final
 
 from replay.cli.commands.timeline import is_in, steps_range
@@ -14,10 +16,12 @@ from replay.cli.repl.command import Command, Result
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels
 from replay.cli.text import Cell, Column, counted, printable, table
+from replay.recording.events import Kind
 from replay.recording.recording import Step
 
 _MAX_ROWS: Final = 200
-_COLUMNS: Final = (Column("step", "right"), Column("ran"), Column("could have run as well"))
+_LOOP_KEY: Final = -Kind.LOOP
+_COLUMNS: Final = (Column("step", "right"), Column("ran"), Column("was ready too"))
 
 
 def choices_of(state: State) -> list[tuple[Step, list[int]]]:
@@ -29,15 +33,34 @@ def choices_of(state: State) -> list[tuple[Step, list[int]]]:
     for number, woken_at in state.wakes().items():
         for at in woken_at:
             ready_at[at].append(number)
-    threads = {step.task: step.stream for step in state.session.steps}
+    runs = _runs_of_loops(state)
     ready: dict[int, None] = dict.fromkeys(ready_at[0])
     found: list[tuple[Step, list[int]]] = []
     for step in state.session.steps:
         ready.pop(step.task, None)
-        others = [one for one in ready if threads.get(one) == step.stream]
+        others = [one for one in ready if runs.get(_next_of(state, one, step.number)) == runs[step.number]]
         if step.task and others:
             found.append((step, others))
         ready.update(dict.fromkeys(ready_at[step.number]))
+    return found
+
+
+def _next_of(state: State, task: int, after: int) -> int:
+    """Return the number of the next step of a task; 0 if there is none."""
+    own = state.steps_of(task)
+    at = bisect_right(own, after, key=lambda step: step.number)
+    return own[at].number if at < len(own) else 0
+
+
+def _runs_of_loops(state: State) -> dict[int, tuple[int, int]]:
+    """Return for each step in which run of a loop it was: the thread, and how many began there before."""
+    begun: Counter[int] = Counter()
+    found: dict[int, tuple[int, int]] = {}
+    for event in state.session.recording.events():
+        if event.key >= 0:
+            found[event.step] = event.stream, begun[event.stream]
+        elif event.key == _LOOP_KEY and event.value:
+            begun[event.stream] += 1
     return found
 
 
@@ -52,10 +75,15 @@ def _choices(state: State, text: str) -> Result:
         ]
         for step, others in found[:_MAX_ROWS]
     ]
-    lines = table(_COLUMNS, rows, state.style) if rows else ["at no step could another task have run"]
+    lines = table(_COLUMNS, rows, state.style) if rows else ["at none of these steps was another task ready"]
     if len(found) > _MAX_ROWS:
         left = counted(len(found) - _MAX_ROWS, "more")
         lines.append(state.style("dim", f"({left}; `choices @{found[_MAX_ROWS][0].number}..` goes on)"))
+    ending = state.session.timeline.ending
+    if ending is not None and ending.reason == "diverged":
+        lines.append(
+            state.style("hint", f"the replay diverges at {ending.position}: nothing is known from there on")
+        )
     data = [
         {"pos": f"@{step.number}", "task": f"T{step.task}", "others": [f"T{one}" for one in others]}
         for step, others in found
@@ -68,7 +96,7 @@ COMMANDS: Final = (
         "choices",
         "scheduler",
         "choices [@A..@B]",
-        "List the steps at which other tasks were ready to run, too",
+        "List the steps at which other tasks were ready, too",
         ("choices", "choices @1..@20"),
         ("ready", "schedule", "why"),
         _choices,

@@ -49,7 +49,8 @@ def moved(state: State, move: Move, nowhere: str, count: int = 1, *, says_meanwh
         stop = found
         if stop.is_over or stop.reason == "called":
             break
-    if stop is not None and _is_back_in_bounds(state):
+    is_bounded = stop is not None and _is_back_in_bounds(state)
+    if is_bounded:
         stop = state.session.stop
         nowhere = f"motions stay between {state.bounds[0]} and {state.bounds[1]}" if state.bounds else nowhere
     if stop is None or (stop.position == before.position and stop.event == before.event):
@@ -57,16 +58,21 @@ def moved(state: State, move: Move, nowhere: str, count: int = 1, *, says_meanwh
         ending = state.session.timeline.ending
         if stop is None and ending is not None and ending.reason == "diverged" and not before.is_over:
             return _diverged(ending, [])
-        data = {**stop_json(state, state.session.stop), "moved": False}
+        data = {**stop_json(state, state.session.stop), "moved": False, "bounded": is_bounded}
         if stop is not None and stop.reason == "called":
             nowhere = "interrupted"
         return Result([f"{nowhere}: still at {before.position}"], data)
-    return arrived(state, before, says_meanwhile=says_meanwhile)
+    return arrived(state, before, says_meanwhile=says_meanwhile, is_bounded=is_bounded)
 
 
-def arrived(state: State, before: Stop, *, says_meanwhile: bool = False) -> Result:
-    """Say where one is, having been elsewhere."""
-    _is_back_in_bounds(state)
+def arrived(state: State, before: Stop, *, says_meanwhile: bool = False, is_bounded: bool = False) -> Result:
+    """Say where one is, having been elsewhere.
+
+    Args:
+      before: where one was.
+      is_bounded: one would be further on, or back, if there were no bounds.
+    """
+    is_bounded = _is_back_in_bounds(state) or is_bounded
     stop = state.session.stop
     if before.position != stop.position:
         state.past.append(before.position)
@@ -74,7 +80,8 @@ def arrived(state: State, before: Stop, *, says_meanwhile: bool = False) -> Resu
     result = _here(state, before, stop, says_meanwhile=says_meanwhile)
     if isinstance(result.data, dict):
         result.data["moved"] = before.position != stop.position or before.event != stop.event
-    if state.bounds is not None and stop.position in state.bounds:
+        result.data["bounded"] = is_bounded
+    if is_bounded and state.bounds is not None:
         result.lines[0] += state.style("marker", f"  bounds {state.bounds[0]} {state.bounds[1]}")
     return result
 
@@ -268,6 +275,7 @@ def _history(state: State, from_: list[Position], to: list[Position], nowhere: s
     for _ in range(min(count, len(from_))):
         to.append(state.session.stop.position)
         state.session.timeline.goto(from_.pop())
+    _is_back_in_bounds(state)
     return _here(state, before, state.session.stop)
 
 
@@ -316,19 +324,28 @@ def _note(state: State, text: str) -> Result:
     return Result([f"noted at {place}"], {"pos": str(position), "note": said.strip()})
 
 
+def _reached(state: State, position: Position, here: Position) -> Position:
+    """Return the place where one is having gone to a position: a step may be over before it."""
+    if not position.line:
+        return position
+    try:
+        return state.session.timeline.goto(position).position
+    finally:
+        state.session.timeline.goto(here)
+
+
 def _bounds(state: State, text: str) -> Result:
     words = text.split()
     if words == ["off"]:
         state.bounds = None
     elif len(words) == 2:
-        first, last = (place_of(state, word) for word in words)
         here = state.session.stop.position
+        first, last = (_reached(state, place_of(state, word), here) for word in words)
         if first >= last:
             raise UsageError(f"nothing is between {first} and {last}", hint="the first place comes first")
         if not first <= here <= last:
-            raise UsageError(
-                f"{here}, where you are, is not between {first} and {last}", hint=f"`goto {first}` first"
-            )
+            hint = f"`goto {first}` first" + ("" if state.bounds is None else ", after `bounds off`")
+            raise UsageError(f"{here}, where you are, is not between {first} and {last}", hint=hint)
         state.bounds = first, last
     elif words:
         raise UsageError(f"`bounds` takes two places, or `off`: {text!r:.60}", hint="`bounds @5 failure`")

@@ -10,11 +10,12 @@ from replay.cli.reading import place_of as site_text
 from replay.cli.repl.causes import by_lines
 from replay.cli.repl.command import Command, Result
 from replay.cli.repl.moving import place_of
+from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label
 from replay.cli.text import printable
 from replay.positions import Position
-from replay.recording.recording import Task
+from replay.recording.recording import Owner, Task
 from replay.timeline.session import Cause
 
 _MAX_LINKS: Final = 20
@@ -22,20 +23,47 @@ _MAX_LINKS: Final = 20
 
 def _cause(state: State, text: str) -> Result:
     lines: list[str] = []
+    step: int | None
     if text[:1] == "#":
-        place = place_of(state, text)
         chosen = Selection(state.session.recording, range_of(text), None, [])
-        lines += [event_line(event, owner, chosen, state.style, VALUE_LIMIT) for event, owner in chosen]
+        place = place_of(state, text)
+        ((event, owner),) = chosen
+        lines.append(event_line(event, owner, chosen, state.style, VALUE_LIMIT))
+        step, whose = _step_of(state, event.step, owner), "the loop" if owner.kind == "loop" else "a thread"
+    elif text:
+        place = place_of(state, text)
+        step, whose = place.step, ""
     else:
-        place = place_of(state, text) if text else state.session.stop.position
+        stop = state.session.stop
+        place = stop.position
+        step, whose = (place.step if _is_of_a_step(stop.owner) else None), owner_label(state, stop.owner)
     data: list[dict[str, Any]] = []
-    for found, told in _links(state, place.step):
+    for found, told in _links(state, step):
         data.append(found)
         lines += told
         if len(data) == _MAX_LINKS:
             lines.append(state.style("dim", f"(`cause {found['pos']}` may go on)"))
             break
-    return Result(lines or [f"nothing of the program runs at {place}"], data)
+    if not data:
+        none = f"nothing of the program runs at {place}"
+        lines.append(f"it is of {whose}: nobody woke that" if step is None else none)
+    if state.session.timeline.ending is not None and state.session.timeline.ending.reason == "diverged":
+        lines.append(state.style("hint", "the replay diverges: what woke whom is known up to there only"))
+    return Result(lines, data)
+
+
+def _step_of(state: State, upto: int, owner: Owner) -> int | None:
+    """Return the step that an event happened in; None if that was in none."""
+    if owner.kind not in ("task", "callback"):
+        return None
+    for step in reversed(state.session.steps[:upto]):
+        if step.stream == owner.stream:
+            return step.number if step.task == owner.task else None
+    return None
+
+
+def _is_of_a_step(owner: str) -> bool:
+    return owner.startswith(("T", "callback@"))
 
 
 def _links(state: State, step: int | None) -> Iterator[tuple[dict[str, Any], list[str]]]:
@@ -46,7 +74,8 @@ def _links(state: State, step: int | None) -> Iterator[tuple[dict[str, Any], lis
         number = steps[step - 1].task
         place = state.style("position", f"@{step}")
         if number not in tasks:
-            yield {"pos": f"@{step}", "task": None, "done_at": None}, [f"{place}  a callback"]
+            told = [f"{place}  a callback; who had it called is not recorded"]
+            yield {"pos": f"@{step}", "task": None, "done_at": None}, told
             return
         done_in, how = _what_made_it_run(state, tasks, tasks[number], step)
         name = state.style("name", label(state, number))
@@ -74,7 +103,8 @@ def _what_made_it_run(
     maker = "code outside of any task" if task.parent is None else label(state, task.parent)
     cwd = state.session.recording.header.get("cwd")
     site = "" if task.site is None else f", in {printable(task.site.qualname)} {site_text(task.site, cwd)}"
-    return born.step, [f"  {state.style('position', str(born))} made by {maker}{site}"]
+    told = [f"  {state.style('position', str(born))} made by {maker}{site}"]
+    return None if task.parent is None else born.step, told
 
 
 def _done_in(cause: Cause, tasks: dict[int, Task], own: list[int]) -> int | None:

@@ -40,7 +40,7 @@ def save_scenario(
         options.target,
         options.argv,
         folder=options.runs_in,
-        about=None if failure is None or (rules and not decisions) else explain(decisions, failure),
+        about=None if failure is None or not decisions else explain(decisions, failure),
         world={"seed": options.seed, **(options.setting or {})},
         any_order=options.any_order,
         rules=tuple(rules or ()),
@@ -68,7 +68,7 @@ def rules_of(
 
 
 def is_ours(path: str, start: bytes) -> bool:
-    """Whether nothing but an older file of ours is lost if this one is replaced."""
+    """Whether nothing but an older file of this kind is lost if this one is replaced."""
     try:
         with open(path, "rb") as file:
             return file.read(len(start)) in (b"", start)

@@ -154,7 +154,8 @@ def _keep(
     if os.path.exists(recording):
         os.unlink(recording)
     policy = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
-    outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s)
+    expect = {"strict": options.is_strict}
+    outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s, expect=expect)
     failure = judge(outcome)
     rules = rules_of(simulation, found.failure, tuple(decisions), options, judge)
     is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind

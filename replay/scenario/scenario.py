@@ -13,7 +13,7 @@ from replay.options import Target
 from replay.scenario import documents
 from replay.scenario.documents import Mapping, Node, Problems, ScenarioError
 from replay.scenario.expectations import Expectation, Miss, described
-from replay.scenario.format import SCENARIO, VERSION
+from replay.scenario.format import SCENARIO, STRICT_KINDS, VERSION
 from replay.scenario.shapes import BAD, Plain
 from replay.simulation import RUN_LIMIT_S, Outcome, Simulation, Taken
 
@@ -207,16 +207,17 @@ class Scenario:
         Raises:
           ReplayError: the program cannot be started.
         """
-        more: dict[str, Any] = {}
-        if self.expect.invariant is not None:
-            more["expect"] = {"invariant": self.expect.invariant}
+        expect = {
+            "invariant": self.expect.invariant,
+            "strict": self.expect.strict or self.expect.kind in STRICT_KINDS,
+        }
         with Simulation.start(self.target, self.argv, self.setting(), folder=self.home) as simulation:
             outcome = simulation.run(
                 self.decides(),
                 recording=None if recording is None else os.path.abspath(recording),
                 is_watched=is_watched,
                 limit_s=limit_s,
-                **more,
+                expect=expect,
             )
         return Result.of(self, outcome)
 

@@ -138,12 +138,14 @@ def _context(control: Control, request: Message) -> dict[str, Any]:
 
 def _context_of(control: Control, inspector: ProgramInspector, number: int) -> Context | None:
     """Return the context of a task, or if the number is 0 of what runs here outside of any."""
+    stop = control.stop
+    is_before = stop is not None and stop.event == "step"
+    if number == control.task and not is_before:
+        return copy_context()  # what runs may have entered another one than the task's
     if number:
         task = inspector.task_of(number)
         return None if task is None else inspector.context(task)
-    stop = control.stop
-    handle = _handle(inspector) if stop is not None and stop.event == "step" else None
-    found = of_handle(handle, "_context")
+    found = of_handle(_handle(inspector) if is_before else None, "_context")
     return found if type(found) is Context else copy_context()
 
 

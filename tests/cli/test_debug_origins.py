@@ -173,9 +173,9 @@ def test_choices(on_asyncio: Path) -> None:
     assert data(on_asyncio, f"choices {first}..{first}") == [found[:1]]
     done = debug(on_asyncio, f"choices {first}..{first}", "choices @1..@1")
     assert [line.split() for line in done.stdout.splitlines()] == [
-        ["step", "ran", "could", "have", "run", "as", "well"],
+        ["step", "ran", "was", "ready", "too"],
         [first, "T2", "w1", "T3", "w2,", "T4", "sets"],
-        ["at", "no", "step", "could", "another", "task", "have", "run"],
+        ["at", "none", "of", "these", "steps", "was", "another", "task", "ready"],
     ]
 
 
@@ -216,7 +216,7 @@ def test_cause_through_the_end_of_a_task(on_asyncio: Path) -> None:
     by_callback, by_gather = data(on_asyncio, "c app.py:32", "cause", "rc app.py:29", "cause")[1::2]
     assert [one["task"] for one in by_callback] == ["T1", None]
     assert [one["task"] for one in by_gather] == ["T1", "T3", "T4", "T4", "T1"]
-    assert [one["done_at"] for one in by_gather] == [*(one["pos"] for one in by_gather[1:]), "@0"]
+    assert [one["done_at"] for one in by_gather] == [*(one["pos"] for one in by_gather[1:]), None]
 
 
 @pytest.mark.more
@@ -227,7 +227,7 @@ def test_cause_in_trio(on_trio: Path) -> None:
     assert names[:3] == [names[0], main, main]
     assert names[0] != main
     assert [one["done_at"] for one in found[:-1]] == [one["pos"] for one in found[1:]]
-    assert found[-1]["done_at"] == "@0"
+    assert found[-1]["done_at"] is None
 
 
 @pytest.mark.more
@@ -269,6 +269,63 @@ def test_a_breakpoint_out_of_bounds_is_not_met(on_asyncio: Path) -> None:
 
 
 @pytest.mark.more
+def test_back_stays_within_bounds_and_says_so(on_asyncio: Path) -> None:
+    """What has led somewhere else than was asked for is told to scripts."""
+    found = answers(on_asyncio, "goto @2", "goto @7", "bounds @5 @8", "back", "goto @6", "+ 9")[3:]
+    assert [one["pos"] for one in found] == ["@5", "@6", "@8"]
+    assert [one["data"].get("bounded") for one in found[1:]] == [False, True]
+
+
+OTHERS = """\
+import asyncio, contextvars, threading
+
+where = contextvars.ContextVar("where")
+
+
+def inner():
+    pass
+
+
+async def main():
+    where.set("task")
+    context = contextvars.copy_context()
+    context.run(where.set, "inside")
+    context.run(inner)
+    thread = threading.Thread(target=print, args=("in a thread",))
+    thread.start()
+    thread.join()
+
+
+asyncio.run(main())
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recorded(tmp_path_factory.mktemp("others"), OTHERS)
+
+
+@pytest.mark.more
+def test_a_context_that_a_task_has_entered(others: Path) -> None:
+    inside = answers(others, "c inner", "ctx", "p where.get()", "finish", "step", "ctx")
+    assert [name for name in inside[1]["data"]["variables"] if name[0] == "where"] == [["where", "'inside'"]]
+    assert inside[2]["data"]["value"] == "'inside'"
+    assert ["where", "'task'"] in inside[5]["data"]["variables"]
+
+
+@pytest.mark.more
+def test_what_no_task_has_made_has_no_cause_in_the_program(others: Path) -> None:
+    """A second run of a loop does not come from what ran last in the first."""
+    first = data(others, "c app.py:11", "c app.py:11", "cause")[2]
+    assert [one["done_at"] for one in first] == [None]
+    done = debug(others, "find in a thread")
+    number = done.stdout.split()[0]
+    told = debug(others, f"cause {number}").stdout.splitlines()
+    assert told[1:] == ["it is of a thread: nobody woke that"]
+
+
+@pytest.mark.more
 def test_a_change_out_of_bounds_is_none(on_asyncio: Path) -> None:
     done = debug(
         on_asyncio,
@@ -292,7 +349,11 @@ def test_a_change_out_of_bounds_is_none(on_asyncio: Path) -> None:
     [
         ("bounds @3 @2", "nothing is between @3 and @2", "the first place comes first"),
         ("bounds @3", "`bounds` takes two places, or `off`: '@3'", "`bounds @5 failure`"),
-        ("bounds @5 @6", "@2, where you are, is not between @5 and @6", "`goto @5` first"),
+        (
+            "bounds @5 @6",
+            "@2, where you are, is not between @5 and @6",
+            "`goto @5` first, after `bounds off`",
+        ),
         ("goto @9", "@9 is not between @1 and @3", "`bounds off` lets motions go anywhere"),
         ("cause 3", "no such place: '3'", None),
     ],

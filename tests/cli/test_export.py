@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from replay.recording.reader import RecordingFile
+from replay.recording.writer import RecordingWriter
 from replay.scenario.scenario import Scenario
 from tests.conftest import ROOT, Done, run_replay
 
@@ -89,7 +91,7 @@ def test_a_program_that_was_edited(folder: Path) -> None:
     done = export(folder)
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "replay: the program does not do what it did any more: it ended by exit (1), now by exit (0), "
+        "replay: the program does not do what it did any more: it ended by exit (1), now by exit (0)\n"
     )
     assert not (folder / "run.yaml").exists()
 
@@ -107,6 +109,124 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
     no_folder = export(tmp_path, "-o", "nowhere/x.yaml")
     assert no_folder.stderr == "replay: no such folder: nowhere\n\nhint: `mkdir -p nowhere`\n"
     assert [done.returncode for done in (of_real, as_nothing, no_folder)] == [2, 2, 2]
+
+
+@pytest.mark.more
+def test_a_program_that_fails_in_another_way_now(folder: Path) -> None:
+    recorded(folder, "lost_update")
+    program = folder / "scenarios" / "programs" / "lost_update.py"
+    program.write_text(program.read_text().replace("was lost", "went astray", 1))
+    done = export(folder)
+    assert done.stderr.startswith(
+        "replay: the program does not do what it did any more: it prints something else\n"
+    )
+
+
+UNSEEN = """\
+import asyncio
+
+async def fails():
+    raise ValueError("nobody\\x1b[31m sees\\nthis")
+
+async def main():
+    task = asyncio.create_task(fails())
+    await asyncio.sleep(0.01)
+    del task
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.more
+def test_a_failure_of_strict_runs_is_one_again(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(UNSEEN)
+    (tmp_path / "one.yaml").write_text(
+        "replay: 1\nprogram: [app.py]\nexpect: {failure: {kind: unhandled exception}}\n"
+    )
+    done = run_replay("run", "one.yaml", "-o", "run.rec", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    done = export(tmp_path)
+    assert "Task exception was never retrieved: ValueError: nobody" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert run_replay("run", "run.yaml", cwd=tmp_path).returncode == 0
+    assert Scenario.load(tmp_path / "run.yaml").expect.strict
+
+
+@pytest.mark.more
+def test_a_rule_that_did_not_match_then_either(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("print('fine')\n")
+    (tmp_path / "one.yaml").write_text(
+        "replay: 1\nprogram: [app.py]\non_unmet: warn\n"
+        "rules:\n  - stall: {until: {timer: main#1}}\n    when: {task: main#1, at: nowhere()}\n"
+    )
+    assert run_replay("run", "one.yaml", "-o", "run.rec", cwd=tmp_path).returncode == 0
+    assert export(tmp_path).returncode == 0
+
+
+@pytest.mark.more
+def test_a_run_that_the_world_ended(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import os\nos.system('true')\n")
+    (tmp_path / "one.yaml").write_text("replay: 1\nprogram: [app.py]\n")
+    run_replay("run", "one.yaml", "-o", "run.rec", cwd=tmp_path)
+    done = export(tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2, "replay: no scenario can expect this: os.system is not there in the simulated world\n"
+    )  # fmt: skip
+    assert not (tmp_path / "run.yaml").exists()
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("policy", {"kind": "rules", "rules": [{"stall": 7}]}),
+        ("policy", None),
+        ("policy", {}),
+        ("policy", {"kind": "rules", "rules": [], "otherwise": {"kind": "random"}}),
+        ("expect", 7),
+        ("expect", {"invariant": ["a"]}),
+        ("limit_s", "long"),
+        ("simulated", [1]),
+        ("simulated", {"seed": -1}),
+        ("simulated", {"seed": "a"}),
+        ("simulated", {"seed": 0, "hosts": 7}),
+        ("simulated", {"seed": 0, "cancel": 5}),
+        ("simulated", {"seed": 0, "faults": [{"boom": {}}]}),
+        ("simulated", {"seed": 0, "limits": {"x": 1}}),
+        ("argv", [7]),
+        ("argv", []),
+        ("cwd", None),
+        ("target", "binary"),
+    ],
+)
+def test_a_header_that_no_recorder_wrote(folder: Path, name: str, value: object) -> None:
+    recorded(folder, "lost_update")
+    path = folder / "run.rec"
+    with RecordingFile.open(path) as found:
+        header: dict[str, object] = {**found.header, name: value}
+        frames = list(found.frames())
+    path.unlink()
+    writer = RecordingWriter(path, header)
+    for stream, items in frames:
+        writer.put(stream, items)
+    writer.close()
+    done = export(folder)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "run.yaml").exists()
+
+
+@pytest.mark.more
+def test_what_is_there_is_not_replaced_unasked(folder: Path) -> None:
+    recorded(folder, "partition")
+    kept = (folder / "scenarios" / "partition.yaml").read_bytes()
+    (folder / "run.yaml").write_bytes(kept)
+    done = export(folder)
+    assert (done.returncode, done.stderr) == (
+        2, "replay: run.yaml is there already\n\nhint: `-o FILE` names where the scenario goes\n"
+    )  # fmt: skip
+    assert (folder / "run.yaml").read_bytes() == kept
+    assert export(folder, "-o", "run.yaml").returncode == 0
 
 
 @pytest.mark.more

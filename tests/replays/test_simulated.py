@@ -409,6 +409,63 @@ def test_clocks_loops_and_threads_go_wrong_as_they_are_told(
     assert outcome.output == expected
 
 
+OWN_RUN = """
+import threading
+thread = threading.Thread(name="own")
+thread.run = lambda: print("its own run")
+thread.start()
+thread.join()
+print("run" in vars(thread))
+"""
+
+
+def test_a_late_thread_runs_what_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "own_run.py").write_text(OWN_RUN)
+    setting = {"seed": 1, "faults": [{"late_thread": {"thread": "own", "for_s": 1.0}}]}
+    with Simulation.start("script", ("own_run.py",), setting, folder=str(tmp_path)) as simulation:
+        outcome = simulation.run(FIFO)
+    assert (outcome.output, round(outcome.now_s)) == ("its own run\nTrue\n", 1)
+
+
+SHIELDED = """
+import trio
+
+async def job():
+    with trio.CancelScope(shield=True):
+        await trio.to_thread.run_sync(trio.from_thread.run, trio.sleep, 1)
+
+async def main():
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(job)
+        await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            for _ in range(3):
+                await trio.sleep(0.1)
+
+trio.run(main)
+"""
+
+
+def test_a_task_that_is_cancelled_in_vain_is_not_ready(tmp_path: Path) -> None:
+    """Trio asks a wait once whether it can be cancelled; that of a thread cannot."""
+    (tmp_path / "shielded.py").write_text(SHIELDED)
+    with Simulation.start("script", ("shielded.py",), folder=str(tmp_path)) as simulation:
+        outcome = simulation.run({"kind": "random", "seed": 1}, is_watched=True)
+    states = {
+        (place[0], place[3]) for entry in outcome.history for place in entry["places"] if place[0] == "job"
+    }
+    assert ("job", "waiting") in states
+    during = [
+        place[3]
+        for entry in outcome.history
+        if "taken" not in entry
+        for place in entry["places"]
+        if place[0] == "job" and "to_thread" in place[2]
+    ]
+    assert during.count("ready") <= 1
+
+
 WITH_FILES = """
 import os, socket
 

@@ -229,8 +229,8 @@ class Children:
             "os.fork_exec": self.start,
             "os.waitpid": self.wait_pid,
             "os.wait": lambda: self.wait_pid(-1, 0),
-            "os.wait3": lambda options: (*self.wait_pid(-1, options), _NOTHING_USED),
-            "os.wait4": lambda pid, options: (*self.wait_pid(pid, options), _NOTHING_USED),
+            "os.wait3": lambda options: (*self.wait_pid(-1, options), _used()),
+            "os.wait4": lambda pid, options: (*self.wait_pid(pid, options), _used()),
             "os.waitid": self.wait_id,
             "os.kill": self.kill,
             "os.pidfd_open": self.open,
@@ -455,4 +455,6 @@ class Children:
                 self._agenda.hurry(child.ending)
 
 
-_NOTHING_USED: Final = resource.struct_rusage((0.0, 0.0, *[0] * 14))
+def _used() -> resource.struct_rusage:
+    """Return what a child has used, as far as it is told: nothing."""
+    return resource.struct_rusage((0.0, 0.0, *[0] * 14))

@@ -59,7 +59,7 @@ class Places:
     def all(self) -> Iterator[Place]:
         """Yield a place for each frame of the program's own, of each task that is suspended."""
         for _, task in cancelling.tasks():
-            state = READY if cancelling.awaited(task) is None else WAITING
+            state = READY if cancelling.is_ready(task) else WAITING
             yield from self._of(self._label(task), _coroutine(task), state)
 
     def innermost(self, task: Any) -> str:

@@ -305,13 +305,16 @@ class SimulatedWorld(LiveWorld):
         late_ns = self.faults.late_thread_ns(label)
         if late_ns and isinstance(thread, threading.Thread):
             # Not its very beginning: whoever started it waits for that.
-            thread.run = partial(self._run_late, thread, late_ns)  # type: ignore[method-assign]
+            own = vars(thread).get("run")
+            thread.run = partial(self._run_late, thread, late_ns, own)  # type: ignore[method-assign]
         threads.start(self.agenda, label, stream, run)
         return threads.ident(stream.number)
 
     @unseen
-    def _run_late(self, thread: threading.Thread, late_ns: int) -> None:
+    def _run_late(self, thread: threading.Thread, late_ns: int, own: Any) -> None:
         del thread.run
+        if own is not None:
+            thread.run = own  # type: ignore[method-assign]
         self.agenda.sleep(late_ns)
         thread.run()
 
