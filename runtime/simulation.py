@@ -42,7 +42,12 @@ from replay.runtime.worlds.simulated.agenda import START_NS
 from replay.runtime.worlds.simulated.world import SimulatedWorld
 
 STEP_LIMIT_S: Final = 2.0
-"""A step of the program that takes longer never ends, it is said then."""
+"""A step of the program that takes more time of the processor never ends, it is said then."""
+
+_BLOCKED_LIMIT_S: Final = 10.0
+"""So does one that takes longer, whatever it waits for: there is nothing to wait for."""
+
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 _REPORT_LIMIT_S: Final = 10.0
 """A run that does not say anything for so long after its limit is stopped by the kernel."""
@@ -174,6 +179,7 @@ class Server:
         poller.register(fd)
         started = since = real.monotonic()
         seen = 0
+        used_s = 0.0
         asked_s: float | None = None
         while True:
             if poller.poll(_LOOK_S * 1000):
@@ -189,11 +195,24 @@ class Server:
                     return b""
                 continue
             if beat[_TURNS] != seen:
-                seen, since = beat[_TURNS], now
-            if now - since > STEP_LIMIT_S or now - started > limit_s:
-                beat[_REASON] = _STEP if now - since > STEP_LIMIT_S else _RUN
+                seen, since, used_s = beat[_TURNS], now, _cpu_s(pid)
+            is_endless = now - since > STEP_LIMIT_S and (
+                _cpu_s(pid) - used_s > STEP_LIMIT_S or now - since > _BLOCKED_LIMIT_S
+            )
+            if is_endless or now - started > limit_s:
+                beat[_REASON] = _STEP if is_endless else _RUN
                 asked_s = now
                 _kill(pid, signal.SIGALRM)
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the time of the processor that a run has taken, in seconds: others may have it meanwhile."""
+    fd = _open(f"/proc/{pid}/stat", os.O_RDONLY)
+    try:
+        fields = _read(fd, 4096).rpartition(b")")[2].split()
+    finally:
+        _close(fd)
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
 class _Run:
@@ -327,8 +346,7 @@ class _Run:
 
     def _tell(self, how: str, detail: object, where: str | None = None) -> NoReturn:
         world = self._world
-        if world.children is not None:
-            world.children.end()
+        world.children.end()
         decisions = world.decisions
         told = {
             "how": how,

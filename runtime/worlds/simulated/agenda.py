@@ -36,6 +36,10 @@ _MOST_STAYS: Final = 1000
 _STAY_NS: Final = 10_000
 """So often something can be done at one instant; then each time takes so long."""
 
+_MOST_ACTS: Final = 10_000
+_ACTS_NS: Final = 5_000_000
+"""So often one thread can send something without waiting; then so much time has passed, and others go on."""
+
 _SECOND_NS: Final = 1_000_000_000
 
 START_NS: Final = 1_000_000_000_000
@@ -281,10 +285,12 @@ class Agenda:
         self.beat: Any = bytearray(1)
         self._instant_ns = 0
         self._stays = 0
+        self._acts = 0
         self.is_late = False
         self.outside: Outside | None = None
 
     def _turn(self) -> None:
+        self._acts = 0
         self.turns += 1
         self.beat[0] = self.turns % _BEAT
         self.stay()
@@ -298,6 +304,17 @@ class Agenda:
         self._stays += 1
         if self._stays > _MOST_STAYS:
             self.now_ns = self._instant_ns = self.now_ns + _STAY_NS
+
+    def act(self) -> None:
+        """Note that the running thread does something that others may wait for; it may not go on for ever.
+
+        The system would have let others run long ago.
+        """
+        self._acts += 1
+        if self._acts > _MOST_ACTS:
+            self._acts = 0
+            self.now_ns += _ACTS_NS
+            self.wait(_always)
 
     # -- what is on its way ---------------------------------------------------------------------
 

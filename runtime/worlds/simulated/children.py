@@ -25,6 +25,7 @@ from replay.runtime.worlds.simulated.description import READABLE, Description, f
 from replay.runtime.worlds.simulated.descriptors import Descriptors
 from replay.runtime.worlds.simulated.entropy import PID
 from replay.runtime.worlds.simulated.network import Network
+from replay.runtime.worlds.simulated.pipes import PipeEnd
 from replay.runtime.worlds.simulated.signals import Signals
 
 FIRST_PID: Final = PID + 1
@@ -52,8 +53,9 @@ _ERRORS_READ: Final = 12
 _PREEXEC: Final = 21
 _STANDARD_NAMES: Final = {_STDOUT: "stdout", _STDERR: "stderr"}
 
-_pipe2, _read, _write, _close, _waitpid, _pidfd_open, _kill, _set_blocking = (
-    os.pipe2, os.read, os.write, os.close, os.waitpid, os.pidfd_open, os.kill, os.set_blocking,
+_pipe2, _read, _write, _close, _waitpid, _pidfd_open, _kill, _set_blocking, _dup2, _open = (
+    os.pipe2, os.read, os.write, os.close, os.waitpid, os.pidfd_open, os.kill, os.set_blocking, os.dup2,
+    os.open,
 )  # fmt: skip
 _poll = select.poll
 
@@ -223,17 +225,18 @@ class Children:
         self._names: Counter[str] = Counter()
         self._is_quiet = False
 
+    def starting(self) -> dict[str, Callable[..., Any]]:
+        """Return what answers the doors of a program that may start some."""
+        return {"os.fork_exec": self.start, "os.kill": self.kill, "os.pidfd_open": self.open}
+
     def table(self) -> dict[str, Callable[..., Any]]:
-        """Return what answers each door."""
+        """Return what answers the other doors; there may be none to wait for."""
         return {
-            "os.fork_exec": self.start,
             "os.waitpid": self.wait_pid,
             "os.wait": lambda: self.wait_pid(-1, 0),
             "os.wait3": lambda options: (*self.wait_pid(-1, options), _used()),
             "os.wait4": lambda pid, options: (*self.wait_pid(pid, options), _used()),
             "os.waitid": self.wait_id,
-            "os.kill": self.kill,
-            "os.pidfd_open": self.open,
         }
 
     # -- starting -------------------------------------------------------------------------------
@@ -250,12 +253,12 @@ class Children:
             given[_STDOUT if own == 1 else _STDERR] = sink
         if given[_PREEXEC] is not None:
             self._refuse("a preexec_fn")
-        kept = [fd for fd in given[_FDS_TO_KEEP] if self._descriptors.find(fd) is None]
-        if len(kept) < len(given[_FDS_TO_KEEP]) - 1:  # the one is where it says why it could not begin
-            self._refuse("pass_fds with a socket or a pipe")
         said = self._descriptors.find(given[_ERRORS])
+        passed = {fd: self._descriptors.find(fd) for fd in given[_FDS_TO_KEEP] if fd != given[_ERRORS]}
+        if any(found is not None and not isinstance(found, PipeEnd) for found in passed.values()):
+            self._refuse("pass_fds with a socket")
         given[_ERRORS_READ], given[_ERRORS] = errors, theirs = _pipe2(os.O_CLOEXEC)
-        given[_FDS_TO_KEEP] = tuple(sorted({*kept, theirs}))
+        given[_FDS_TO_KEEP] = tuple(sorted({*passed, theirs}))
         opened = [theirs]
         feeds: list[_Feed] = []
         outlets: list[tuple[str, Description, int]] = []
@@ -278,11 +281,30 @@ class Children:
                 feeds.append(_Feed(description, ours))
             else:
                 outlets.append((_STANDARD_NAMES[place], description, ours))
+        for fd, description in passed.items():
+            if description is None:
+                continue
+            source, sink = _pipe2(os.O_CLOEXEC)
+            reads = description.access == os.O_RDONLY
+            ours, end = (sink, source) if reads else (source, sink)
+            _dup2(end, fd, False)  # which is a place only, and this time that of what the child gets
+            _close(end)
+            _set_blocking(ours, False)
+            description.references += 1
+            if reads:
+                feeds.append(_Feed(description, ours))
+            else:
+                outlets.append((f"descriptor {fd}", description, ours))
         try:
             real_pid = fork_exec(*given)
         finally:
             for fd in opened:
                 _close(fd)
+            for fd, description in passed.items():
+                if description is not None:
+                    place = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+                    _dup2(place, fd, False)
+                    _close(place)
         child = self._made(real_pid, os.path.basename(os.fsdecode(args[0][0])))
         child.feeds = feeds
         child.outlets = [

@@ -314,6 +314,7 @@ class Sockets:
 
     def send(self, own: Any, data: Any, flags: int = 0) -> int:
         """Send; return how much was taken."""
+        self._agenda.act()
         taken = _bytes(data)
         return self._put(own, flags, lambda found: found.send(taken))
 

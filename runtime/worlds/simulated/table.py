@@ -36,7 +36,7 @@ _PREFIXES_PASSED: Final = ("ssl.",)
 REFUSED: Final[dict[str, str]] = {
     "Other processes: there is one": """
         os.execv os.execve os.fork os.fork_exec os.forkpty os.killpg os.posix_spawn
-        os.posix_spawnp os.system os.wait os.wait3 os.wait4 os.waitid os.waitpid signal.pidfd_send_signal
+        os.posix_spawnp os.system signal.pidfd_send_signal
     """,
     "Terminals: there is none": """
         os.grantpt os.login_tty os.openpty os.posix_openpt os.ptsname os.tcsetpgrp os.unlockpt

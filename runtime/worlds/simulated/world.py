@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NoReturn
@@ -155,10 +156,10 @@ class SimulatedWorld(LiveWorld):
             **signals_.table(),
             **polling.table(),
         }
-        self.children: Children | None = None
+        self.children = Children(self.agenda, self.network, self.descriptors, self._refuse, signals_)
+        self._answers |= self.children.table()
         if setting.real_subprocess:
-            self.children = Children(self.agenda, self.network, self.descriptors, self._refuse, signals_)
-            self._answers |= self.children.table()
+            self._answers |= self.children.starting()
         self._is_open = False
         self._is_real = False
         self.steps_digest = 0
@@ -196,18 +197,26 @@ class SimulatedWorld(LiveWorld):
     def output(self, fd: int, target: int, data: bytes) -> int:
         """Keep what the program prints: nobody is to see it now."""
         stream = current.stream
-        if stream is not None:
+        if stream is None:
+            self._show(data)
+            return len(data)
+        self.drain_pumps()
+        ordered = self.threads_started or self._pumps
+        with self.output_lock if ordered else nullcontext():
             stream.append(-(Kind.OUTPUT | target << TAG_BITS))
-            stream.append([next(self._outputs) if self.threads_started else 0, data])
+            stream.append([next(self._outputs) if ordered else 0, data])
             self.output_digest = zlib.crc32(data, self.output_digest)
+            self._show(data)
+        return len(data)
+
+    def _show(self, data: bytes) -> None:
         self.shown_last += data
         del self.shown_last[:-_SHOWN_BYTES]
-        return len(data)
 
     def child_output(self, number: int, target: int, own: int, data: bytes) -> None:
         """Keep what a child writes to a stream of the program."""
         super().child_output(number, target, own, data)
-        self.shown_last += data
+        self._show(data)
 
     # -- doors ----------------------------------------------------------------------------------
 

@@ -1,0 +1,30 @@
+"""CPython's own tests of asyncio in the simulated world: each of them is right in each schedule."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from replay.simulation import Simulation
+
+pytestmark = pytest.mark.slow
+
+SCHEDULES = 50
+NAMES = ("test_locks", "test_queues", "test_taskgroups", "test_timeouts", "test_streams")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_passes_under_random_schedules(name: str, tmp_path: object) -> None:
+    module = f"test.test_asyncio.{name}"
+    if importlib.util.find_spec("test.test_asyncio") is None:
+        pytest.skip("this Python comes without its tests")
+    setting = {"real_subprocess": True}  # a test of streams reads from a child
+    with Simulation.start("module", ("unittest", module), setting, folder=str(tmp_path)) as simulation:
+        digests = set()
+        for seed in range(SCHEDULES):
+            outcome = simulation.run({"kind": "random", "seed": seed}, limit_s=120)
+            assert outcome.failure is None, (seed, outcome.failure, outcome.output)
+            assert outcome.output.rstrip().endswith(("OK", ")")), outcome.output
+            digests.add(outcome.steps)
+    assert len(digests) > 1, "no schedule differs from another"
