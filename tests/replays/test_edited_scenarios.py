@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,12 +60,11 @@ EDITS = (with_moved_lines, with_an_extra_await, with_an_extra_task)
 @pytest.mark.sampled
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_it_does_what_it_did(name: str, edit: object, tmp_path: Path) -> None:
+def test_it_does_what_it_did(name: str, edit: Callable[[str], str], tmp_path: Path) -> None:
     shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
     scenario = Scenario.load(tmp_path / "scenarios" / f"{name}.yaml")
     program = tmp_path / "scenarios" / scenario.argv[0]
     before = program.read_text()
-    assert callable(edit)
     after = edit(before)
     assert after != before
     program.write_text(after)
