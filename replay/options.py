@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+SHOWN_BYTES: Final = 100_000
+"""Of what a simulated run prints, the last is told, up to so much."""
 
 Target = Literal["script", "module", "command"]
 Source = Literal["check", "recorded", "current"]

@@ -108,12 +108,20 @@ def _runs(step: int | None, is_ready: bool) -> str:
 
 
 def _new(state: State, task: Task) -> str:
+    maker, where = maker_of(state, task)
+    return f"was ready as soon as it was made: by {maker} at {task.spawned_at}{where}"
+
+
+def maker_of(state: State, task: Task) -> tuple[str, str]:
+    """Return who made a task, and where: empty if that was not recorded."""
     maker = "code outside of any task" if task.parent is None else label(state, task.parent)
     site = task.site
-    where = ""
-    if site is not None:
-        where = f", in {printable(site.qualname)} {place_of(site, state.session.recording.header.get('cwd'))}"
-    return f"was ready as soon as it was made: by {maker} at {task.spawned_at}{where}"
+    if site is None:
+        return maker, ""
+    return (
+        maker,
+        f", in {printable(site.qualname)} {place_of(site, state.session.recording.header.get('cwd'))}",
+    )
 
 
 def _wait_lines(state: State, how: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from replay.cli.commands.timeline import is_in, steps_range
 from replay.cli.repl.command import Command, Result
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels
-from replay.cli.text import Cell, Column, counted, printable, table
+from replay.cli.text import Cell, Column, counted, table
 from replay.recording.events import Kind
 from replay.recording.recording import Step
 
@@ -34,14 +34,20 @@ def choices_of(state: State) -> list[tuple[Step, list[int]]]:
         for at in woken_at:
             ready_at[at].append(number)
     runs = _runs_of_loops(state)
-    ready: dict[int, None] = dict.fromkeys(ready_at[0])
+    ready: dict[int, tuple[int, int] | None] = {}  # the run in which it runs next, by task
     found: list[tuple[Step, list[int]]] = []
+
+    def make_ready(at: int) -> None:
+        ready.update((one, runs.get(_next_of(state, one, at))) for one in ready_at[at])
+
+    make_ready(0)
     for step in state.session.steps:
         ready.pop(step.task, None)
-        others = [one for one in ready if runs.get(_next_of(state, one, step.number)) == runs[step.number]]
-        if step.task and others:
-            found.append((step, others))
-        ready.update(dict.fromkeys(ready_at[step.number]))
+        if step.task:
+            others = [one for one, run in ready.items() if run == runs[step.number]]
+            if others:
+                found.append((step, others))
+        make_ready(step.number)
     return found
 
 
@@ -70,7 +76,7 @@ def _choices(state: State, text: str) -> Result:
     rows = [
         [
             Cell(f"@{step.number}", "position"),
-            Cell(printable(label(state, step.task)), "name"),
+            Cell(label(state, step.task), "name"),
             Cell(labels(state, others), "dim"),
         ]
         for step, others in found[:_MAX_ROWS]
@@ -79,11 +85,10 @@ def _choices(state: State, text: str) -> Result:
     if len(found) > _MAX_ROWS:
         left = counted(len(found) - _MAX_ROWS, "more")
         lines.append(state.style("dim", f"({left}; `choices @{found[_MAX_ROWS][0].number}..` goes on)"))
-    ending = state.session.timeline.ending
-    if ending is not None and ending.reason == "diverged":
-        lines.append(
-            state.style("hint", f"the replay diverges at {ending.position}: nothing is known from there on")
-        )
+    diverged = state.session.timeline.divergence
+    if diverged is not None:
+        told = f"the replay diverges at {diverged.position}: nothing is known from there on"
+        lines.append(state.style("hint", told))
     data = [
         {"pos": f"@{step.number}", "task": f"T{step.task}", "others": [f"T{one}" for one in others]}
         for step, others in found

@@ -63,7 +63,7 @@ goes on, and `next` says what ran meanwhile. To see what the others do:
   await T       the chain of awaits of a task, through the tasks that it waits for
   tree          which task waits for which; `tree --by spawn`: which made which
   ctx T         its context variables
-  ready         what could run here; `choices`: the steps at which another task could have run
+  ready         what could run here; `choices`: the steps at which others were ready, too
   tcont T       go on to where a task runs next; `rtcont T` back to where it ran last
   step-any      the next line, whoever runs
   + and -       step by scheduler step

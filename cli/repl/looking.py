@@ -464,10 +464,10 @@ def _last(state: State, text: str) -> Result:
     found = state.session.last(_need(text, "last"), frame_index(state), task=state.task)
     if found is None:
         return Result([f"{printable(text)} has not changed before {before.position}"], {"moved": False})
-    if state.within_bounds(found.stop.position) != found.stop.position:
+    bounds = state.forbids(found.stop.position)
+    if bounds is not None:
         state.session.timeline.goto(before.position)
-        assert state.bounds is not None
-        since = f"between {state.bounds[0]} and {before.position}"
+        since = f"between {bounds.first} and {before.position}"
         return Result([f"{printable(text)} has not changed {since}"], {"moved": False})
     result = arrived(state, before)
     who = owner_label(state, found.owner)

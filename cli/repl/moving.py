@@ -15,7 +15,7 @@ from replay.cli.repl.showing import (
     stop_lines,
     when_text,
 )
-from replay.cli.repl.state import State
+from replay.cli.repl.state import Bounds, State
 from replay.cli.text import printable
 from replay.errors import ReplayError, UsageError
 from replay.positions import EventIndex, Position, check_place, parse_place
@@ -49,30 +49,32 @@ def moved(state: State, move: Move, nowhere: str, count: int = 1, *, says_meanwh
         stop = found
         if stop.is_over or stop.reason == "called":
             break
-    is_bounded = stop is not None and _is_back_in_bounds(state)
-    if is_bounded:
+    bounds = None if stop is None else _brought_back(state)
+    if bounds is not None:
         stop = state.session.stop
-        nowhere = f"motions stay between {state.bounds[0]} and {state.bounds[1]}" if state.bounds else nowhere
+        nowhere = f"motions stay between {bounds}"
     if stop is None or (stop.position == before.position and stop.event == before.event):
         # A search for what comes next may have met the end of what can be replayed.
-        ending = state.session.timeline.ending
-        if stop is None and ending is not None and ending.reason == "diverged" and not before.is_over:
-            return _diverged(ending, [])
-        data = {**stop_json(state, state.session.stop), "moved": False, "bounded": is_bounded}
+        diverged = state.session.timeline.divergence
+        if stop is None and diverged is not None and not before.is_over:
+            return _diverged(diverged, [])
+        data = {**stop_json(state, state.session.stop), "moved": False, "bounded": bounds is not None}
         if stop is not None and stop.reason == "called":
             nowhere = "interrupted"
         return Result([f"{nowhere}: still at {before.position}"], data)
-    return arrived(state, before, says_meanwhile=says_meanwhile, is_bounded=is_bounded)
+    return arrived(state, before, says_meanwhile=says_meanwhile, bounds=bounds)
 
 
-def arrived(state: State, before: Stop, *, says_meanwhile: bool = False, is_bounded: bool = False) -> Result:
+def arrived(
+    state: State, before: Stop, *, says_meanwhile: bool = False, bounds: Bounds | None = None
+) -> Result:
     """Say where one is, having been elsewhere.
 
     Args:
       before: where one was.
-      is_bounded: one would be further on, or back, if there were no bounds.
+      bounds: without which one would be further on, or back.
     """
-    is_bounded = _is_back_in_bounds(state) or is_bounded
+    bounds = _brought_back(state) or bounds
     stop = state.session.stop
     if before.position != stop.position:
         state.past.append(before.position)
@@ -80,19 +82,19 @@ def arrived(state: State, before: Stop, *, says_meanwhile: bool = False, is_boun
     result = _here(state, before, stop, says_meanwhile=says_meanwhile)
     if isinstance(result.data, dict):
         result.data["moved"] = before.position != stop.position or before.event != stop.event
-        result.data["bounded"] = is_bounded
-    if is_bounded and state.bounds is not None:
-        result.lines[0] += state.style("marker", f"  bounds {state.bounds[0]} {state.bounds[1]}")
+        result.data["bounded"] = bounds is not None
+    if bounds is not None:
+        result.lines[0] += state.style("marker", f"  bounds {bounds.first} {bounds.last}")
     return result
 
 
-def _is_back_in_bounds(state: State) -> bool:
-    """Go to the nearest place that motions may go to, if this is none; whether it was not."""
+def _brought_back(state: State) -> Bounds | None:
+    """Go to the nearest place that motions may go to, if this is none; return the bounds then."""
     position = state.session.stop.position
-    nearest = state.within_bounds(position)
-    if nearest != position:
-        state.session.timeline.goto(nearest)
-    return nearest != position
+    bounds = state.forbids(position)
+    if bounds is not None:
+        state.session.timeline.goto(bounds.nearest(position))
+    return bounds
 
 
 def _here(state: State, before: Stop, stop: Stop, *, says_meanwhile: bool = False) -> Result:
@@ -240,9 +242,8 @@ def _timed(state: State, text: str) -> Position | None:
 def goto(state: State, position: Position) -> Result:
     """Go to a position."""
     before = state.session.stop
-    if state.within_bounds(position) != position:
-        assert state.bounds is not None
-        bounds = f"{state.bounds[0]} and {state.bounds[1]}"
+    bounds = state.forbids(position)
+    if bounds is not None:
         raise UsageError(f"{position} is not between {bounds}", hint="`bounds off` lets motions go anywhere")
     if before.position == position and not before.is_over:
         return Result([*stop_lines(state, before)], {**stop_json(state, before), "moved": False})
@@ -275,7 +276,7 @@ def _history(state: State, from_: list[Position], to: list[Position], nowhere: s
     for _ in range(min(count, len(from_))):
         to.append(state.session.stop.position)
         state.session.timeline.goto(from_.pop())
-    _is_back_in_bounds(state)
+    _brought_back(state)
     return _here(state, before, state.session.stop)
 
 
@@ -340,13 +341,13 @@ def _bounds(state: State, text: str) -> Result:
         state.bounds = None
     elif len(words) == 2:
         here = state.session.stop.position
-        first, last = (_reached(state, place_of(state, word), here) for word in words)
-        if first >= last:
-            raise UsageError(f"nothing is between {first} and {last}", hint="the first place comes first")
-        if not first <= here <= last:
-            hint = f"`goto {first}` first" + ("" if state.bounds is None else ", after `bounds off`")
-            raise UsageError(f"{here}, where you are, is not between {first} and {last}", hint=hint)
-        state.bounds = first, last
+        bounds = Bounds(*(_reached(state, place_of(state, word), here) for word in words))
+        if bounds.first >= bounds.last:
+            raise UsageError(f"nothing is between {bounds}", hint="the first place comes first")
+        if bounds.nearest(here) != here:
+            hint = f"`goto {bounds.first}` first" + ("" if state.bounds is None else ", after `bounds off`")
+            raise UsageError(f"{here}, where you are, is not between {bounds}", hint=hint)
+        state.bounds = bounds
     elif words:
         raise UsageError(f"`bounds` takes two places, or `off`: {text!r:.60}", hint="`bounds @5 failure`")
     if state.bounds is None:

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from replay.cli.commands.events import VALUE_LIMIT, Selection, event_line, range_of
-from replay.cli.reading import place_of as site_text
-from replay.cli.repl.causes import by_lines
+from replay.cli.repl.causes import by_lines, maker_of
 from replay.cli.repl.command import Command, Result
 from replay.cli.repl.moving import place_of
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label
-from replay.cli.text import printable
 from replay.positions import Position
 from replay.recording.recording import Owner, Task
 from replay.timeline.session import Cause
@@ -47,7 +45,7 @@ def _cause(state: State, text: str) -> Result:
     if not data:
         none = f"nothing of the program runs at {place}"
         lines.append(f"it is of {whose}: nobody woke that" if step is None else none)
-    if state.session.timeline.ending is not None and state.session.timeline.ending.reason == "diverged":
+    if state.session.timeline.divergence is not None:
         lines.append(state.style("hint", "the replay diverges: what woke whom is known up to there only"))
     return Result(lines, data)
 
@@ -100,10 +98,8 @@ def _what_made_it_run(
         return _done_in(cause, tasks, own), told
     if own:
         return None, ["  what made it ready is not known"]
-    maker = "code outside of any task" if task.parent is None else label(state, task.parent)
-    cwd = state.session.recording.header.get("cwd")
-    site = "" if task.site is None else f", in {printable(task.site.qualname)} {site_text(task.site, cwd)}"
-    told = [f"  {state.style('position', str(born))} made by {maker}{site}"]
+    maker, where = maker_of(state, task)
+    told = [f"  {state.style('position', str(born))} made by {maker}{where}"]
     return None if task.parent is None else born.step, told
 
 

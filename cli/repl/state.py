@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from replay.cli.repl.sources import SourceBook
 from replay.cli.style import Style
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
 USUAL_WIDTH = 100
 """Columns of text that is not for a terminal."""
+
+
+class Bounds(NamedTuple):
+    """A part of the run, with both its ends."""
+
+    first: Position
+    last: Position
+
+    def __str__(self) -> str:
+        return f"{self.first} and {self.last}"
+
+    def nearest(self, position: Position) -> Position:
+        """Return the place in it that is nearest to one."""
+        return min(max(position, self.first), self.last)
 
 
 @dataclass(slots=True)
@@ -54,7 +68,7 @@ class State:
       notes: what was written down about places.
       past: where one was before, the last one last.
       future: where one was before `back`.
-      bounds: the part of the run that motions stay in, from one position to another; None: all of it.
+      bounds: the part of the run that motions stay in; None: all of it.
       breakpoints: where to stop, by number.
       collecting: the stop whose commands are being given, and those so far.
       displays: expressions that are shown at each stop, with what each was last.
@@ -75,7 +89,7 @@ class State:
     notes: list[tuple[Position, str]] = field(default_factory=list)
     past: list[Position] = field(default_factory=list)
     future: list[Position] = field(default_factory=list)
-    bounds: tuple[Position, Position] | None = None
+    bounds: Bounds | None = None
     breakpoints: dict[int, Breakpoint] = field(default_factory=dict)
     collecting: tuple[int, list[str]] | None = None
     displays: dict[int, tuple[str, str | None]] = field(default_factory=dict)
@@ -125,11 +139,9 @@ class State:
         """The end of the run."""
         return Position(len(self.session.steps) + 1)
 
-    def within_bounds(self, position: Position) -> Position:
-        """Return the place nearest to one that motions may go to."""
-        if self.bounds is None:
-            return position
-        return min(max(position, self.bounds[0]), self.bounds[1])
+    def forbids(self, position: Position) -> Bounds | None:
+        """Return the bounds that a place is out of; None if motions may go there."""
+        return None if self.bounds is None or self.bounds.nearest(position) == position else self.bounds
 
     def steps_of(self, task: int) -> list[Step]:
         """Return the steps of a task, in order."""

@@ -488,7 +488,7 @@ def _go_on(state: State, more: list[dict[str, Any]], *, is_backward: bool) -> Re
         met = state.breakpoints.get(found.id)
         if met is None:
             break
-        if state.within_bounds(found.position) != found.position:
+        if state.forbids(found.position) is not None:
             met = None
             break
         met.hits_count += 1

@@ -8,14 +8,15 @@ from typing import Any, Final
 
 from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.exploration.anchoring import Rule
-from replay.exploration.keeping import SCENARIO_START, is_ours, rules_of, save_scenario
+from replay.exploration.keeping import SCENARIO_START, is_ours, rules_of, save_scenario, scenario_of
 from replay.exploration.options import Options
+from replay.options import SHOWN_BYTES
 from replay.recording.events import Kind, split_key
 from replay.recording.header import check_header
 from replay.recording.recording import Recording
 from replay.scenario.expectations import Expectation
 from replay.scenario.scenario import Scenario
-from replay.simulation import Failure, Outcome, Simulation, Taken, plain_failure, strict_failure
+from replay.simulation import Failure, Outcome, Simulation, Taken
 
 _DECIDED_KEY: Final = -Kind.DECIDED
 _OUTPUT_TAG: Final = Kind.OUTPUT
@@ -64,7 +65,6 @@ def export(recording: str, path: str) -> Exported:
     if not os.path.isdir(options.runs_in or "."):
         raise UsageError(f"the folder in which the program ran is not there: {options.runs_in}")
     scenario = kept.scenario(path, recording)
-    judge = strict_failure if options.is_strict else plain_failure
     with Simulation.start(
         options.target, options.argv, scenario.setting(), folder=options.runs_in
     ) as simulation:
@@ -72,12 +72,12 @@ def export(recording: str, path: str) -> Exported:
             scenario.decides(), expect={"invariant": kept.invariant}, limit_s=options.run_limit_s
         )
         kept.check_same(again)
-        failure = judge(again)
+        failure = options.judge(again)
         if failure is not None and failure.kind in _NOT_OF_THE_PROGRAM:
             raise ReplayError(f"no scenario can expect this: {failure.message}")
         rules: list[Rule] | None = [dict(rule) for rule in kept.rules] or None
         if rules is None and failure is not None and kept.decisions:
-            rules = rules_of(simulation, failure, kept.decisions, options, judge)
+            rules = rules_of(simulation, failure, kept.decisions, options)
     save_scenario(
         path, failure, again, kept.decisions, rules, options, invariant=kept.invariant, policy=kept.otherwise
     )
@@ -167,13 +167,9 @@ class _Kept:
           UnreadableRecording: it would be none.
         """
         try:
-            made = Scenario.of_run(
+            made = scenario_of(
                 path,
-                self.options.target,
-                self.options.argv,
-                folder=self.options.runs_in,
-                world={"seed": self.options.seed, **(self.options.setting or {})},
-                any_order=self.options.any_order,
+                self.options,
                 rules=self.rules,
                 decisions=() if self.rules else self.decisions,
                 expect=Expectation(invariant=self.invariant),
@@ -191,13 +187,13 @@ class _Kept:
         Raises:
           ReplayError: it did not.
         """
-        printed = self.output[-len(again.output.encode()) - 1 :].decode(errors="backslashreplace")
+        printed = self.output[-SHOWN_BYTES:].decode(errors="backslashreplace")
         is_real = bool((self.options.setting or {}).get("real_subprocess"))  # children print as they like
         if self.how != again.how or (self.detail != again.detail and self.how in ("exit", "signal")):
             told = f"it ended by {self.how} ({self.detail}), now by {again.how} ({again.detail})"
         elif not self.rules and again.unmet:
             told = f"{len(again.unmet)} of its decisions did not come up"
-        elif not is_real and not printed.endswith(again.output):
+        elif not is_real and printed != again.output:
             told = "it prints something else"
         else:
             return

@@ -8,13 +8,25 @@ from typing import Any, Final
 from replay.exploration.anchoring import Rule, rules_for
 from replay.exploration.explaining import explain
 from replay.exploration.options import Options
-from replay.exploration.search import Judge
 from replay.exploration.shrinking import is_same
 from replay.scenario.expectations import Expectation
 from replay.scenario.scenario import Scenario
 from replay.simulation import Failure, Outcome, Simulation, Taken
 
 SCENARIO_START: Final = b"replay: 1"
+
+
+def scenario_of(path: str, options: Options, **more: Any) -> Scenario:
+    """Return a scenario, to be saved at a path, that runs a program as ``options`` say; ``more`` as of it."""
+    return Scenario.of_run(
+        path,
+        options.target,
+        options.argv,
+        folder=options.runs_in,
+        world={"seed": options.seed, **(options.setting or {})},
+        any_order=options.any_order,
+        **more,
+    )
 
 
 def save_scenario(
@@ -35,14 +47,10 @@ def save_scenario(
       policy: what decides beside rules; by default, nothing is late.
     """
     expected = Expectation(passes=True) if failure is None else Expectation.of_failure(failure, outcome)
-    scenario = Scenario.of_run(
+    scenario = scenario_of(
         path,
-        options.target,
-        options.argv,
-        folder=options.runs_in,
+        options,
         about=None if failure is None or not decisions else explain(decisions, failure),
-        world={"seed": options.seed, **(options.setting or {})},
-        any_order=options.any_order,
         rules=tuple(rules or ()),
         decisions=() if rules else decisions,
         **({} if policy is None else {"policy": policy}),
@@ -53,7 +61,7 @@ def save_scenario(
 
 
 def rules_of(
-    simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options, judge: Judge
+    simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options
 ) -> list[Rule] | None:
     """Return rules that lead to the same failure; None if none were found."""
     recorded = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
@@ -61,7 +69,7 @@ def rules_of(
 
     def reproduces(rules: list[Rule]) -> bool:
         outcome = simulation.run({"kind": "rules", "rules": rules}, limit_s=options.run_limit_s)
-        found = judge(outcome)
+        found = options.judge(outcome)
         return found is not None and is_same(found, failure) and not outcome.unmet
 
     return rules_for(decisions, watched, reproduces)

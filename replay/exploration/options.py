@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from replay.exploration.search import Limits
+from replay.exploration.search import Judge, Limits
 from replay.options import Target
-from replay.simulation import RUN_LIMIT_S
+from replay.simulation import RUN_LIMIT_S, plain_failure, strict_failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +43,8 @@ class Options:
     folder: str = "."
     runs_in: str | None = None
     run_limit_s: float = RUN_LIMIT_S
+
+    @property
+    def judge(self) -> Judge:
+        """What says whether a run has failed."""
+        return strict_failure if self.is_strict else plain_failure

@@ -13,7 +13,7 @@ from replay.exploration.anchoring import Rule
 from replay.exploration.explaining import explain
 from replay.exploration.keeping import SCENARIO_START, is_ours, rules_of, save_scenario
 from replay.exploration.options import Options
-from replay.exploration.search import Found, Judge, Progress
+from replay.exploration.search import Found, Progress
 from replay.exploration.shrinking import Shrunk, cost, shrink
 from replay.recording.container import MAGIC
 from replay.simulation import (
@@ -21,8 +21,6 @@ from replay.simulation import (
     Outcome,
     Simulation,
     Taken,
-    plain_failure,
-    strict_failure,
 )
 
 
@@ -114,24 +112,29 @@ def explore(options: Options, on_progress: Callable[[Progress], None] | None = N
         "any_order": options.any_order,
         **(options.setting or {}),
     }
-    judge = strict_failure if options.is_strict else plain_failure
 
     def start() -> Simulation:
         return Simulation.start(options.target, options.argv, setting, folder=options.runs_in)
 
     with start() as simulation:
         default = searching.baseline(simulation)
-        failure = judge(default)
+        failure = options.judge(default)
         if failure is not None:
             raise FailsByDefaultError(failure, default)
         if not default.decisions_count:
             return Report((), 1, 1, 0.0, default)
         policies = searching.schedules(options.policy, options.seed, default)
         progress = searching.search(
-            start, policies, options.limits, options.jobs, on_progress or _nothing, options.run_limit_s, judge
+            start,
+            policies,
+            options.limits,
+            options.jobs,
+            on_progress or _nothing,
+            options.run_limit_s,
+            options.judge,
         )
         names = _Names(options)
-        failures = tuple(_keep(simulation, one, default, options, names, judge) for one in progress.found)
+        failures = tuple(_keep(simulation, one, default, options, names) for one in progress.found)
     return Report(failures, progress.schedules, len(progress.distinct), progress.seconds, default)
 
 
@@ -145,9 +148,8 @@ def _keep(
     default: Outcome,
     options: Options,
     names: _Names,
-    judge: Judge,
 ) -> Explored:
-    shrunk: Shrunk | None = shrink(simulation, found.failure, found.outcome, default, judge)
+    shrunk: Shrunk | None = shrink(simulation, found.failure, found.outcome, default, options.judge)
     decisions = found.outcome.decisions if shrunk is None else shrunk.decisions
     path = names.next()
     recording = f"{path}.rec"
@@ -156,8 +158,8 @@ def _keep(
     policy = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
     expect = {"strict": options.is_strict}
     outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s, expect=expect)
-    failure = judge(outcome)
-    rules = rules_of(simulation, found.failure, tuple(decisions), options, judge)
+    failure = options.judge(outcome)
+    rules = rules_of(simulation, found.failure, tuple(decisions), options)
     is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind
     kept = failure if is_confirmed and failure is not None else found.failure
     return Explored(

@@ -90,6 +90,11 @@ class Timeline:
         """Where we are, in short."""
         return self.here.stop.position
 
+    @property
+    def divergence(self) -> Stop | None:
+        """Where the replay turned out to be another run, if it has come to that."""
+        return self.ending if self.ending is not None and self.ending.reason == "diverged" else None
+
     def from_start(self) -> Debuggee:
         """Return a process that stands at the beginning; who asked for it ends it."""
         return self._checkpoints[START].fork()  # type: ignore[no-any-return]

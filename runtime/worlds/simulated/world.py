@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final, NoReturn
 
 from replay.labels import short
+from replay.options import SHOWN_BYTES
 from replay.recording.events import CANCELLED, ORDERED, TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
 from replay.runtime import cancelling
@@ -53,9 +54,6 @@ _ORDERED_KEY: Final = -(Kind.DECIDED | ORDERED << TAG_BITS)
 
 START_S: Final = 1_704_067_200
 """2024-01-01, when every simulated day begins."""
-
-_SHOWN_BYTES: Final = 100_000
-"""The last of a run's output is kept, up to so much."""
 
 _TIMERS_SEEN: Final = 7
 """So many entries of a loop's heap hold the three that are due first."""
@@ -211,7 +209,7 @@ class SimulatedWorld(LiveWorld):
 
     def _show(self, data: bytes) -> None:
         self.shown_last += data
-        del self.shown_last[:-_SHOWN_BYTES]
+        del self.shown_last[:-SHOWN_BYTES]
 
     def child_output(self, number: int, target: int, own: int, data: bytes) -> None:
         """Keep what a child writes to a stream of the program."""
