@@ -23,7 +23,7 @@ from importlib.machinery import PathFinder
 from types import FrameType
 from typing import Any, Final
 
-from replay.runtime.boundary import snapshots
+from replay.runtime.boundary import snapshots, watchdogs
 from replay.runtime.boundary.databases import SCRIPTS, Databases
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door
@@ -101,6 +101,7 @@ MULTIPROCESSING: Final = "multiprocessing: what its processes do and print is no
 CHILD: Final = "child processes: what they do is not recorded, what they print and write to pipes is"
 PLACED: Final = "os.{}: what it writes to a place of stdout or stderr is not shown at replay"
 MMAP: Final = "mmap: what others write into a mapped file is not recorded"
+FAULTHANDLER: Final = "faulthandler: the tracebacks that it writes are not recorded"
 SQLITE: Final = (
     "sqlite3: its own clock (`datetime('now')`), its `random()`, and what others write into its files"
     " are not recorded"
@@ -151,6 +152,7 @@ def say_child(frame: FrameType | None, text: str) -> None:
 def install(boundary: Installer) -> None:
     """Watch what is imported from now on, and what is imported already."""
     snapshots.install(boundary, functools.partial(say, MMAP))
+    watchdogs.install(boundary, functools.partial(say, FAULTHANDLER))
     databases = Databases(boundary, functools.partial(say, SQLITE), functools.partial(say, SQLITE_SCRIPT))
     actions: dict[str, Callable[[Any], None]] = {
         "ctypes.util": _watch_libraries(boundary),

@@ -409,6 +409,23 @@ def test_clocks_loops_and_threads_go_wrong_as_they_are_told(
     assert outcome.output == expected
 
 
+WATCHED = """
+import faulthandler, sys
+faulthandler.dump_traceback_later(0.05, exit=True)
+faulthandler.dump_traceback(sys.stderr)
+for _ in range(3_000_000):
+    pass
+print("not ended", faulthandler.unregister(10))
+"""
+
+
+def test_a_watchdog_in_real_time_ends_no_run(tmp_path: Path) -> None:
+    (tmp_path / "watched.py").write_text(WATCHED)
+    with Simulation.start("script", ("watched.py",), folder=str(tmp_path)) as simulation:
+        outcome = simulation.run(FIFO)
+    assert (outcome.failure, outcome.output) == (None, "not ended False\n")
+
+
 OWN_RUN = """
 import threading
 thread = threading.Thread(name="own")

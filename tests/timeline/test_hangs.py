@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from replay.analysis import hangs
+from replay.positions import Position
 from replay.timeline.timeline import Timeline
 from tests.conftest import run_replay
 
@@ -42,3 +44,27 @@ def test_a_run_of_many_signals_is_looked_at_at_its_end_too(
     with Timeline(str(tmp_path / "run.rec")) as timeline:
         found = hangs.find_hang(timeline)
     assert (found.before_signal, len(found.deadlocks.cycles)) == (False, 1)
+
+
+WATCHED = """
+import asyncio, faulthandler
+
+async def main():
+    faulthandler.dump_traceback_later(0.3, exit=True)
+    await asyncio.sleep(0)
+    faulthandler.cancel_dump_traceback_later()
+    print("in time", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_a_watchdog_of_the_program_does_not_end_who_looks_at_it(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(WATCHED)
+    recorded = run_replay("record", "app.py", cwd=tmp_path)
+    assert "faulthandler: the tracebacks that it writes are not recorded" in recorded.stderr
+    with Timeline(str(tmp_path / "run.rec")) as timeline:
+        timeline.goto(Position(2))
+        time.sleep(0.6)
+        timeline.goto(Position(4))
+        assert len(timeline.written()) == 1

@@ -27,6 +27,17 @@ _TIMERS: Final = {
     signal.ITIMER_PROF: signal.SIGPROF,
 }
 
+_WATCHDOGS: Final = (
+    "faulthandler.cancel_dump_traceback_later",
+    "faulthandler.dump_traceback",
+    "faulthandler.dump_traceback_later",
+    "faulthandler.register",
+)
+
+
+def _watch(*args: Any) -> None:
+    """Watch in no way: real time is not the program's, and who runs it sees what hangs."""
+
 
 class _Timer:
     """A timer of the system."""
@@ -74,6 +85,8 @@ class Signals:
             "signal.signal": lambda number, handler: None,
             "signal.siginterrupt": lambda number, flag: None,
             "signal.set_wakeup_fd": self._set_wakeup,
+            **dict.fromkeys(_WATCHDOGS, _watch),
+            "faulthandler.unregister": lambda number: False,
             "signal.alarm": self._alarm,
             "signal.setitimer": self._set_timer,
             "signal.getitimer": self._left,
