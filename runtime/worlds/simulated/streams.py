@@ -182,14 +182,14 @@ class Stream(Socket):
         peer = self.peer
         assert peer is not None
         is_late = self.network.is_late()
-        if peer.is_closed or peer.state != "connected":
-            if not is_late:
-                self._reset_by_peer()
-            return
-        if peer.is_shut_for_reading and peer.is_shut_for_writing:
-            if not is_late:
+        is_gone = peer.is_closed or peer.state != "connected"
+        if is_gone or (peer.is_shut_for_reading and peer.is_shut_for_writing):
+            if is_late:
+                self.touch()  # what nobody will read has left room
+                return
+            if not is_gone:
                 peer.break_off(errno.ECONNRESET)
-                self._reset_by_peer()
+            self._reset_by_peer()
             return
         peer.has_late = peer.has_late or is_late
         peer.received += data
