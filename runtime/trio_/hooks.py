@@ -22,7 +22,7 @@ class Hooks:
       has_system: whether the ids of threads are the system's.
       batch: makes what the tasks that can run now are taken from, from its end.
       clock: the loop's clock, in seconds.
-      wait: returns what is ready: ``wait(epoll, timeout, most)``, within so many seconds, at most so many.
+      wait: the ``get_events`` of trio's loop: what is ready within so many seconds.
     """
 
     has_system = True
@@ -31,7 +31,7 @@ class Hooks:
         self._numbers = itertools.count(1)
         self.batch: Callable[[Iterable[Any]], list[Any]] = list
         self.clock: Callable[[], float] = time.perf_counter
-        self.wait: Callable[[Any, float, int], Any] = _wait
+        self.wait: Callable[[Any, float], Any] = _wait
 
     def spawned(self, task: Any, frame: FrameType) -> int:
         """Return the id of a task that has just been made, by whoever runs in ``frame``."""
@@ -86,5 +86,10 @@ class WorldHooks(Hooks):
         return answer
 
 
-def _wait(epoll: Any, timeout: float, most: int) -> Any:
-    return epoll.poll(timeout, most)
+def _wait(manager: Any, timeout: float) -> Any:
+    return manager._epoll.poll(timeout, most_events(manager))
+
+
+def most_events(manager: Any) -> int:
+    """Return how many descriptors can be ready at most, as ``epoll`` wants it: not none."""
+    return len(manager._registered) or 1

@@ -126,14 +126,16 @@ def _never() -> bool:
     return False
 
 
-def _waiting(world: LiveWorld) -> Callable[[Any, float, int], Any]:
+def _waiting(world: LiveWorld) -> Callable[[Any, float], Any]:
     main = world.main
     pending = signals.pending
     gc_count = real.gc_get_count
 
-    def wait(epoll: Any, timeout: float, most: int) -> Any:
+    def get_events(manager: Any, timeout: float) -> Any:
         append = hot.append
         stream: Any = main
+        epoll = manager._epoll
+        most = len(manager._registered) or 1
         if append is None:
             stream = current.stream
             if stream is None:
@@ -157,4 +159,4 @@ def _waiting(world: LiveWorld) -> Callable[[Any, float, int], Any]:
             raise
         return batch
 
-    return wait
+    return get_events

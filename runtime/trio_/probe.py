@@ -68,7 +68,7 @@ class Probe(Hooks):
         self._names: dict[int, str] = {}
         self.batch = _batch_type(self)
         self.clock = self._now
-        self.wait = self._wait
+        self.wait = lambda manager, timeout: self._wait()
 
     def _now(self) -> float:
         self.heard.append("clock")
@@ -93,7 +93,7 @@ class Probe(Hooks):
         """Remember it."""
         self.heard.append(f"running {is_running}")
 
-    def _wait(self, epoll: Any, timeout: float, most: int) -> Any:
+    def _wait(self) -> Any:
         self.heard.append("wait")
         return []
 

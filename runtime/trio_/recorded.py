@@ -10,7 +10,7 @@ from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
-from replay.runtime.trio_.hooks import WorldHooks
+from replay.runtime.trio_.hooks import WorldHooks, most_events
 from replay.runtime.trio_.outcomes import outcome_of
 from replay.runtime.worlds.recorded import RecordedWorld, StepWatcher
 
@@ -130,11 +130,11 @@ def _clock(world: RecordedWorld) -> Callable[[], float]:
     return perf_counter
 
 
-def _waiting(world: RecordedWorld) -> Callable[[Any, float, int], Any]:
-    def wait(epoll: Any, timeout: float, most: int) -> Any:
+def _waiting(world: RecordedWorld) -> Callable[[Any, float], Any]:
+    def get_events(manager: Any, timeout: float) -> Any:
         stream = current.stream
         if stream is None:
-            return epoll.poll(timeout, most)
+            return manager._epoll.poll(timeout, most_events(manager))
         pos = stream.pos
         items = stream.items
         # The usual case: it is what comes next, and no garbage, signal or other thread comes then.
@@ -152,4 +152,4 @@ def _waiting(world: RecordedWorld) -> Callable[[Any, float, int], Any]:
             raise
         return batch or ()
 
-    return wait
+    return get_events

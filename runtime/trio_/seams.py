@@ -226,23 +226,20 @@ def _loop(hooks: Hooks, patches: _Patches, run: Any) -> None:
         close(self)
         hooks.running(False)
 
-    def get_events(self: Any, timeout: float) -> Any:
-        return wait(self._epoll, timeout, len(self._registered) or 1)
-
     patches.put(run, "list", list_)
     patches.put(run, "perf_counter", hooks.clock)
     patches.put(run, "_r", OwnRandom([run._r]))
     patches.put(run, "setup_runner", set_up)
     patches.put(run.Runner, "close", closed)
     manager = sys.modules["trio._core._io_epoll"].EpollIOManager
-    init, wait = manager.__init__, hooks.wait
+    init = manager.__init__
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         self._epoll = hooks.epoll(self._epoll)
 
     patches.put(manager, "__init__", __init__)
-    patches.put(manager, "get_events", get_events)
+    patches.put(manager, "get_events", hooks.wait)
 
 
 def _threads(hooks: Hooks, patches: _Patches) -> None:

@@ -37,14 +37,14 @@ class SimulatedHooks(LiveHooks):
             def reverse(self) -> None:
                 """Leave it."""
 
-        def wait(epoll: Any, timeout: float, most: int) -> Any:
+        def get_events(manager: Any, timeout: float) -> Any:
             thread = world.agenda.running
             runner = sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT.runner
             thread.is_loop = thread.has_loop = True
             thread.timers = lambda: _timers(world, runner)
             thread.next_step = lambda: next((world.label_of(task) for task in runner.runq), None)
             try:
-                batch = waits(epoll, timeout, most)
+                batch = waits(manager, timeout)
             finally:
                 thread.forget_loop()
             stream = current.stream
@@ -53,7 +53,7 @@ class SimulatedHooks(LiveHooks):
             return batch
 
         self.batch = Batch
-        self.wait = wait
+        self.wait = get_events
 
 
 def _ordered(world: SimulatedWorld, tasks: list[Any]) -> list[Any]:

@@ -36,6 +36,7 @@ BATCH_ITEMS: Final = 1024
 _LAST_WRITE_S: Final = 2.0
 """So long may a thread that outlives the program take for what it is writing to its output."""
 
+_NO_NAMES: Final[dict[str, Any]] = {}
 _ERROR_KEY: Final = -Kind.ERROR
 _LOCK_KEY: Final = -Kind.LOCK
 _TURN_KEY: Final = -Kind.TURN
@@ -690,6 +691,10 @@ class LiveWorld:
           is_due: whether the handler of a signal has made something ready that need not be waited for.
         """
         self.flush(stream)
+        if hot.append is not None:  # there is nobody else to be told of it
+            batch = signals.perform(wait, arguments(timeout), _NO_NAMES)
+            if batch is not INTERRUPTED:
+                return batch
         stream.waits = True
         batch = self._wait(stream, wait, arguments, timeout, is_due)
         self.waited(stream)
@@ -705,9 +710,11 @@ class LiveWorld:
     ) -> Any:
         if not stream.is_main:
             return wait(*arguments(timeout))
-        deadline = None if timeout is None else self.now_ns() / 1e9 + timeout
+        # What the timeout counts from: the loop has just read its clock for it, unless it has another one.
+        began_ns = max(stream.clock_ns, stream.last_ns)
+        deadline = None if timeout is None else began_ns / 1e9 + timeout
         while True:
-            batch = signals.perform(wait, arguments(timeout), {})
+            batch = signals.perform(wait, arguments(timeout), _NO_NAMES)
             if batch is not INTERRUPTED:
                 return batch
             self.waited(stream)
