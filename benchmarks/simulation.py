@@ -7,8 +7,8 @@
   the cost of a run that does nothing is taken off both.
 - *rate*: whole-program runs a second of one process that is copied for each run, for toys of five tasks and
   for programs with a library.
-- *search*: for each of the programs that teach, the median number of schedules to the first failure, over
-  seeds, and the most decisions that were left after shrinking.
+- *search*: for each program that teaches, and for small classic races, the median number of schedules
+  to the first failure, over seeds, and the most decisions that were left after shrinking.
 """
 
 from __future__ import annotations
@@ -32,18 +32,27 @@ from replay.exploration.report import Options, explore  # noqa: E402
 from replay.exploration.search import Limits  # noqa: E402
 from replay.simulation import Simulation  # noqa: E402
 
-TEACHING = ROOT / "scenarios" / "programs"
-SEARCHED = (
-    "lost_update",
-    "cache",
-    "lock_order",
-    "connection_pool",
-    "missed_wakeup",
-    "timeout_and_reply",
-    "thread_and_timer",
-    "start_order",
-    "task_group_abort",
-)
+SEARCHED = {
+    ROOT / "scenarios" / "programs": (
+        "lost_update",
+        "cache",
+        "lock_order",
+        "connection_pool",
+        "missed_wakeup",
+        "timeout_and_reply",
+        "thread_and_timer",
+        "start_order",
+        "task_group_abort",
+    ),
+    ROOT / "tests" / "races" / "programs": (
+        "tiny_a05_missed_wakeup",
+        "tiny_a06_cancel_in_finally",
+        "tiny_a11_two_sockets",
+        "tiny_t01_lost_update",
+        "tiny_t02_lock_order_deadlock",
+        "tiny_t04_cancel_in_finally",
+    ),
+}
 STEPS = """
 import asyncio, sys
 async def steps():
@@ -137,16 +146,9 @@ def main() -> int:
                 good &= all_ >= LEAST_RATE
             print(f"{name:12} {one:6.0f} runs a second with one job, {all_:6.0f} with {args.jobs}")
         print("\n| program | found by | schedules (median, most) | decisions (most) |\n|---|---:|---:|---:|")
-        for name in SEARCHED:
-            found = [search(TEACHING / f"{name}.py", seed) for seed in range(args.seeds)]
-            hits = [one for one in found if one is not None]
-            good &= len(hits) == len(found) and max(one[1] for one in hits) <= MOST_DECISIONS
-            schedules = [one[0] for one in hits]
-            print(
-                f"| {name} | {len(hits)} of {len(found)} seeds | {statistics.median(schedules):.0f}, "
-                f"{max(schedules)} | {max(one[1] for one in hits)} |",
-                flush=True,
-            )
+        for place, names in SEARCHED.items():
+            for name in names:
+                good &= measure_search(place / f"{name}.py", args.seeds)
     return 0 if good or not args.check else 1
 
 
@@ -191,6 +193,20 @@ def measure_rate(path: Path, jobs: int) -> float:
     report = explore(options)
     assert not report.found, report.failures
     return report.schedules / max(0.001, time.monotonic() - started - start_up)
+
+
+def measure_search(path: Path, seeds: int) -> bool:
+    """Print how soon a failure is found, over some seeds; return whether each one does, and shrinks it."""
+    found = [search(path, seed) for seed in range(seeds)]
+    hits = [one for one in found if one is not None]
+    told = f"| {path.stem} | {len(hits)} of {seeds} seeds |"
+    if not hits:
+        print(f"{told} - | - |", flush=True)
+        return False
+    schedules = [schedule for schedule, _ in hits]
+    most = max(decisions for _, decisions in hits)
+    print(f"{told} {statistics.median(schedules):.0f}, {max(schedules)} | {most} |", flush=True)
+    return len(hits) == seeds and most <= MOST_DECISIONS
 
 
 def search(path: Path, seed: int) -> tuple[int, int] | None:
