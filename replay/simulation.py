@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Final, Self
@@ -30,6 +30,9 @@ _START: Final = (
 
 Taken = tuple[str, int, str]
 """A decision other than the default: what it was about, how often that had come up, and the option."""
+
+Policy = dict[str, Any]
+"""What decides, as `Simulation.run` takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,11 @@ class Outcome:
                 return Failure("lost", f"the process of the run ended ({self.how}, {self.detail})")
 
 
+def taking(decisions: Iterable[Taken]) -> Policy:
+    """Return the policy that takes these decisions, and the default one everywhere else."""
+    return {"kind": "recorded", "decisions": [list(one) for one in decisions]}
+
+
 def plain_failure(outcome: Outcome) -> Failure | None:
     """Return how a run failed, if it did."""
     return outcome.failure
@@ -204,7 +212,7 @@ class Simulation:
 
     def run(
         self,
-        policy: dict[str, Any],
+        policy: Policy,
         *,
         recording: str | None = None,
         is_watched: bool = False,

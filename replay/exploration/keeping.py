@@ -11,7 +11,7 @@ from replay.exploration.options import Options
 from replay.exploration.shrinking import is_same
 from replay.scenario.expectations import Expectation
 from replay.scenario.scenario import Scenario
-from replay.simulation import Failure, Outcome, Simulation, Taken
+from replay.simulation import Failure, Outcome, Simulation, Taken, taking
 
 SCENARIO_START: Final = b"replay: 1"
 
@@ -64,8 +64,7 @@ def rules_of(
     simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options
 ) -> list[Rule] | None:
     """Return rules that lead to the same failure; None if none were found."""
-    recorded = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
-    watched = simulation.run(recorded, is_watched=True, limit_s=options.run_limit_s)
+    watched = simulation.run(taking(decisions), is_watched=True, limit_s=options.run_limit_s)
 
     def reproduces(rules: list[Rule]) -> bool:
         outcome = simulation.run({"kind": "rules", "rules": rules}, limit_s=options.run_limit_s)

@@ -21,6 +21,7 @@ from replay.simulation import (
     Outcome,
     Simulation,
     Taken,
+    taking,
 )
 
 
@@ -155,9 +156,10 @@ def _keep(
     recording = f"{path}.rec"
     if os.path.exists(recording):
         os.unlink(recording)
-    policy = {"kind": "recorded", "decisions": [list(one) for one in decisions]}
     expect = {"strict": options.is_strict}
-    outcome = simulation.run(policy, recording=recording, limit_s=options.run_limit_s, expect=expect)
+    outcome = simulation.run(
+        taking(decisions), recording=recording, limit_s=options.run_limit_s, expect=expect
+    )
     failure = options.judge(outcome)
     rules = rules_of(simulation, found.failure, tuple(decisions), options)
     is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from replay.errors import ReplayError
-from replay.simulation import Failure, Outcome, Simulation, Taken
+from replay.simulation import Failure, Outcome, Policy, Simulation, Taken, taking
 
 POLICIES: Final = ("mixed", "random", "pct", "dfs", "fifo")
 DEFAULT_SCHEDULES: Final = 1000
@@ -24,8 +24,6 @@ MAX_DEPTH: Final = 4
 
 _CANCELLED_AGAIN: Final = 3
 """A task that was cancelled once is cancelled again at one of its next so many awaits."""
-
-Policy = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def _by_depth(default: Outcome) -> Iterator[Policy]:
     for depth in range(1, MAX_DEPTH + 1):
         for taken in itertools.combinations(singles, depth):
             if len({(key, nth) for key, nth, _ in taken}) == depth:
-                yield {"kind": "recorded", "decisions": [list(one) for one in taken]}
+                yield taking(taken)
 
 
 def _mixed(seed: int, default: Outcome, length: int) -> Iterator[Policy]:
@@ -148,7 +146,7 @@ def _mixed(seed: int, default: Outcome, length: int) -> Iterator[Policy]:
         yield {"kind": "random", "seed": f"{seed} {at}"}
         one = next(left, None)
         if one is not None:
-            yield {"kind": "recorded", "decisions": [list(one)]}
+            yield taking([one])
         else:
             yield _pct(f"{seed} {at}", 2 + at % (MAX_DEPTH - 1), length)
 

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from replay.simulation import Failure, Outcome, Simulation, Taken
+from replay.simulation import Failure, Outcome, Simulation, Taken, taking
 
 MAX_RUNS = 400
 _MAX_SINGLES = 150
@@ -83,9 +83,7 @@ class _Search:
         key = tuple(decisions)
         if key not in self._known:
             self.runs += 1
-            outcome = self._simulation.run(
-                {"kind": "recorded", "decisions": [list(one) for one in decisions]}
-            )
+            outcome = self._simulation.run(taking(decisions))
             found = self._judge(outcome)
             same = found is not None and is_same(found, self._failure)
             self._known[key] = outcome if same else None

@@ -15,7 +15,7 @@ from replay.scenario.documents import Mapping, Node, Problems, ScenarioError
 from replay.scenario.expectations import Expectation, Miss, described
 from replay.scenario.format import SCENARIO, STRICT_KINDS, VERSION
 from replay.scenario.shapes import BAD, Plain
-from replay.simulation import RUN_LIMIT_S, Outcome, Simulation, Taken
+from replay.simulation import RUN_LIMIT_S, Outcome, Simulation, Taken, taking
 
 OnUnmet = str
 """``fail`` or ``warn``."""
@@ -180,7 +180,7 @@ class Scenario:
     def decides(self) -> dict[str, Plain]:
         """Return what decides, as a `Simulation` takes it."""
         if self.decisions:
-            return {"kind": "recorded", "decisions": [list(one) for one in self.decisions]}
+            return taking(self.decisions)
         policy = dict(self.policy)
         if policy["kind"] in ("random", "pct"):
             policy.setdefault("seed", self.world.get("seed", 0))

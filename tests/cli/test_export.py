@@ -122,6 +122,21 @@ def test_a_program_that_fails_in_another_way_now(folder: Path) -> None:
     )
 
 
+@pytest.mark.more
+@pytest.mark.parametrize("now", ["print('two')", "pass", "print('one')", "print('one\\ntwo\\nthree')"])
+def test_a_program_that_prints_something_else_now(tmp_path: Path, now: str) -> None:
+    (tmp_path / "app.py").write_text("print('one')\nprint('two')\n")
+    (tmp_path / "one.yaml").write_text("replay: 1\nprogram: [app.py]\n")
+    assert run_replay("run", "one.yaml", "-o", "run.rec", cwd=tmp_path).returncode == 0
+    (tmp_path / "app.py").write_text(f"{now}\n")
+    done = export(tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "replay: the program does not do what it did any more: it prints something else\n"
+    )
+    assert not (tmp_path / "run.yaml").exists()
+
+
 UNSEEN = """\
 import asyncio
 
