@@ -23,7 +23,7 @@ from importlib.machinery import PathFinder
 from types import FrameType
 from typing import Any, Final
 
-from replay.runtime.boundary import snapshots, watchdogs
+from replay.runtime.boundary import extensions, snapshots, watchdogs
 from replay.runtime.boundary.databases import SCRIPTS, Databases
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door
@@ -90,6 +90,11 @@ TABLE: Final = (
     Row("duckdb", "duckdb", "its files, threads, clock and random numbers are not recorded", use="connect"),
     Row("cryptography.hazmat.bindings._rust", "cryptography", _OWN_ENTROPY),
     Row("nacl._sodium", "PyNaCl", _OWN_ENTROPY),
+    Row(
+        "psutil._psutil_linux",
+        "psutil",
+        "what its C code asks the system (addresses, users, disks) is not recorded",
+    ),
     Row("torch._C", "torch", "its threads and its random numbers are not recorded"),
     Row("_interpreters", "subinterpreters", "what runs in them is not recorded"),
     Row("_xxsubinterpreters", "subinterpreters", "what runs in them is not recorded"),
@@ -159,6 +164,7 @@ def install(boundary: Installer) -> None:
         "uvloop": _replace_uvloop,
         "_sqlite3": databases.install,
         "trio": watch_trio(boundary),
+        **extensions.watched(boundary),
     }
     if not boundary.is_replay:
         _Remarks.world, _Remarks.outputs = boundary.world, boundary.outputs

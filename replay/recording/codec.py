@@ -28,8 +28,9 @@ try:
     import grp
     import pwd
     import resource
+    import termios
 except ImportError:  # not on this platform; reading a recording works without them
-    grp = pwd = resource = None  # type: ignore[assignment]
+    grp = pwd = resource = termios = None  # type: ignore[assignment]
 
 Plain = Any
 """None, bool, int, float, str, bytes and lists of these: what the file can hold."""
@@ -106,6 +107,7 @@ ERRORS: Final[dict[str, type[BaseException]]] = {
     "ssl.SSLCertVerificationError": ssl.SSLCertVerificationError,
     "subprocess.SubprocessError": subprocess.SubprocessError,
     "io.UnsupportedOperation": __import__("io").UnsupportedOperation,
+    **({} if termios is None else {"termios.error": termios.error}),
 }
 _ERROR_NAMES: Final = {value: name for name, value in ERRORS.items()}
 

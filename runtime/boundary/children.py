@@ -47,7 +47,6 @@ Redirect = Callable[[dict[int, int], tuple[Any, ...], dict[str, Any]], Any]
 # Held before the boundary replaces them.
 _pipe, _openpty, _dup, _close, _isatty = os.pipe, pty.openpty, os.dup, os.close, os.isatty
 _set_blocking, _ioctl = os.set_blocking, fcntl.ioctl
-_tcgetattr, _setraw = termios.tcgetattr, tty.setraw
 
 
 class Pump:
@@ -263,7 +262,11 @@ def _channel(own: int) -> tuple[int, int]:
     if not _isatty(own):
         return _pipe()
     source, sink = _openpty()
-    _setraw(sink)
+    stream, current.stream = current.stream, None  # the terminal is ours; what sets it goes by doors
+    try:
+        tty.setraw(sink)
+    finally:
+        current.stream = stream
     try:
         size = _ioctl(own, termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
         _ioctl(sink, termios.TIOCSWINSZ, size)

@@ -1,4 +1,4 @@
-"""Doors of ``os``: descriptors, files, folders, processes, and what the system says of itself.
+"""Doors of ``os``: descriptors, files, folders, processes, terminals, what the system says of itself.
 
 Every function of ``os`` is a door or known to be harmless: ``tests/unit/test_classification.py`` fails on
 one that is neither, on each Python; so it does for the other modules of the boundary. What a door answers
@@ -13,6 +13,7 @@ import grp
 import os
 import pwd
 import resource
+import termios
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -133,6 +134,10 @@ def install(boundary: Installer) -> None:
         boundary.door(Door(f"fcntl.{name}", effect=True, blocking=True), fcntl, name)
     boundary.door(Door("fcntl.fcntl", blocking=_waits_for_lock), fcntl, "fcntl")
     boundary.door(Door("fcntl.ioctl"), fcntl, "ioctl")
+    for name in ("tcgetattr", "tcgetwinsize"):
+        boundary.door(Door(f"termios.{name}"), termios, name)
+    for name in ("tcdrain", "tcflow", "tcflush", "tcsendbreak", "tcsetattr", "tcsetwinsize"):
+        boundary.door(Door(f"termios.{name}", effect=True, blocking=name == "tcdrain"), termios, name)
     for name in ("getpagesize", "getrlimit", "getrusage"):
         boundary.door(Door(f"resource.{name}"), resource, name)
     for name in ("prlimit", "setrlimit"):

@@ -140,6 +140,12 @@ HARMLESS: Final[dict[str, dict[str, str]]] = {
         "loads nothing at replay, and succeeds": "set_default_verify_paths",
     },
     "resource": {VALUE: "struct_rusage"},
+    "faulthandler": {
+        "tells where threads stand when the process dies, in both runs": "disable enable is_enabled",
+    },
+    "termios": {},
+    "syslog": {PURE: "LOG_MASK LOG_UPTO"},
+    "_posixshmem": {},
     "_posixsubprocess": {},
     "datetime": {VALUE: "date datetime time timedelta timezone tzinfo"},
     "datetime.date": {
@@ -185,14 +191,14 @@ before = {name: {one: raw(owner, one) for one in names(owner)} for name, owner i
 
 from replay.runtime import launcher
 launcher._load_modules()
-from replay.runtime import environment
+from replay.runtime import environment, unrecorded
 from replay.runtime.boundary import output, signals
 from replay.runtime.install import install
 from replay.runtime.worlds.live import LiveWorld
 
 write, leave = os.write, os._exit
 header = {"streams": output.describe_streams(), "signals": signals.initial_dispositions()}
-install(LiveWorld(), None, {**environment.describe(frozenset()), **header})
+unrecorded.install(install(LiveWorld(), None, {**environment.describe(frozenset()), **header}))
 found = {
     name: {one: raw(owner, one) is not value for one, value in before[name].items()}
     for name, owner in owners.items()

@@ -40,6 +40,8 @@ REFUSED: Final[dict[str, str]] = {
     """,
     "Terminals: there is none": """
         os.grantpt os.login_tty os.openpty os.posix_openpt os.ptsname os.tcsetpgrp os.unlockpt
+        termios.tcdrain termios.tcflow termios.tcflush termios.tcgetattr termios.tcgetwinsize
+        termios.tcsendbreak termios.tcsetattr termios.tcsetwinsize
     """,
     "Who the process is, and what it may": """
         os.chroot os.initgroups os.nice os.sched_setaffinity os.sched_setparam os.sched_setscheduler
@@ -53,6 +55,8 @@ REFUSED: Final[dict[str, str]] = {
         os.timerfd_create os.timerfd_gettime os.timerfd_gettime_ns
         os.timerfd_settime os.timerfd_settime_ns
     """,
+    "The log of the system": "syslog.closelog syslog.openlog syslog.setlogmask syslog.syslog",
+    "Memory that processes share": "_posixshmem.shm_open _posixshmem.shm_unlink",
     "Signals that come from outside": "signal.sigtimedwait signal.sigwaitinfo",
     "Ciphers of the kernel": "socket.sendmsg_afalg",
 }
