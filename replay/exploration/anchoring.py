@@ -59,10 +59,13 @@ def _candidates(key: str, taken: list[Taken], outcome: Outcome) -> Iterator[Rule
         for condition in _conditions(label, taken, outcome):
             yield {"hold": what, "until": condition}
     elif kind == "stall":
-        option = taken[-1][2]
+        until = {"timer": owner(taken[-1][2].removeprefix("until "))}
         step = label.partition(" before ")[2]
-        for anchor in _anchors(taken[-1], outcome, step):
-            yield {"stall": {"until": {"timer": owner(option.removeprefix("until "))}}, "when": anchor}
+        anchors = list(itertools.islice(_anchors(taken[-1], outcome, step), _MOST_EACH // 2))
+        for anchor in anchors:
+            yield {"stall": {"until": until}, "when": anchor}
+        for anchor in anchors:
+            yield {"stall": {"until": until, "before": step}, "when": anchor}
     elif kind == "batch":
         yield {"batch_order": [without_number(taken[-1][2]), without_number(label)]}
     elif kind == "cancel":

@@ -197,7 +197,13 @@ RULE: Final = Named(
             }),
             "stall": Keys({
                 "stall": _must(
-                    Keys({"until": _must(_UNTIL_TIMER, "until a timer is due")}),
+                    Keys({
+                        "until": _must(_UNTIL_TIMER, "until a timer is due"),
+                        "before": _key(
+                            Text("the label of a task or the name of a function"),
+                            "before the step of this task, or the call of this function",
+                        ),
+                    }),
                     "the loop is busy",
                 ),
                 "when": _must(ANCHOR, "at this place"),

@@ -189,6 +189,8 @@ class Rules:
 
     def choose(self, point: Point) -> int:
         """Return what a rule says, or the other policy."""
+        if point.kind == "stall":
+            self._labels.setdefault(f"before: {_next_step(point.label)}")
         for at, rule in enumerate(self._rules):
             if "stall" in rule and point.kind == "stall":
                 found = self._stall(at, rule, point)
@@ -205,6 +207,8 @@ class Rules:
 
     def _stall(self, at: int, rule: Rule, point: Point) -> int | None:
         if at in self._met:
+            return None
+        if rule["stall"].get("before") not in (None, _next_step(point.label)):
             return None
         wanted = owner(rule["stall"]["until"]["timer"])
         for index, option in enumerate(point.options):
@@ -259,6 +263,9 @@ class Rules:
                 else f"thread: {what['thread']}"
             )
             near += difflib.get_close_matches(wanted, list(self._labels), _NEAR, 0.3)
+        if "before" in rule.get("stall", ()):
+            wanted = f"before: {rule['stall']['before']}"
+            near += difflib.get_close_matches(wanted, list(self._labels), _NEAR, 0.3)
         for condition in _conditions(rule):
             anchor = condition.get("passed", condition)
             if "task" in anchor:
@@ -275,6 +282,11 @@ def _is_about(what: Rule, kind: str, label: str) -> bool:
     if "arrival" in what:
         return kind == "arrival" and label == f"{what['arrival']} {what.get('nth', 1)}"
     return kind == "thread" and label == what.get("thread")
+
+
+def _next_step(label: str) -> str:
+    """Return what is about to run in the loop that a decision of kind ``stall`` is about."""
+    return label.partition(" before ")[2]
 
 
 def _anchor_key(anchor: Rule) -> str:

@@ -176,6 +176,16 @@ def test_a_loop_stalls_where_a_task_stands() -> None:
     assert rules.choose(point) == 0  # once
 
 
+def test_a_loop_stalls_before_a_step_that_is_named() -> None:
+    rule = {"stall": {"until": {"timer": "writer#1"}, "before": "reader#1"}}
+    rules, _ = ruled(rule)
+    options = ("go on", "until the timer of writer#1")
+    assert rules.choose(Point("stall", "main before raeder#2", 1, options)) == 0
+    assert rules.unmet == [{"rule": 0, "problem": "it never matched", "near": ["before: raeder#2"]}]
+    assert rules.choose(Point("stall", "main before reader#1", 1, options)) == 1
+    assert rules.unmet == []
+
+
 def outcome(*points: tuple[str, int, tuple[str, ...]]) -> Outcome:
     """Return the outcome of a run with these decisions."""
     return Outcome("exit", 0, None, None, (), len(points), 0, 0, (), "", 0.0, points=points)

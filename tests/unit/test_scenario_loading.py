@@ -41,7 +41,7 @@ rules:
     until: {passed: {task: a, at: "x[0] = 1"}}
   - together: [{arrival: "server1#1 to client"}, {timer: main#1}]
     when: {arrived: {thread: t, nth: 3}}
-  - stall: {until: {timer: main#1}}
+  - stall: {until: {timer: main#1}, before: b#1}
     when: {task: a, in: f}
     nth: 2
   - batch_order: [b, a]
@@ -89,7 +89,11 @@ def test_everything_there_is() -> None:
                 "together": [{"arrival": "server1#1 to client"}, {"timer": "main#1"}],
                 "when": {"arrived": {"thread": "t", "nth": 3}},
             },
-            {"stall": {"until": {"timer": "main#1"}}, "when": {"task": "a", "in": "f"}, "nth": 2},
+            {
+                "stall": {"until": {"timer": "main#1"}, "before": "b#1"},
+                "when": {"task": "a", "in": "f"},
+                "nth": 2,
+            },
             {"batch_order": ["b", "a"], "when": {"time_s": 1.5}},
             {"fault": {"reset": {"connection": "*", "after_bytes": 0}}, "when": {"after_timer": "main#1"}},
             {"cancel": {"task": "a", "at": "await b", "nth": 2}},
