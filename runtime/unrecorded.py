@@ -82,6 +82,8 @@ TABLE: Final = (
     Row("cassandra.io.libevwrapper", "cassandra-driver (libev)", _OWN_THREADS),
     Row("couchbase.pycbc_core", "couchbase", _OWN_THREADS),
     Row("watchfiles._rust_notify", "watchfiles", "what it watches is not recorded"),
+    Row("_curses", "curses", "what it reads from a terminal and draws there is not recorded", use="initscr"),
+    Row("_tkinter", "tkinter", "what comes from its windows is not recorded", use="create"),
     Row("_gdbm", "dbm.gnu", _OWN_FILES, use="open"),
     Row("_dbm", "dbm.ndbm", _OWN_FILES, use="open"),
     Row("lmdb", "lmdb", _OWN_FILES),
