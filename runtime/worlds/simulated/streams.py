@@ -321,6 +321,9 @@ class Stream(Socket):
                 self.reset()
             elif not self.is_shut_for_writing:
                 self._end()
+            if self.received and self.peer is not None:
+                self.received.clear()  # what nobody will read leaves room
+                self.peer.touch()
         elif self.state == "connecting":
             self.state = "closed"
         self.network.release(self)
