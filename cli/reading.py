@@ -51,11 +51,12 @@ def tell_condition(recording: Recording) -> None:
         if recording.is_being_written:
             tell(f"replay: {name} is still being written: the program is running ({upto})")
             return
-        why = (
-            "the recorder finished it, but not with the end of the program"
-            if recording.is_closed
-            else "the program was killed, or this copy was made while it ran"
-        )
+        if recording.outcome.how == "unwritable":
+            why = f"the recorder could not write on ({printable(str(recording.outcome.detail))})"
+        elif recording.is_closed:
+            why = "the recorder finished it, but not with the end of the program"
+        else:
+            why = "the program was killed, or this copy was made while it ran"
         tell(f"replay: {name} was cut: {why} ({upto})")
 
 

@@ -61,7 +61,8 @@ class Ending:
     """How a recorded run ended.
 
     Attributes:
-      how: ``exit``, ``signal``, ``timeout``, ``interrupted``, ``exec``; ``cut`` if nothing says so.
+      how: ``exit``, ``signal``, ``timeout``, ``interrupted``, ``exec``, ``unwritable``; ``cut`` if nothing
+        says so.
       is_going_on: it had not ended when the recording was opened.
       items_count: how many items there are.
       is_sudden: it was stopped somewhere, by whatever.
@@ -117,6 +118,8 @@ class Ending:
                 return f"a step of the program did not end{_at(where)}"
             case "endless", where:
                 return f"the program went on and on{_at(where)}"
+            case "unwritable", str() as reason:
+                return f"the recorder could not write there any more ({reason}), and the program went on"
             case "exec", [str() as name, *_]:
                 return f"the program became another one, `{name}`"
             case _:

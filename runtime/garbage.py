@@ -48,6 +48,7 @@ class Garbage:
         self._count = 0
         self._full_due = 100
         self._gate = real.allocate_lock()
+        self._is_closed = False
 
     def next_generation(self) -> int:
         """Return what to collect now: younger generations often, all of it ever more rarely."""
@@ -84,11 +85,23 @@ class Garbage:
         both: list[Callable[[], Any]] = [self._gate.release, partial(real.gc_collect, generation)]
         ordinals.collect(partial(list, map(_call, both)))
 
-    def wait_over(self, stream: Any) -> None:
-        """A thread that waited in a door goes on."""
+    def wait_over(self, stream: Any, *, may_stay: bool = False) -> None:
+        """A thread that waited in a door goes on.
+
+        Args:
+          may_stay: it holds nothing that others need, and stays here once the program is over (`close`).
+        """
+        if may_stay and self._is_closed and not stream.is_main:
+            lock = real.allocate_lock()
+            lock.acquire()
+            lock.acquire()
         stream.waits = False
         if self._gate.locked() and self._gate.acquire(True, _LONGEST_S):
             self._gate.release()
+
+    def close(self) -> None:
+        """Let no thread go on that waits in a door, but the main one."""
+        self._is_closed = True
 
 
 garbage = Garbage()

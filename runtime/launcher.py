@@ -260,7 +260,7 @@ def _record(job: dict[str, Any]) -> NoReturn:
 
     redacted = frozenset(job["redact_env"])
     kept = environment.kept(job["keep_env"], redacted)
-    values = [os.environ[name] for name in redacted if os.environ.get(name)]
+    values = [_findable(name, os.environ[name]) for name in redacted if os.environ.get(name)]
     secrets_ = redaction.Redaction(job["redact"], values + environment.secrets_in(job["argv"]))
     header = _header(job, kept)
     header["redaction"] = redaction.describe(job["redact"], sorted(redacted))
@@ -457,7 +457,9 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: Report | No
     if "simulated" in header:
         program.warm(header["warm"])
     start = None if report is None else report.start
-    how, detail = program.run(target, argv[0], header["script"], source, world.deliver_late_signals, start)
+    how, detail = program.run(
+        target, argv[0], header["script"], source, world.deliver_late_signals, start, boundary.is_alone
+    )
     if report is not None:
         report.note()
     world.close(how, detail)
@@ -469,6 +471,20 @@ def _run(boundary: Any, header: dict[str, Any], source: Any, report: Report | No
     if recorder_signals.fatal:
         die(recorder_signals.fatal, core=True)
     real.exit_now(detail)
+
+
+def _findable(name: str, secret: str) -> str:
+    """Return the value of a variable that is to be redacted, if it can be looked for."""
+    from replay.recording.redaction import MIN_SECRET_BYTES
+
+    size = len(secret.encode("utf-8", "surrogateescape"))
+    if size < MIN_SECRET_BYTES:
+        raise UsageError(
+            f"the value of {name} is too short to be redacted wherever it occurs:"
+            f" {size} of {MIN_SECRET_BYTES} bytes",
+            hint="`--redact REGEX` redacts what stands in a certain place, however short it is",
+        )
+    return secret
 
 
 def _check_patterns(patterns: tuple[str, ...]) -> None:

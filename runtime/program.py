@@ -58,6 +58,7 @@ def run(
     source: Callable[[str], bytes],
     deliver_signals: Callable[[], None],
     start: Callable[[], None] | None,
+    is_alone: Callable[[], bool],
 ) -> tuple[str, object]:
     """Run the program to its end; return how it ended.
 
@@ -68,6 +69,7 @@ def run(
       source: reads the text of a script.
       deliver_signals: runs the handlers of signals that came in and found no door to be delivered at.
       start: is called when there is code of the program to run; None if nobody wants to know.
+      is_alone: whether no other thread goes on, once the program is over.
 
     Returns:
       ``("exit", code)``, or ``("signal", number)`` if it ends as by a signal.
@@ -97,7 +99,7 @@ def run(
         ended = ("exit", 1)
     for told in on_end:
         told()
-    return _finish(ended)
+    return _finish(ended, is_alone)
 
 
 def _main_module() -> types.ModuleType:
@@ -192,7 +194,7 @@ def _report(error: BaseException) -> None:
     error.__traceback__ = None
 
 
-def _finish(ended: tuple[str, object]) -> tuple[str, object]:
+def _finish(ended: tuple[str, object], is_alone: Callable[[], bool]) -> tuple[str, object]:
     """Do what the interpreter does after the program's last line."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]
@@ -201,9 +203,10 @@ def _finish(ended: tuple[str, object]) -> tuple[str, object]:
     atexit._run_exitfuncs()
     flushed = _flush()
     gc.collect()  # while there still are the globals that finalizers look at
-    _clear_main()
-    _clear_modules()
-    gc.collect()
+    if is_alone():  # or another thread would find its globals gone
+        _clear_main()
+        _clear_modules()
+        gc.collect()
     if not (_flush() and flushed) and ended == ("exit", 0):
         return ("exit", 120)
     return ended

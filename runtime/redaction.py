@@ -15,7 +15,7 @@ from typing import Any, Final
 from replay.recording import codec
 from replay.recording.describe import event_name
 from replay.recording.events import TAG_BITS, Kind
-from replay.recording.redaction import Redactor, can_be_kept
+from replay.recording.redaction import Redactor, can_be_kept, is_placeholder
 from replay.recording.sources import REDACTED_NOTE
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
@@ -25,7 +25,9 @@ from replay.runtime.boundary.table import Door, replace, without_self
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
+_FOUND_KEY: Final = -Kind.FOUND
 _REDACTED_KEY: Final = -Kind.REDACTED
+_SOURCE_KEY: Final = -Kind.SOURCE
 _REDACTED: Final = frozenset(
     ("argv", "cwd", "environment", "executable", "first_path", "path", "prefix", "script", "timezone")
 )
@@ -69,11 +71,22 @@ class _RedactingWriter:
         before = redactor.places_count
         redacted: list[Any] = []
         for key, value in zip(items[::2], items[1::2], strict=True):
-            redacted += (key, redactor.plain(value))
+            redacted += (key, self._redacted(key, value))
             if redactor.places_count > before:
                 self._counts[key] += redactor.places_count - before
                 before = redactor.places_count
         self._writer.put(stream, redacted)
+
+    def _redacted(self, key: int, value: Any) -> Any:
+        plain = self._redactor.plain
+        match value:
+            # Checksums and versions are no secrets, whatever they look like; the text is redacted already.
+            case [name, is_package, path, *rest] if key == _SOURCE_KEY:
+                return [plain(name), is_package, plain(path), *rest]
+            case ["extension" | "distribution" as what, name, known] if key == _FOUND_KEY:
+                return [what, plain(name), known]
+            case _:
+                return plain(value)
 
     def last_words(self, stream: int, items: list[Any]) -> bool:
         """Append one more frame to a writer that has failed."""
@@ -190,6 +203,7 @@ def replay(boundary: Installer, header: dict[str, Any]) -> None:
     if not patterns:
         return
     redactor = Redactor(patterns)
+    redactor.is_done = is_placeholder
 
     def number(secret: bytes) -> bytes | None:
         stream = current.stream

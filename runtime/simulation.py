@@ -388,7 +388,8 @@ def begin(boundary: Any, target: Any, header: dict[str, Any], job: dict[str, Any
     name = header["argv"][0]
 
     def run() -> tuple[str, object]:
-        return program.run(target, name, header["script"], source, world.deliver_late_signals, None)
+        late = world.deliver_late_signals
+        return program.run(target, name, header["script"], source, late, None, boundary.is_alone)
 
     files.keep_caches()
     world.begin()

@@ -122,6 +122,13 @@ def _ended(outcome: Outcome) -> str:
     match outcome.how:
         case "cut":
             return f"cut at {outcome.position}: nothing says how it ended"
+        case "unwritable":
+            why = f"the recorder could not write on ({cut(detail)}), the program went on"
+            return f"cut at {outcome.position}: {why}"
+        case "interrupted" if isinstance(outcome.detail, int):
+            return f"{_signal_name(outcome.detail)} came while the program was busy; the rest is not in it"
+        case "timeout":
+            return f"stopped after {detail} s (--timeout)"
         case "exit":
             return f"exit code {detail}"
         case "signal":

@@ -148,7 +148,8 @@ class Outcome:
     """How the recorded run ended.
 
     Attributes:
-      how: ``exit``, ``signal``, and what else a recorder says; ``cut`` if the recording does not say.
+      how: ``exit``, ``signal``, and what else a recorder says; ``cut`` if the recording does not say, and
+        ``unwritable`` if the recorder could not write on.
       detail: the exit code, the number of the signal.
       position: where; the end of the recording.
       extra: what the recorder said about itself.
@@ -162,12 +163,12 @@ class Outcome:
     @property
     def is_cut(self) -> bool:
         """The recording does not say how it ended."""
-        return self.how == "cut"
+        return self.how in ("cut", "unwritable")
 
     @property
     def is_failure(self) -> bool:
         """The run ended other than with exit code 0, or as another program."""
-        return self.how not in ("cut", "exec") and (self.how != "exit" or self.detail != 0)
+        return self.how not in ("cut", "exec", "unwritable") and (self.how != "exit" or self.detail != 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -659,13 +660,15 @@ def find_task(tasks: Sequence[Task], word: str) -> Task:
     Raises:
       UsageError: no task is called so, or several are.
     """
+    named = [task for task in tasks if task.name == word]
     digits = word[1:] if word[:1] in ("T", "t") else word
-    if digits.isascii() and digits.isdigit() and len(digits) < 20:
+    is_name = len(named) == 1 and word.startswith("t")  # ids are written with a capital
+    if digits.isascii() and digits.isdigit() and len(digits) < 20 and not is_name:
         for task in tasks:
             if task.id == int(digits):
                 return task
     for found in (
-        [task for task in tasks if task.name == word],
+        named,
         [task for task in tasks if word and task.name.startswith(word)],
     ):
         if len(found) == 1:

@@ -35,7 +35,7 @@ def placeholder(number: int, secret: bytes) -> bytes:
     size = len(secret)
     digits = str(number).encode()
     if secret.isdigit():
-        return b"9" + digits.rjust(size - 1, b"0") if size > len(digits) else digits[-size:]
+        return b"9" + digits.rjust(size - 1, b"0") if size > len(digits) else b"9" * size
     if _HEX.fullmatch(secret):
         return (b"AD" if secret.upper() == secret else b"ad") + digits.rjust(size - 2, b"0")
     if not secret.isascii():
@@ -72,6 +72,9 @@ def _with_wide_letters(number: int, secret: bytes) -> bytes:
 
 def is_placeholder(data: bytes) -> bool:
     """Whether this is what ``placeholder`` makes for some number."""
+    if data.isdigit():
+        digits = data[1:].lstrip(b"0")
+        return data.startswith(b"9") and (0 < len(digits) <= 4 or len(data) == 1)
     found = re.search(rb"([0-9]{1,4})(?:x*=*)(?:[^\x00-\x7f]*)$", data)
     if found is None:
         return False
@@ -120,6 +123,8 @@ class Redactor:
 
     Attributes:
       number: what gives the placeholder of a new secret at replay, if it knows.
+      is_done: whether something stands for a secret already. While recording, what was put in the place of
+        one; at replay, what looks as if it was: a secret of few letters may look so, too.
       context: what is being redacted.
       places_count: how many placeholders were put in place.
     """
@@ -128,7 +133,9 @@ class Redactor:
         self._patterns = [re.compile(pattern.encode()) for pattern in patterns]
         self._known: dict[bytes, bytes] = {}
         self._literals: re.Pattern[bytes] | None = None
+        self._placeholders: set[bytes] = set()
         self.number: Callable[[bytes], bytes | None] | None = None
+        self.is_done: Callable[[bytes], bool] = self._placeholders.__contains__
         self.context = b""
         self.places_count = 0
 
@@ -150,6 +157,7 @@ class Redactor:
             found = self._known[secret] = (
                 placeholder(len(self._known) + 1, secret) if given is None else given
             )
+            self._placeholders.add(found)
             words = sorted(
                 (one for one in self._known if len(one) >= MIN_SECRET_BYTES), key=len, reverse=True
             )
@@ -196,7 +204,7 @@ class Redactor:
             for span in map(match.span, range(1, pattern.groups + 1) if pattern.groups else (0,))
             if span[0] < span[1]
             and data[span[0] : span[1]] not in self._known
-            and not is_placeholder(data[span[0] : span[1]])
+            and not self.is_done(data[span[0] : span[1]])
         ]
 
     def _by_pattern(self, pattern: re.Pattern[bytes], data: bytes, spans: list[list[int]]) -> bytes:
@@ -206,7 +214,7 @@ class Redactor:
             for group in range(1, pattern.groups + 1) if pattern.groups else (0,):
                 start, end = match.span(group)
                 secret = data[start:end]
-                if start < at or not secret or is_placeholder(secret):
+                if start < at or not secret or self.is_done(secret):
                     continue
                 pieces += [data[at:start], self.learn(secret)]
                 spans.append([start, end])

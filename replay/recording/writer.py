@@ -192,12 +192,11 @@ class RecordingWriter:
         self._frames_count += 1
 
     def last_words(self, stream: int, items: list[object]) -> bool:
-        """Append one more short frame to a writer that has failed, in the room kept for it.
+        """Append one more short frame, the last one, in the room that is kept for it: also if writing failed.
 
         Returns:
           Whether it is in the file: not if it is too long, or if the writer is closed.
         """
-        assert self._has_failed or not self._is_open
         payload = _encode(items)
         if not self._is_open or self._frame_offset + _FRAME_SIZE + len(payload) > WINDOW_END:
             return False

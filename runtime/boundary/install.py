@@ -46,6 +46,8 @@ class Installer:
         self.replacements = Replacements()
         self.outputs: Any = None
         """Knows which descriptors are the program's output (``descriptors.Outputs``)."""
+        self.is_alone: Callable[[], bool]
+        """Whether no thread but the main one goes on any more, once the program is over."""
         self._at_start: list[Callable[[], object]] = []
 
     @property

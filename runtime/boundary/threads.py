@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Final
 from replay.recording.events import NO_LOCK_MORE, Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
-from replay.runtime.boundary.table import Door
+from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.garbage import garbage
 from replay.runtime.order import SPREAD
 from replay.runtime.signals import INTERRUPTED, signals
@@ -167,7 +167,7 @@ class LiveLock(Lock):
         stream.waits = True
         if not stream.is_main:
             got: bool = self._real.acquire(True, timeout)
-            garbage.wait_over(stream)
+            garbage.wait_over(stream, may_stay=not got)
             return got
         deadline = None if timeout < 0 else world.now_ns() / 1e9 + timeout
         while True:
@@ -424,8 +424,13 @@ class SimpleQueue:
                 stream.waits = True
                 try:
                     ticket, item = self._wait(world, stream, timeout)
-                finally:
+                except queue.Empty:
+                    garbage.wait_over(stream, may_stay=True)
+                    raise
+                except BaseException:
                     garbage.wait_over(stream)
+                    raise
+                garbage.wait_over(stream)
         except queue.Empty:
             world.turn(stream)
             stream.append(_TAKEN_KEY)
@@ -541,6 +546,7 @@ def install(boundary: Installer) -> None:
         boundary.replace(threading, name, value)
     boundary.replace(_thread, "LockType", make_lock)
     boundary.door(Door("_thread.interrupt_main", effect=True), _thread, "interrupt_main")
+    boundary.is_alone = _is_alone(boundary)
     if hasattr(_thread, "lock"):
         _thread.lock = make_lock  # pyright: ignore[reportAttributeAccessIssue]
     boundary.replace(_queue, "SimpleQueue", SimpleQueue)
@@ -602,6 +608,14 @@ def begin_main(world: Any) -> None:
     active.pop(main.ident, None)
     main._ident, main._native_id = stream.ident, stream.native_id  # type: ignore[attr-defined]
     active[stream.ident] = main
+
+
+def _is_alone(boundary: Installer) -> Callable[[], bool]:
+    world = boundary.world
+    stand_still = boundary.bind(
+        Door("threads.stand_still", request=nothing, blocking=True), lambda: world.stand_still()
+    )
+    return lambda: not world.threads_started or bool(stand_still())
 
 
 def _starter(world: Any) -> Callable[..., int]:

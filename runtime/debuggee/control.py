@@ -33,11 +33,16 @@ from replay.runtime.streams import current
 _LOOK_AT_CLOCK: Final = 32
 """Steps or lines between two looks at how much time was used."""
 
+_BUSY_NS: Final = 1_000_000_000
+"""A program that computes for so long where its recording stops was stopped in code without any door."""
+_TICK_S: Final = 0.1
+
 _MAIN: Final = 0
 """The number of the main thread's stream."""
 
 # Held before the boundary replaces them.
 _send_message = _socket.socket.sendmsg
+_set_timer = signal.setitimer
 _dup2 = os.dup2
 _fcntl = fcntl.fcntl
 
@@ -77,6 +82,9 @@ class Control:
         self._lines = lines(self.on_line, lambda: self.world.parked_frames())
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         real.set_handler(signal.SIGIO, self._call)
+        self._seen_at = -1
+        self._seen_ns = 0
+        real.set_handler(signal.SIGALRM, self._tick)
         self._listen()
 
     def _listen(self) -> None:
@@ -92,6 +100,17 @@ class Control:
             if mask & (select.POLLHUP | select.POLLERR):
                 real.exit_now(0)
             self._is_called = True
+
+    def _tick(self, number: int, frame: FrameType | None) -> None:
+        """Stop where the recording does, if the program asks for nothing any more; a handler."""
+        world = self.world
+        if self.stop is not None or world.ending.is_orderly:
+            return
+        at = world.holder.passed + world.holder.pos
+        if at < world.ending.lengths[world.holder.number] or at != self._seen_at:
+            self._seen_at, self._seen_ns = at, real.process_time_ns()
+        elif real.process_time_ns() - self._seen_ns > _BUSY_NS:
+            world.end()
 
     @property
     def here(self) -> str:
@@ -353,11 +372,14 @@ class Control:
         self.stop = stop
         current.stream = None
         self._is_called = False
+        _set_timer(signal.ITIMER_REAL, 0)
         try:
             self._send(message)
             self._serve()
         except ClosedError:
             real.exit_now(0)
+        self._seen_at = -1
+        _set_timer(signal.ITIMER_REAL, _TICK_S, _TICK_S)  # no copy of the process inherits it
         self._cpu_ns = real.process_time_ns()
         self._look_due = _LOOK_AT_CLOCK
         current.stream = stream

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, Final, NoReturn
 
@@ -32,6 +33,11 @@ from replay.runtime.tracebacks import strip
 
 BATCH_ITEMS: Final = 1024
 """A list of this many items is written out even if nothing visible happens: bounds memory."""
+
+_STILL_S: Final = 0.2
+"""So long may a thread that outlives the program take to come to where it waits."""
+
+_MOMENT_S: Final = 0.001
 
 _LAST_WRITE_S: Final = 2.0
 """So long may a thread that outlives the program take for what it is writing to its output."""
@@ -188,6 +194,10 @@ class LiveWorld:
         garbage.leave()
         hot.append = None
         current.stream = None
+        with suppress(
+            Exception
+        ):  # it says more than a recording without an end, but must not stop the program
+            self._writer.last_words(0, [_STOPPED_KEY, ["unwritable", str(problem), {}]])
         self._writer.give_up()
         tell(f"recording stopped here ({problem}); the program goes on, unrecorded")
 
@@ -386,6 +396,19 @@ class LiveWorld:
             for action in self.at_first_thread:
                 action()
 
+    def stand_still(self) -> bool:
+        """Let no other thread go on, since the program is over; return whether all of them stand still.
+
+        As at the end of the interpreter, a thread that nobody waits for gets no further than its next wait.
+        """
+        garbage.close()
+        until = real.monotonic() + _STILL_S
+        while not all(other.waits or other.is_main for other in self._live_streams[:]):
+            if real.monotonic() > until:
+                return False
+            real.sleep(_MOMENT_S)
+        return True
+
     def begin(self) -> None:
         """Start recording the main thread."""
         self._start_cpu_ns = real.process_time_ns()
@@ -440,6 +463,7 @@ class LiveWorld:
         unchecked, has_content = request is nothing, door.has_content
         flush, waited, failed = self.flush, self.waited, self.failed
         gc_count, collects = real.gc_get_count, door.collects
+        may_stay = collects and not effect  # what is below a buffer in C holds that
 
         def call(*args: Any, **kwargs: Any) -> Any:
             stream = current.stream
@@ -488,7 +512,7 @@ class LiveWorld:
                 current.stream = stream
                 hot.append = None if self.threads_started else paused
                 if blocking:
-                    waited(stream)
+                    waited(stream, may_stay=may_stay)
                 failed(append, key, error, None if effect or unchecked else asked)
                 if signals.pending and stream.is_main:
                     self.deliver_signals(stream, _SIGNAL_AFTER_KEY)
@@ -496,7 +520,7 @@ class LiveWorld:
             current.stream = stream
             hot.append = None if self.threads_started else paused  # a handler may have started one
             if blocking:
-                waited(stream)
+                waited(stream, may_stay=may_stay)
             append(key)
             append(value if effect or unchecked else [asked, value])
             if signals.pending and stream.is_main:
@@ -697,7 +721,7 @@ class LiveWorld:
                 return batch
         stream.waits = True
         batch = self._wait(stream, wait, arguments, timeout, is_due)
-        self.waited(stream)
+        self.waited(stream, may_stay=True)
         return batch
 
     def _wait(
@@ -743,9 +767,9 @@ class LiveWorld:
             stream.append(generation)
             garbage.collect_between(generation)
 
-    def waited(self, stream: LiveStream) -> None:
-        """A thread that waited goes on: a hand-off."""
-        garbage.wait_over(stream)
+    def waited(self, stream: LiveStream, *, may_stay: bool = False) -> None:
+        """A thread that waited goes on: a hand-off; see ``Garbage.wait_over``."""
+        garbage.wait_over(stream, may_stay=may_stay)
         self.turn(stream)
 
     def post(self, loop: Any, handle: Any) -> None:

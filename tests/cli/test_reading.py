@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from replay.cli.style import Style
 from replay.cli.text import UNPRINTABLE, Cell, Column, duration, shorten, table, width
 from replay.recording.events import TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
+from tests.conftest import run_replay
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD_LIMIT_S = 60.0
@@ -682,3 +684,31 @@ def test_tasks_that_begin_and_end_inside_the_one_that_makes_them(
     assert tasks[1]["error"] == {"type": "builtins.ValueError", "message": "at once"}
     events = read_json("events", "run.rec", "--kind", "eager")["events"]
     assert [event["task"] for event in events] == ["T2", "T1", "T3", "T1", "T4", "T4"]
+
+
+FULL = """
+import os
+for _ in range(40):
+    os.urandom(65536)
+print("end")
+"""
+
+
+@pytest.mark.more
+def test_a_recording_that_could_not_be_written_on_says_so(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FULL)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    done = run_replay("record", "app.py", cwd=tmp_path, preexec_fn=limit)
+    assert (done.returncode, done.stdout) == (0, "end\n")
+    why = "the recorder could not write on ([Errno 27] File too large)"
+    told = run_replay("info", "run.rec", cwd=tmp_path)
+    assert why in told.stdout
+    assert f"run.rec was cut: {why} (read up to" in told.stderr
+    played = run_replay("play", "run.rec", cwd=tmp_path)
+    assert (played.returncode, played.stdout) == (137, "")
+    assert (
+        "could not write there any more ([Errno 27] File too large), and the program went on" in played.stderr
+    )

@@ -70,6 +70,7 @@ LISTED = (
     Program("tracebacks", exit_code=-signal.SIGINT),
     Program("failing_taskgroup", exit_code=1),
     Program("bank", exit_code=1),
+    Program("daemons", args=("sleeps", "takes", "waits", "turns")),
     Program("deadlocks", args=("locks", "SIGINT"), exit_code=-signal.SIGINT),
     Program("exit_codes", "3", args=("3",), exit_code=3),
     Program("exit_codes", "0", args=("0",)),

@@ -10,6 +10,7 @@ import pytest
 
 from replay.recording.reader import RecordingFile
 from replay.recording.recording import Recording
+from tests.conftest import environment, run_replay
 from tests.replays.harness import Ran, show
 from tests.replays.projects import Project
 
@@ -318,3 +319,42 @@ asyncio.run(main())
     must_be_kept_out(project, KEY)
     project.remove()
     must_replay(project, recorded, KEY)
+
+
+NUMBERS = "num=1234; tok=0123456789abcdef0123456789abcdef 7 end"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "secret"),
+    [
+        (r"(?<=num=)\d+", "1234"),
+        (r"\b\d\b", " 7 "),
+        (r"[0-9a-f]{32}", "0123456789abcdef0123456789abcdef"),
+        (r"[A-Za-z0-9]{20,}", "0123456789abcdef0123456789abcdef"),
+        (r"\d{3}", "123"),
+    ],
+)
+def test_a_secret_may_be_short_and_look_like_what_the_recorder_knows(
+    pattern: str, secret: str, tmp_path: Path
+) -> None:
+    """As the checksums of sources do; these are in the recording as they are."""
+    (tmp_path / "data").write_text(NUMBERS)
+    (tmp_path / "app.py").write_text("print(open('data').read())\n")
+    recorded = run_replay("record", "--redact", pattern, "app.py", cwd=tmp_path)
+    assert recorded.stdout == f"{NUMBERS}\n"
+    (tmp_path / "data").unlink()
+    replayed = run_replay("play", "run.rec", cwd=tmp_path)
+    assert (replayed.returncode, len(replayed.stdout)) == (0, len(recorded.stdout)), replayed.stderr
+    assert secret not in replayed.stdout
+    assert secret not in run_replay("events", "--full", "--kind", "os.read", "run.rec", cwd=tmp_path).stdout
+
+
+def test_a_variable_that_is_too_short_to_be_found_again_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("print('runs')\n")
+    done = run_replay(
+        "record", "--redact-env", "PIN", "app.py", cwd=tmp_path, env={**environment(), "PIN": "739"}
+    )
+    assert (done.returncode, done.stdout) == (92, "")
+    assert done.stderr.startswith(
+        "replay: the value of PIN is too short to be redacted wherever it occurs: 3 of 4 bytes\n"
+    )

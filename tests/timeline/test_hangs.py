@@ -68,3 +68,22 @@ def test_a_watchdog_of_the_program_does_not_end_who_looks_at_it(tmp_path: Path) 
         time.sleep(0.6)
         timeline.goto(Position(4))
         assert len(timeline.written()) == 1
+
+
+BUSY = """
+print("ready", flush=True)
+while True:
+    pass
+"""
+
+
+def test_a_run_that_was_stopped_while_it_computed_has_an_end(tmp_path: Path) -> None:
+    """No door leads there, and nothing else would stop the replay."""
+    (tmp_path / "app.py").write_text(BUSY)
+    assert run_replay("record", "--timeout", "1", "app.py", cwd=tmp_path).returncode == 124
+    with Timeline(str(tmp_path / "run.rec")) as timeline:
+        found = hangs.find_hang(timeline)
+        assert (found.is_stopped, found.deadlocks.found) == (True, False)
+        assert timeline.goto(Position(5)).reason == "over"
+    told = run_replay("info", "run.rec", cwd=tmp_path).stdout
+    assert "FAILED  stopped after 1.0 s (--timeout)" in told

@@ -204,6 +204,7 @@ def test_the_same_exception_is_followed_to_where_it_came_from(make: Any) -> None
         ([EXIT, ["exit", 3]], "exit", True, {}),
         ([EXIT, ["signal", 2]], "signal", True, {}),
         ([EXIT, ["exit", 0, {"cost_ns": 5}]], "exit", False, {"cost_ns": 5}),
+        ([EXIT, ["unwritable", "no space", {}]], "unwritable", False, {}),
         ([EXIT, 7], "cut", False, {}),
         ([], "cut", False, {}),
     ],
@@ -217,15 +218,25 @@ def test_outcomes(make: Any, items: list[Any], how: str, is_failure: bool, extra
 def test_find_task(make: Any) -> None:
     tasks = make(
         *(SPAWN, 1, SPAWN, 2, NAMED, [2, "alice"], SPAWN, 3, NAMED, [3, "alina"]),
-        *(SPAWN, 4, NAMED, [4, "al"]),
+        *(SPAWN, 4, NAMED, [4, "al"], SPAWN, 5, NAMED, [5, "t2"]),
     ).tasks()
-    for word, number in (("T3", 3), ("3", 3), ("alic", 2), ("al", 4), ("Task-1", 1), ("Ta", 1)):
+    for word, number in (
+        ("T3", 3),
+        ("t3", 3),
+        ("T2", 2),
+        ("t2", 5),
+        ("3", 3),
+        ("alic", 2),
+        ("al", 4),
+        ("Task-1", 1),
+        ("Ta", 1),
+    ):
         assert find_task(tasks, word).id == number
     for word, message, hint in (
         ("ali", "several tasks are called ali: T2 alice, T3 alina", "name one by its id"),
         ("alcie", "no such task: alcie", "did you mean `alice`?"),
-        ("T9", "no such task: T9", "this recording has T1..T4"),
-        ("", "no such task: ", "this recording has T1..T4"),
+        ("T9", "no such task: T9", "this recording has T1..T5"),
+        ("", "no such task: ", "this recording has T1..T5"),
     ):
         with pytest.raises(UsageError) as caught:
             find_task(tasks, word)

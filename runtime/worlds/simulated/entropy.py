@@ -38,6 +38,7 @@ class Entropy:
             "uuid.generate_time_safe": lambda: (self.draw(16), 0),
             "uuid.getnode": lambda *args, **kwargs: _NODE,
             "os.getpid": lambda: PID,
+            "threads.stand_still": lambda: True,
             "os.getppid": lambda: _PARENT_PID,
             "os.pidfd_open": _no_process,
             "os.getpgrp": lambda: PID,
