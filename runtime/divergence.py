@@ -163,9 +163,20 @@ def _same_line(recorded: bytes, observed: bytes) -> bool:
 class Reporter:
     """Ends a replay that is not the recorded run, and says why."""
 
-    def __init__(self, path: str, suspects: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: str, suspects: Sequence[str] = (), others: Callable[[], list[str]] | None = None
+    ) -> None:
         self._path = path
         self._suspects = suspects
+        self._others = others
+        self._uncaught: str | None = None
+
+    def uncaught(self, error: BaseException) -> None:
+        """An exception that nobody caught is about to be printed: where that differs, it is why."""
+        text = ""
+        with contextlib.suppress(Exception):  # that is the program's own code
+            text = str(error).partition("\n")[0]
+        self._uncaught = f"the program ends here with {type(error).__name__}{f': {text}' if text else ''}"
 
     def stop(self, reason: Divergence | Ended | Interrupted | Unseen) -> NoReturn:
         """Print the reason and end the process."""
@@ -217,7 +228,8 @@ class Reporter:
         if reason.where:
             lines.append(f"  at        {reason.where}")
         lines += [f"  expected  {reason.expected}", f"  observed  {reason.observed}"]
-        causes = [*([reason.cause] if reason.cause else []), *self._suspects]
+        first = [cause for cause in (reason.cause, self._uncaught) if cause]
+        causes = [*first, *(self._others() if self._others is not None else ()), *self._suspects]
         lines += [f"  {'or' if at else 'likely':<8}  {cause}" for at, cause in enumerate(causes)]
         name = self._path
         lines += ["", f"hint: `replay events {name} {index[1:]}..` shows what was recorded there", ""]

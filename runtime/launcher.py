@@ -357,7 +357,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     from replay.recording.reader import RecordingFile
     from replay.recording.redaction import was_redacted
     from replay.recording.sources import Sources
-    from replay.runtime import environment, redaction, sources, unrecorded
+    from replay.runtime import environment, program, redaction, sources, unrecorded
     from replay.runtime.divergence import Reporter
     from replay.runtime.ending import Ending, first_items, limit_replay, watch_replay
     from replay.runtime.install import install
@@ -383,7 +383,8 @@ def _play(job: dict[str, Any]) -> NoReturn:
     drift.check(header, found, path, job["source"])
     found.is_redacted = found.is_redacted or was_redacted(header, ending.extra)
     environment.restore(header)
-    reporter = Reporter(path, found.suspects)
+    reporter = Reporter(path, found.suspects, drift.suspects(header, found, job["source"]))
+    program.on_uncaught.append(reporter.uncaught)
     names: list[str] = header["doors"]
     frames = first_items(chunks, ending.items_count)
     world = _world(job, frames, names, ending, reporter)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from replay.errors import ReplayError
@@ -104,6 +104,32 @@ def edited(sources: Sources) -> list[str]:
         if data is not None and not version.is_text(data):
             found.append(path)
     return found
+
+
+def suspects(header: Mapping[str, Any], sources: Sources, choice: Choice) -> Callable[[], list[str]]:
+    """Return what tells, where a replay has diverged, what of this machine may be the cause, each in words.
+
+    What is there in addition changes nothing for most programs, so it is no reason to refuse a replay.
+    """
+    path = list(sys.path)  # that of the recording takes its place
+    changed = edited(sources) if choice == "current" else []
+
+    def told() -> list[str]:
+        found = []
+        if changed:
+            found.append(f"the program's files are not those that were recorded: {_listed(changed)}")
+        before = header.get("distributions")
+        new = sorted(installed(path).keys() - before.keys()) if isinstance(before, dict) else []
+        if new:
+            found.append(f"installed since then, where the program may look for it: {_listed(new)}")
+        return found
+
+    return told
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED_COUNT} more" if len(names) > _NAMED_COUNT else ""
+    return ", ".join(names[:_NAMED_COUNT]) + more
 
 
 def _check_sources(sources: Sources, recording: str) -> None:

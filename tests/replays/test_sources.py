@@ -243,6 +243,13 @@ def test_edited_source_is_refused_and_named(tmp_path: Path) -> None:
     current = project.play("--source", "current")
     assert current.exit_code == 93, show(current)
     assert b"'2\\n'" in current.stderr or b"b'2" in current.stderr
+    edited = f"the program's files are not those that were recorded: {project.folder}/part.py"
+    assert f"  likely    {edited}\n" in current.stderr.decode()
+
+    project.write("part.py", "x = (\n")
+    broken = project.play("--source", "current")
+    ends = "the program ends here with SyntaxError: '(' was never closed (part.py, line 1)"
+    assert f"  likely    {ends}\n  or        {edited}\n" in broken.stderr.decode()
 
 
 def test_current_source_that_does_the_same(tmp_path: Path) -> None:

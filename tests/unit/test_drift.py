@@ -125,3 +125,21 @@ def test_owners(site: Path) -> None:
     assert owners.owner("single.py") == ("some-thing", "1.2")
     assert owners.owner("older.py") == ("old", "0.1")
     assert owners.owner("loose.py") is None
+
+
+def test_what_is_installed_since_then_and_what_was_edited_are_suspects(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [str(site)])
+    edited = tmp_path / "edited.py"
+    edited.write_text("x = 2\n")
+    sources = collected(source(edited))
+    before = {"distributions": {"old": "0.1", "gone": "1"}}
+    added = "installed since then, where the program may look for it: named, some-thing"
+    assert drift.suspects(before, sources, "check")() == [added]
+    assert drift.suspects(before, sources, "current")() == [
+        f"the program's files are not those that were recorded: {edited}",
+        added,
+    ]
+    assert drift.suspects({"distributions": installed([str(site)])}, sources, "recorded")() == []
+    assert drift.suspects({}, sources, "recorded")() == []
