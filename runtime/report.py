@@ -121,10 +121,9 @@ class Report:
         self._tell_redacted()
         world = self._world
         took = _seconds(real.monotonic() - self._started)
-        tell(
-            f"recorded {name}  {world.events_count} events, {world.tasks_count} tasks, "
-            f"{took}, {_bytes(world.bytes_written)}{'  FAILED' if failed else ''}"
-        )
+        counts = f"{_counted(world.events_count, 'event')}, {_counted(world.tasks_count, 'task')}"
+        size = _bytes(world.bytes_written)
+        tell(f"recorded {name}  {counts}, {took}, {size}{'  FAILED' if failed else ''}")
         tell(f"next: replay {'debug' if failed else 'play'} {name}")
 
     def _tell_left_alone(self) -> str:
@@ -142,3 +141,7 @@ def _seconds(seconds: float) -> str:
 
 def _bytes(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):.1f} KB"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
