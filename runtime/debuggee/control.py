@@ -104,7 +104,7 @@ class Control:
     def _tick(self, number: int, frame: FrameType | None) -> None:
         """Stop where the recording does, if the program asks for nothing any more; a handler."""
         world = self.world
-        if self.stop is not None or world.ending.is_orderly:
+        if self.stop is not None or self._is_called or world.ending.is_orderly:
             return
         at = world.holder.passed + world.holder.pos
         if at < world.ending.lengths[world.holder.number] or at != self._seen_at:

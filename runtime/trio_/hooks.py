@@ -22,7 +22,7 @@ class Hooks:
       has_system: whether the ids of threads are the system's.
       batch: makes what the tasks that can run now are taken from, from its end.
       clock: the loop's clock, in seconds.
-      wait: the ``get_events`` of trio's loop: what is ready within so many seconds.
+      wait: the ``get_events`` of trio's loop, a method: what is ready within so many seconds.
     """
 
     has_system = True
@@ -86,8 +86,8 @@ class WorldHooks(Hooks):
         return answer
 
 
-def _wait(manager: Any, timeout: float) -> Any:
-    return manager._epoll.poll(timeout, most_events(manager))
+def _wait(self: Any, timeout: float) -> Any:
+    return self._epoll.poll(timeout, most_events(self))
 
 
 def most_events(manager: Any) -> int:

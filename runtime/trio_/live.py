@@ -131,11 +131,11 @@ def _waiting(world: LiveWorld) -> Callable[[Any, float], Any]:
     pending = signals.pending
     gc_count = real.gc_get_count
 
-    def get_events(manager: Any, timeout: float) -> Any:
+    def get_events(self: Any, timeout: float) -> Any:
         append = hot.append
         stream: Any = main
-        epoll = manager._epoll
-        most = len(manager._registered) or 1
+        epoll = self._epoll
+        most = len(self._registered) or 1
         if append is None:
             stream = current.stream
             if stream is None:

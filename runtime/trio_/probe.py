@@ -68,7 +68,7 @@ class Probe(Hooks):
         self._names: dict[int, str] = {}
         self.batch = _batch_type(self)
         self.clock = self._now
-        self.wait = lambda manager, timeout: self._wait()
+        self.wait = self._waiting()
 
     def _now(self) -> float:
         self.heard.append("clock")
@@ -93,9 +93,14 @@ class Probe(Hooks):
         """Remember it."""
         self.heard.append(f"running {is_running}")
 
-    def _wait(self) -> Any:
-        self.heard.append("wait")
-        return []
+    def _waiting(self) -> Callable[[Any, float], Any]:
+        heard = self.heard
+
+        def get_events(self: Any, timeout: float) -> Any:
+            heard.append("wait")
+            return []
+
+        return get_events
 
     def run(self, patches: Any, run: Any) -> None:
         """Run trio for a moment, with the seams in place, and see that they are asked and told.

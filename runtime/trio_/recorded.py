@@ -131,10 +131,10 @@ def _clock(world: RecordedWorld) -> Callable[[], float]:
 
 
 def _waiting(world: RecordedWorld) -> Callable[[Any, float], Any]:
-    def get_events(manager: Any, timeout: float) -> Any:
+    def get_events(self: Any, timeout: float) -> Any:
         stream = current.stream
         if stream is None:
-            return manager._epoll.poll(timeout, most_events(manager))
+            return self._epoll.poll(timeout, most_events(self))
         pos = stream.pos
         items = stream.items
         # The usual case: it is what comes next, and no garbage, signal or other thread comes then.

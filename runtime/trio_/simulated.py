@@ -37,14 +37,14 @@ class SimulatedHooks(LiveHooks):
             def reverse(self) -> None:
                 """Leave it."""
 
-        def get_events(manager: Any, timeout: float) -> Any:
+        def get_events(self: Any, timeout: float) -> Any:
             thread = world.agenda.running
             runner = sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT.runner
             thread.is_loop = thread.has_loop = True
             thread.timers = lambda: _timers(world, runner)
             thread.next_step = lambda: next((world.label_of(task) for task in runner.runq), None)
             try:
-                batch = waits(manager, timeout)
+                batch = waits(self, timeout)
             finally:
                 thread.forget_loop()
             stream = current.stream
