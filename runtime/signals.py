@@ -147,7 +147,9 @@ class Signals:
         if self.end is not None:
             self.end(number, frame)
 
-    def perform(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def perform(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> Any:
         """Call a C function that waits; return ``INTERRUPTED`` if there is a signal to deliver instead.
 
         A wait that has already succeeded when the signal comes must not lose its result. So the result

@@ -168,7 +168,7 @@ class Outcome:
     @property
     def is_failure(self) -> bool:
         """The run ended other than with exit code 0, or as another program."""
-        return self.how not in ("cut", "exec", "unwritable") and (self.how != "exit" or self.detail != 0)
+        return not self.is_cut and self.how != "exec" and (self.how != "exit" or self.detail != 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ class LiveLock(Lock):
         deadline = None if timeout < 0 else world.now_ns() / 1e9 + timeout
         while True:
             left = -1 if deadline is None else max(0.0, deadline - world.now_ns() / 1e9)
-            taken = signals.perform(self._real.acquire, (True, left), {})
+            taken = signals.perform(self._real.acquire, (True, left))
             garbage.wait_over(stream)
             if taken is not INTERRUPTED:
                 return bool(taken)
@@ -447,7 +447,7 @@ class SimpleQueue:
         deadline = None if timeout is None else real.monotonic() + timeout
         while True:
             left = None if deadline is None else max(0.0, deadline - real.monotonic())
-            found = signals.perform(self._waiting.get, (True, left), {})
+            found = signals.perform(self._waiting.get, (True, left))
             if found is not INTERRUPTED:
                 return found
             world.waited(stream)

@@ -42,7 +42,6 @@ _MOMENT_S: Final = 0.001
 _LAST_WRITE_S: Final = 2.0
 """So long may a thread that outlives the program take for what it is writing to its output."""
 
-_NO_NAMES: Final[dict[str, Any]] = {}
 _ERROR_KEY: Final = -Kind.ERROR
 _LOCK_KEY: Final = -Kind.LOCK
 _TURN_KEY: Final = -Kind.TURN
@@ -194,9 +193,7 @@ class LiveWorld:
         garbage.leave()
         hot.append = None
         current.stream = None
-        with suppress(
-            Exception
-        ):  # it says more than a recording without an end, but must not stop the program
+        with suppress(Exception):  # no end is told then
             self._writer.last_words(0, [_STOPPED_KEY, ["unwritable", str(problem), {}]])
         self._writer.give_up()
         tell(f"recording stopped here ({problem}); the program goes on, unrecorded")
@@ -716,7 +713,7 @@ class LiveWorld:
         """
         self.flush(stream)
         if hot.append is not None:  # there is nobody else to be told of it
-            batch = signals.perform(wait, arguments(timeout), _NO_NAMES)
+            batch = signals.perform(wait, arguments(timeout))
             if batch is not INTERRUPTED:
                 return batch
         stream.waits = True
@@ -738,7 +735,7 @@ class LiveWorld:
         began_ns = max(stream.clock_ns, stream.last_ns)
         deadline = None if timeout is None else began_ns / 1e9 + timeout
         while True:
-            batch = signals.perform(wait, arguments(timeout), _NO_NAMES)
+            batch = signals.perform(wait, arguments(timeout))
             if batch is not INTERRUPTED:
                 return batch
             self.waited(stream)
