@@ -30,6 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         sampled.add(name)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What tests do most is wait for processes that they started: one worker more than there are cores."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 ROOT = Path(__file__).resolve().parent.parent
 RUN_TIMEOUT_S = 30.0
 """A command that takes longer hangs: fail, and show what it said so far."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs.catalogue import CUT, PROGRAMS, Program
+from tests.programs.catalogue import CUT, FIRST, LEAKS, PROGRAMS, Program
 from tests.replays.conftest import RecordProgram
 from tests.replays.harness import (
     DIVERGENCE,
@@ -29,6 +29,8 @@ def case(program: Program, *, slow: bool = False) -> object:
     marks = []
     if program.slow or slow:
         marks.append(pytest.mark.slow)
+    if program.name not in FIRST:
+        marks.append(pytest.mark.more)
     if SERVERS & set(program.peers):
         marks.append(pytest.mark.servers)
     return pytest.param(program, id=program.name, marks=marks)
@@ -39,6 +41,10 @@ def must_be_the_same(recorded: Recorded, replayed: Ran) -> None:
     found = difference(recorded, replayed)
     if found is not None:
         pytest.fail(found, pytrace=False)
+
+
+def test_the_programs_of_the_default_run_are_there() -> None:
+    assert {program.name for program in (*PROGRAMS, *LEAKS, *CUT)} >= FIRST
 
 
 @pytest.mark.parametrize("program", [case(program) for program in PROGRAMS])

@@ -10,12 +10,18 @@ import re
 
 import pytest
 
-from tests.programs.catalogue import LEAKS, Program
+from tests.programs.catalogue import FIRST, LEAKS, Program
 from tests.replays.conftest import RecordProgram
 from tests.replays.harness import DIVERGENCE, Ran, Recorded, difference, replay, show
 from tests.replays.peers import TOGGLE
 
 TOGGLED = [program for program in LEAKS if "toggle" in program.peers]
+
+
+def case(program: Program) -> object:
+    """Return a program as a parameter, marked as it must be."""
+    marks = [] if program.name in FIRST else [pytest.mark.more]
+    return pytest.param(program, id=program.name, marks=marks)
 
 
 def must_be_caught(recorded: Recorded, replayed: Ran) -> None:
@@ -37,7 +43,7 @@ def must_be_caught(recorded: Recorded, replayed: Ran) -> None:
         assert re.search(pattern, message), f"{what} is missing:\n{message}"
 
 
-@pytest.mark.parametrize("program", [pytest.param(program, id=program.name) for program in LEAKS])
+@pytest.mark.parametrize("program", [case(program) for program in LEAKS])
 def test_a_leak_is_caught(program: Program, record_program: RecordProgram) -> None:
     recorded = record_program(program)
     (recorded.folder / TOGGLE).touch()

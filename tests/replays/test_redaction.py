@@ -324,6 +324,7 @@ asyncio.run(main())
 NUMBERS = "num=1234; tok=0123456789abcdef0123456789abcdef 7 end"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("pattern", "secret"),
     [

@@ -190,6 +190,7 @@ def test_whether_it_has_ended_by_now_is_decided(tmp_path: Path) -> None:
     assert (outcome.output, outcome.unmet) == ("0 0\n", ())
 
 
+@pytest.mark.more
 def test_children_end_with_the_run(tmp_path: Path) -> None:
     text = f"""
         import subprocess

@@ -207,7 +207,7 @@ async def test_that_fails(five):
 }
 
 
-@pytest.mark.sampled
+@pytest.mark.more
 @pytest.mark.skipif(importlib.util.find_spec("pytest_asyncio") is None, reason="needs pytest-asyncio")
 @pytest.mark.parametrize("cache", ["no caches", "caches"])
 def test_pytest(tmp_path: Path, cache: str) -> None:

@@ -77,6 +77,7 @@ while True:
 """
 
 
+@pytest.mark.more
 def test_a_run_that_was_stopped_while_it_computed_has_an_end(tmp_path: Path) -> None:
     """No door leads there, and nothing else would stop the replay."""
     (tmp_path / "app.py").write_text(BUSY)

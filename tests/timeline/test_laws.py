@@ -21,7 +21,7 @@ PROGRAMS = ROOT / "tests" / "programs"
 SLOW = ("failing_taskgroup", "context_and_names", "two_loops", "gc_hashes", "threads_two_loops")
 NAMES = [
     "bank",
-    "threads_callbacks",
+    pytest.param("threads_callbacks", marks=pytest.mark.more),
     *(pytest.param(one, marks=pytest.mark.slow) for one in (*SLOW, "trio_everything")),
 ]
 EVERYWHERE = Position(1 << 40)
