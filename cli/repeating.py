@@ -8,9 +8,9 @@ from types import FrameType
 from typing import Final
 
 from replay.cli.output import tell, tell_error
-from replay.cli.text import counted
 from replay.errors import ReplayError
 from replay.options import ExitCode, RecordOptions
+from replay.quantities import counted
 
 _PASSED_ON: Final = (signal.SIGTERM, signal.SIGHUP)
 """Who sends one of these to us means the run; the terminal sends its own (Ctrl-C) to both."""

@@ -16,7 +16,7 @@ from replay.recording.merge import Event, merged
 from replay.recording.reader import RecordingFile
 from replay.runtime import real
 from replay.runtime.ending import Ending
-from replay.runtime.report import say
+from replay.runtime.report import tell
 
 _ADDRESS: Final = re.compile(rb" at 0x([0-9a-f]{6,16})")
 
@@ -183,25 +183,25 @@ class Reporter:
         if isinstance(reason, Unseen):
             if isinstance(reason.problem, BrokenPipeError):  # the reader (`head`, a pager) has seen enough
                 real.exit_now(ExitCode.FINE)
-            say(f"replay: the output cannot be written: {reason.problem.strerror}\n")
+            tell(f"the output cannot be written: {reason.problem.strerror}")
             real.exit_now(ExitCode.PROGRAM_USAGE)
         if isinstance(reason, Interrupted):
             index, step = self._place(reason.position)
             where = f"\n  at        {reason.where}" if reason.where else ""
             is_late = reason.timeout_s is not None
             what = f"stopped after {reason.timeout_s:g} s (--timeout)," if is_late else "interrupted"
-            say(f"replay: {what} at event {index}, step {step}; as recorded so far{where}\n")
+            tell(f"{what} at event {index}, step {step}; as recorded so far{where}")
             real.exit_now(ExitCode.PROGRAM_TIMEOUT if is_late else ExitCode.INTERRUPTED)
         if isinstance(reason, Ended):
             # What a stopped program had in its buffers, nobody has seen.
-            say(self._ended(reason))
+            tell(self._ended(reason))
             if reason.damaged:
                 real.exit_now(ExitCode.PROGRAM_UNREADABLE)
             reason.ending.end_process()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        say(self._diverged(reason))
+        tell(self._diverged(reason))
         real.exit_now(ExitCode.PROGRAM_DIVERGENCE)
 
     def text(self, reason: Divergence | Ended | Interrupted | Unseen) -> str:
@@ -224,7 +224,7 @@ class Reporter:
     def _diverged(self, reason: Divergence) -> str:
         index, step = self._place(reason.position)
         task = f' (task "{reason.task}")' if reason.task else ""
-        lines = [f"replay: divergence at event {index}, step {step}{task}"]
+        lines = [f"divergence at event {index}, step {step}{task}"]
         if reason.where:
             lines.append(f"  at        {reason.where}")
         lines += [f"  expected  {reason.expected}", f"  observed  {reason.observed}"]
@@ -232,15 +232,15 @@ class Reporter:
         causes = [*first, *(self._others() if self._others is not None else ()), *self._suspects]
         lines += [f"  {'or' if at else 'likely':<8}  {cause}" for at, cause in enumerate(causes)]
         name = self._path
-        lines += ["", f"hint: `replay events {name} {index[1:]}..` shows what was recorded there", ""]
+        lines += ["", f"hint: `replay events {name} {index[1:]}..` shows what was recorded there"]
         return "\n".join(lines)
 
     def _ended(self, reason: Ended) -> str:
         where = f"\n  at        {reason.where}" if reason.where else ""
         if reason.damaged:
-            return f"replay: {reason.message}{where}\n"
+            return f"{reason.message}{where}"
         damage = None
         if reason.ending.how == "cut":
             with RecordingFile.open(self._path) as file:
                 damage = file.verify()
-        return f"replay: {reason.message}: {damage or reason.ending.describe()}{where}\n"
+        return f"{reason.message}: {damage or reason.ending.describe()}{where}"

@@ -16,7 +16,7 @@ import resource
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -35,8 +35,8 @@ EXIT_KEY: Final = -Kind.EXIT
 KILL_AFTER_S: Final = 2.0
 """C code that holds the interpreter's lock can be stopped by the kernel alone; so long after the limit."""
 
-STALLED_S: Final = 1.0
-"""A replay that stands at its end for so long is in code without any door."""
+_BUSY_NS: Final = 1_000_000_000
+"""A replay that stands where its recording stops for so long is in code without any door."""
 _LOOK_S: Final = 0.1
 
 _PlainFrame = tuple[int, list[Any]]
@@ -225,7 +225,7 @@ class Ender:
         lock = real.allocate_lock()
         lock.acquire()
         lock.acquire(True, min(timeout_s, threading.TIMEOUT_MAX))
-        if self._world.stop("timeout", timeout_s):
+        if self._world.stop("timeout", timeout_s) or self._world.is_abandoned:
             place = self._place_of(self._main)
             tell(f"stopped after {timeout_s:g} s{f', at {place}' if place else ''}")
             self._report.show(True)
@@ -268,20 +268,41 @@ def limit_replay(world: Any, timeout_s: float) -> None:
     real.start_new_thread(watch, ())
 
 
+class BusyEnd:
+    """Notices that a replay computes on where its recording stops, and asks for nothing any more.
+
+    Args:
+      now_ns: the clock by which that takes its time.
+    """
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: the replay stood still meanwhile."""
+        self._seen, self._since_ns = -1, 0
+
+    def is_reached(self, world: Any) -> bool:
+        """Whether it has been so for long; to be asked again and again."""
+        stream = world.holder
+        at = stream.passed + stream.pos
+        if at < world.ending.lengths[stream.number] or at != self._seen:
+            self._seen, self._since_ns = at, self._now_ns()
+            return False
+        return self._now_ns() - self._since_ns > _BUSY_NS
+
+
 def watch_replay(world: Any) -> None:
     """End a replay that comes to a sudden end in code without any door."""
     lock = real.allocate_lock()
     lock.acquire()
 
     def watch() -> None:
-        seen, since = -1, real.monotonic()
+        busy = BusyEnd(real.monotonic_ns)
         while not world.is_closed:
             lock.acquire(True, _LOOK_S)
-            stream = world.holder
-            at = stream.passed + stream.pos
-            if at < world.ending.lengths[stream.number] or at != seen:
-                seen, since = at, real.monotonic()
-            elif real.monotonic() - since > STALLED_S:
+            if busy.is_reached(world):
                 world.end()
 
     real.start_new_thread(watch, ())

@@ -274,8 +274,10 @@ def _record(job: dict[str, Any]) -> NoReturn:
     try:
         world.open(RecordingWriter(report.first_path, secrets_.header(header)))
     except OSError as problem:
-        raise UsageError(f"the recording cannot be written: {problem}") from None
-    secrets_.install(boundary)
+        world.do_without()
+        report.forgo(problem)
+    else:
+        secrets_.install(boundary)
     Ender(world, report).install(job["timeout_s"])
     if header["own_replay"] is not None:
         tell(f"`import replay` in the program is its own {header['own_replay']}")

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from replay.quantities import counted
 from replay.recording import codec
 from replay.recording.describe import event_name
 from replay.recording.events import TAG_BITS, Kind
@@ -185,9 +186,8 @@ class Redaction:
         for key, count in self._counts.items():
             counts[event_name(key, names)] += count
         places = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-        secrets = self.redactor.secrets_count
         where = f" in {places}" if places else ", found nowhere"
-        return f"{REDACTED_NOTE}{secrets} secret{'s' if secrets != 1 else ''}{where}"
+        return f"{REDACTED_NOTE}{counted(self.redactor.secrets_count, 'secret')}{where}"
 
 
 def replay(boundary: Installer, header: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import Any, Final
 
+from replay.quantities import byte_size, counted, duration
 from replay.runtime import real
 
 untold: Final[list[str]] = []
@@ -26,15 +27,10 @@ def wrote(target: int, data: bytes) -> None:
 
 
 def tell(text: str) -> None:
-    """Say something of ours on stderr; the program goes on whatever becomes of it."""
-    say(f"replay: {text}\n")
-
-
-def say(text: str) -> None:
-    """Write whole lines to stderr, on lines of their own."""
+    """Say something of ours on stderr, on lines of its own; the program goes on whatever becomes of it."""
     with suppress(OSError):
         start = "\n" if _has_open_line[_last_target if _is_one_file() else 2] else ""
-        real.write(real.stderr_fd, (start + text).encode(errors="backslashreplace"))
+        real.write(real.stderr_fd, f"{start}replay: {text}\n".encode(errors="backslashreplace"))
         wrote(2, b"\n")
 
 
@@ -68,7 +64,7 @@ class Report:
         self.first_path = f"{output}.new"
         self._has_started = False
         self._on_failure = on_failure
-        self._started = real.monotonic()
+        self._started_ns = real.monotonic_ns()
         name = os.path.relpath(output)  # now: the program may go elsewhere
         self._name = output if name.startswith("..") else name
 
@@ -80,6 +76,13 @@ class Report:
                 real.replace(self.first_path, self._part)
             except OSError as problem:
                 tell(f"the recording stays at {self.first_path}: it cannot be renamed ({problem.strerror})")
+
+    def forgo(self, problem: OSError) -> None:
+        """Say that there is no recording, since its file cannot be made; the program runs all the same."""
+        self._has_started = True
+        reason = problem.strerror or str(problem)
+        left = self._tell_left_alone()
+        tell(f"the recording cannot be written ({reason}); the program runs, unrecorded{left}")
 
     def note(self) -> None:
         """Write down how much was redacted."""
@@ -120,9 +123,9 @@ class Report:
             tell(untold.pop(0))
         self._tell_redacted()
         world = self._world
-        took = _seconds(real.monotonic() - self._started)
-        counts = f"{_counted(world.events_count, 'event')}, {_counted(world.tasks_count, 'task')}"
-        size = _bytes(world.bytes_written)
+        took = duration(real.monotonic_ns() - self._started_ns)
+        counts = f"{counted(world.events_count, 'event')}, {counted(world.tasks_count, 'task')}"
+        size = byte_size(world.bytes_written)
         tell(f"recorded {name}  {counts}, {took}, {size}{'  FAILED' if failed else ''}")
         tell(f"next: replay {'debug' if failed else 'play'} {name}")
 
@@ -133,15 +136,3 @@ class Report:
         redacted = self._secrets.summary()
         if redacted:
             tell(redacted)
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):.1f} KB"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -28,6 +28,7 @@ GROUND_FLOOR = (
     "replay.platforms",
     "replay.positions",
     "replay.protocol",
+    "replay.quantities",
     "replay.recording",
 )
 GROUND_FLOOR_PACKAGES = {"msgspec", "outcome", "zstandard"}

@@ -31,9 +31,10 @@ from replay.cli.arguments import Parser
 from replay.cli.commands.record import program_of
 from replay.cli.output import tell, write, write_json
 from replay.cli.style import Style, style_for
-from replay.cli.text import counted, printable, printable_lines
+from replay.cli.text import printable, printable_lines
 from replay.errors import UsageError
 from replay.options import ExitCode
+from replay.quantities import counted
 
 if TYPE_CHECKING:
     from replay.exploration.options import Options

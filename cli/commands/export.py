@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 from replay.cli.arguments import Parser
 from replay.cli.output import tell, write, write_json
-from replay.cli.text import counted, printable
+from replay.cli.text import printable
 from replay.errors import UsageError
 from replay.options import ExitCode
+from replay.quantities import counted
 
 if TYPE_CHECKING:
     from replay.exploration.exporting import Exported

@@ -25,8 +25,9 @@ from replay.cli.reading import (
     text_of,
 )
 from replay.cli.style import Style, style_for
-from replay.cli.text import byte_size, counted, duration, pad, printable
+from replay.cli.text import pad, printable
 from replay.options import ExitCode
+from replay.quantities import byte_size, counted, duration
 from replay.recording.describe import cut, show
 from replay.recording.merge import Event
 from replay.recording.recording import Outcome, Recording, Survey

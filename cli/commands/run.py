@@ -20,9 +20,10 @@ from replay.cli.commands.record import writable
 from replay.cli.output import json_text, tell, write, write_json
 from replay.cli.parallel import in_order
 from replay.cli.style import Role, Style, style_for
-from replay.cli.text import counted, printable, printable_lines
+from replay.cli.text import printable, printable_lines
 from replay.errors import ReplayError, UsageError
 from replay.options import ExitCode
+from replay.quantities import counted
 from replay.scenario.scenario import Result, Scenario
 from replay.simulation import RUN_LIMIT_S
 

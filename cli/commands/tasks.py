@@ -21,8 +21,9 @@ from replay.cli.reading import (
     tell_condition,
 )
 from replay.cli.style import Role, style_for
-from replay.cli.text import Cell, Column, counted, duration, printable, shorten, table
+from replay.cli.text import Cell, Column, printable, shorten, table
 from replay.options import ExitCode
+from replay.quantities import counted, duration
 from replay.recording.recording import Recording, State, Task
 
 MAX_ROWS: Final = 200

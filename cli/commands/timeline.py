@@ -29,10 +29,11 @@ from replay.cli.reading import (
     tell_condition,
 )
 from replay.cli.style import Role, Style, style_for
-from replay.cli.text import counted, pad, printable, shorten, width
+from replay.cli.text import pad, printable, shorten, width
 from replay.errors import UsageError
 from replay.options import ExitCode
 from replay.positions import EventIndex, Position, Range, check_place, parse_range
+from replay.quantities import counted
 from replay.recording.recording import Recording, Step, Task, find_task
 
 MAX_STEPS: Final = 400

@@ -15,7 +15,8 @@ from replay.cli.commands.timeline import is_in, steps_range
 from replay.cli.repl.command import Command, Result
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels
-from replay.cli.text import Cell, Column, counted, table
+from replay.cli.text import Cell, Column, table
+from replay.quantities import counted
 from replay.recording.events import Kind
 from replay.recording.recording import Step
 

@@ -10,7 +10,8 @@ from replay.analysis.hangs import Hang, find_hang
 from replay.cli.repl.command import Group, Result, no_more
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, labels, place_text, waker_text
-from replay.cli.text import counted, printable, shorten
+from replay.cli.text import printable, shorten
+from replay.quantities import counted
 
 _row: Final = Group("async", needs_replay=True).row
 _MOST: Final = 20

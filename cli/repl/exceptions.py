@@ -9,9 +9,10 @@ from replay.cli.commands.tasks import task_json
 from replay.cli.repl.command import Command, Result
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label, place_text
-from replay.cli.text import counted, printable, shorten
+from replay.cli.text import printable, shorten
 from replay.errors import ReplayError, UsageError
 from replay.positions import Position
+from replay.quantities import counted
 from replay.recording.recording import Task, find_task
 
 _MOST: Final = 20

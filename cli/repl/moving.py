@@ -117,8 +117,7 @@ def _here(state: State, before: Stop, stop: Stop, *, says_meanwhile: bool = Fals
 
 
 def _diverged(stop: Stop, lines: list[str]) -> Result:
-    message = (stop.message or "the replay has diverged").strip().removeprefix("replay: ")
-    return Result(lines, None, ReplayError(message), diverged=True)
+    return Result(lines, None, ReplayError(stop.message or "the replay has diverged"), diverged=True)
 
 
 def _line_move(name: str, nowhere: str, *, says_meanwhile: bool = False) -> Handler:

@@ -21,8 +21,9 @@ from replay.cli.repl.state import State
 from replay.cli.repl.waits import label
 from replay.cli.repl.words import Words
 from replay.cli.style import Style
-from replay.cli.text import Cell, Column, counted, duration, printable, printable_lines, shorten, table
+from replay.cli.text import Cell, Column, printable, printable_lines, shorten, table
 from replay.errors import UsageError
+from replay.quantities import counted, duration
 from replay.recording.events import Kind, split_key
 from replay.recording.recording import Task, find_task
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from replay.cli.repl.state import State
-from replay.cli.text import duration, printable, shorten
+from replay.cli.text import printable, shorten
 from replay.positions import Position
+from replay.quantities import duration
 from replay.timeline.debuggee import Stop
 
 _MAX_VALUE = 80

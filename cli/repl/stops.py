@@ -17,9 +17,10 @@ from replay.cli.repl.moving import arrived, moved
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
 from replay.cli.repl.waits import label
-from replay.cli.text import counted, printable, shorten
+from replay.cli.text import printable, shorten
 from replay.errors import UsageError
 from replay.positions import Position
+from replay.quantities import counted
 from replay.recording.describe import event_name
 from replay.recording.events import Kind
 from replay.recording.recording import find_task

@@ -18,9 +18,10 @@ from replay.cli.repl.trees import Room
 from replay.cli.repl.waits import label, labels, long_lines, place_text, short_text
 from replay.cli.repl.words import Words
 from replay.cli.style import Role
-from replay.cli.text import Cell, Column, counted, duration, printable, shorten, table
+from replay.cli.text import Cell, Column, printable, shorten, table
 from replay.errors import ReplayError, UsageError
 from replay.positions import Position, parse_position
+from replay.quantities import counted, duration
 from replay.recording.recording import Task, find_task
 
 _ASYNC: Final = "async"

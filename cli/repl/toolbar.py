@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from replay.cli.repl.state import State
-from replay.cli.text import counted, duration, printable, shorten
+from replay.cli.text import printable, shorten
+from replay.quantities import counted, duration
 
 _MAX_NAME = 30
 _MAX_FILE = 40

@@ -7,7 +7,8 @@ from typing import Any
 
 from replay.cli.reading import task_label
 from replay.cli.repl.state import State
-from replay.cli.text import counted, duration, printable
+from replay.cli.text import printable
+from replay.quantities import counted, duration
 
 _MOST = 4
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}

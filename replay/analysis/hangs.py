@@ -55,7 +55,7 @@ def find_hang(timeline: Timeline) -> Hang:
         while True:
             stop = runner.run({"signals": looks_count < MAX_SIGNALS})
             if stop.reason == "diverged":
-                raise DivergedError((stop.message or "the replay has diverged").removeprefix("replay: "))
+                raise DivergedError(stop.message or "the replay has diverged")
             found = _look(runner, stop)
             looks_count += 1
             if last is None or found.deadlocks.blocked or found.is_stopped:

@@ -27,14 +27,13 @@ from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.noticed import Cancelling, Place
 from replay.runtime.debuggee.stack import frames_from
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
+from replay.runtime.ending import BusyEnd
 from replay.runtime.inspection.program import ProgramInspector
 from replay.runtime.streams import current
 
 _LOOK_AT_CLOCK: Final = 32
 """Steps or lines between two looks at how much time was used."""
 
-_BUSY_NS: Final = 1_000_000_000
-"""A program that computes for so long where its recording stops was stopped in code without any door."""
 _TICK_S: Final = 0.1
 
 _MAIN: Final = 0
@@ -82,8 +81,7 @@ class Control:
         self._lines = lines(self.on_line, lambda: self.world.parked_frames())
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         real.set_handler(signal.SIGIO, self._call)
-        self._seen_at = -1
-        self._seen_ns = 0
+        self._busy = BusyEnd(real.process_time_ns)
         real.set_handler(signal.SIGALRM, self._tick)
         self._listen()
 
@@ -106,10 +104,7 @@ class Control:
         world = self.world
         if self.stop is not None or self._is_called or world.ending.is_orderly:
             return
-        at = world.holder.passed + world.holder.pos
-        if at < world.ending.lengths[world.holder.number] or at != self._seen_at:
-            self._seen_at, self._seen_ns = at, real.process_time_ns()
-        elif real.process_time_ns() - self._seen_ns > _BUSY_NS:
+        if self._busy.is_reached(world):
             world.end()
 
     @property
@@ -378,7 +373,7 @@ class Control:
             self._serve()
         except ClosedError:
             real.exit_now(0)
-        self._seen_at = -1
+        self._busy.forget()
         _set_timer(signal.ITIMER_REAL, _TICK_S, _TICK_S)  # no copy of the process inherits it
         self._cpu_ns = real.process_time_ns()
         self._look_due = _LOOK_AT_CLOCK

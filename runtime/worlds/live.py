@@ -5,7 +5,8 @@ thread's list. Lists become frames of the file at each visible effect, before ea
 limit (``flush``).
 
 If writing fails, the program goes on without a recorder: ``abandon`` turns every door into its real
-function, says so once on stderr, and in the recording if that can still be written.
+function, says so once on stderr, and in the recording if that can still be written. ``do_without`` does it
+before anything is written.
 """
 
 from __future__ import annotations
@@ -188,15 +189,19 @@ class LiveWorld:
 
     def abandon(self, problem: BaseException) -> None:
         """Go on without recording."""
+        self.do_without()
+        with suppress(Exception):  # no end is told then
+            self._writer.last_words(0, [_STOPPED_KEY, ["unwritable", str(problem), {}]])
+        self._writer.give_up()
+        tell(f"recording stopped here ({problem}); the program goes on, unrecorded")
+
+    def do_without(self) -> None:
+        """Turn every door into its real function."""
         self.is_abandoned = True
         signals.is_plain = True
         garbage.leave()
         hot.append = None
         current.stream = None
-        with suppress(Exception):  # no end is told then
-            self._writer.last_words(0, [_STOPPED_KEY, ["unwritable", str(problem), {}]])
-        self._writer.give_up()
-        tell(f"recording stopped here ({problem}); the program goes on, unrecorded")
 
     def leave(self) -> None:
         """Record nothing any more in this process: it is a forked child."""
@@ -408,6 +413,8 @@ class LiveWorld:
 
     def begin(self) -> None:
         """Start recording the main thread."""
+        if self.is_abandoned:
+            return
         self._start_cpu_ns = real.process_time_ns()
         current.stream = self.main
         hot.append = self.main.append

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from replay.cli.main import main
 from replay.cli.style import Style
-from replay.cli.text import UNPRINTABLE, Cell, Column, duration, shorten, table, width
+from replay.cli.text import UNPRINTABLE, Cell, Column, shorten, table, width
+from replay.quantities import duration
 from replay.recording.events import TAG_BITS, Kind
 from replay.recording.writer import RecordingWriter
 from tests.conftest import run_replay
