@@ -15,7 +15,7 @@ import pytest
 
 from replay.cli.main import COMMANDS
 from replay.scenario.scenario import Scenario
-from tests.conftest import run_replay, timeless
+from tests.conftest import BANK, record_bank, run_replay, timeless
 from tools.readme_command import README, commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +78,6 @@ def test_the_first_command_records_and_replays(tmp_path: Path) -> None:
 
 
 DEBUGGING = (ROOT / "docs" / "debugging.md").read_text(encoding="utf-8")
-BANK = ROOT / "tests" / "programs" / "bank.py"
 PROMPT = re.compile(r"^\(replay (@[\d.]+) \S+\) ?(.*)$")
 
 
@@ -100,8 +99,7 @@ def sessions(text: str) -> list[tuple[str, str, str]]:
 
 def test_the_page_on_debugging_shows_what_happens(tmp_path: Path) -> None:
     assert f"```python\n{BANK.read_text()}```\n" in DEBUGGING
-    shutil.copy(BANK, tmp_path)
-    assert run_replay("record", "-o", "run.rec", "bank.py", cwd=tmp_path).returncode == 1
+    record_bank(tmp_path)
     told = sessions(DEBUGGING)
     assert len(told) > 30
     words = [word for _, command, _ in told for word in ("-ex", command)]
@@ -138,8 +136,7 @@ def test_the_page_on_trio_shows_what_happens(backend: str, tmp_path: Path) -> No
 
 def test_the_test_of_a_recording_passes(tmp_path: Path) -> None:
     (line,) = re.findall(r"```sh\nreplay (debug .*)\n```", DEBUGGING)
-    shutil.copy(BANK, tmp_path)
-    assert run_replay("record", "-o", "run.rec", "bank.py", cwd=tmp_path).returncode == 1
+    record_bank(tmp_path)
     done = run_replay(*shlex.split(line), cwd=tmp_path, timeout=60)
     assert done.stderr == "replay: assertion failed at @11.1: self.rows[key] == 100\n"
     assert done.returncode == 1

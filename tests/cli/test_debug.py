@@ -21,19 +21,14 @@ from replay.cli.repl.output import Printer
 from replay.cli.repl.state import State
 from replay.cli.repl.table import find
 from replay.timeline.session import Session
-from tests.conftest import Done, run_replay, timeless
-
-PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
+from tests.conftest import Done, record_bank, run_replay, timeless
 
 
 @pytest.fixture(scope="session")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Record a run of the bank, once."""
     folder = tmp_path_factory.mktemp("bank")
-    shutil.copy(PROGRAM, folder / "bank.py")
-    done = run_replay("record", "-o", "run.rec", "bank.py", cwd=folder)
-    assert done.returncode == 1, done.stderr
-    return folder / "run.rec"
+    return record_bank(folder)
 
 
 GOING_ON = ("--batch", "--keep-going")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.conftest import environment, run_replay
+from tests.conftest import environment, record_bank, run_replay
 
-PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "bank.py"
 F6, F8, SHIFT_F7, ALT_LEFT, CTRL_C, CTRL_D, CTRL_U = (
     "\x1b[17~",
     "\x1b[19~",
@@ -81,8 +79,7 @@ class Terminal:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Record a run of the bank, once."""
     folder = tmp_path_factory.mktemp("bank_terminal")
-    shutil.copy(PROGRAM, folder / "bank.py")
-    assert run_replay("record", "-o", "run.rec", "bank.py", cwd=folder).returncode == 1
+    record_bank(folder)
     return folder
 
 

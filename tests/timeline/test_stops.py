@@ -12,10 +12,9 @@ from replay.errors import UsageError
 from replay.positions import Position
 from replay.timeline.session import Session
 from replay.timeline.timeline import START
-from tests.conftest import ROOT, run_replay
+from tests.conftest import BANK, record_bank, run_replay
 
 EVERYWHERE = Position(1 << 40)
-BANK = ROOT / "tests" / "programs" / "bank.py"
 WRITE = next(
     at for at, line in enumerate(BANK.read_text().splitlines(), 1) if "self.rows[key] = value" in line
 )
@@ -24,8 +23,7 @@ WRITE = next(
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     folder = tmp_path_factory.mktemp("bank")
-    run_replay("record", "-o", folder / "run.rec", BANK, cwd=folder)
-    with Session(str(folder / "run.rec")) as opened:
+    with Session(str(record_bank(folder, BANK))) as opened:
         yield opened
 
 
