@@ -263,7 +263,8 @@ class Simulation:
         self._errors.seek(0)
         said = self._errors.read().decode(errors="backslashreplace").strip()
         message, _, hint = said.removeprefix("replay: ").partition("\n\nhint: ")
-        return UsageError(message or "the simulation cannot be started", hint=hint or None)
+        lost = f"the process of the simulation has ended (exit code {self._child.returncode})"
+        return UsageError(message or lost, hint=hint or None)
 
     def close(self) -> None:
         """End the process, and the run that is going on in it."""

@@ -85,6 +85,7 @@ def task_json(task: Task) -> dict[str, object]:
         "steps": task.steps_count,
         "run_ns": task.run_ns,
         "run_is_at_most": task.is_at_most,
+        "run_is_shared": task.is_shared,
         "first": _position(task.first_step),
         "last": _position(task.last_step),
         "spawned": None if task.spawned_at is None else str(task.spawned_at),
@@ -120,7 +121,8 @@ def _most_telling(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
 
 
 def _row(task: Task, cwd: object) -> list[Cell]:
-    run_text = f"{'<' if task.is_at_most else ''}{duration(task.run_ns)}" if task.steps_count else ""
+    exactness = "<" if task.is_at_most else "~" if task.is_shared else ""
+    run_text = f"{exactness}{duration(task.run_ns)}" if task.steps_count else ""
     state = task.state.upper() if task.state == "failed" else task.state
     where = "" if task.site is None else place_of(task.site, cwd)
     function = task.coroutine or ("" if task.site is None else task.site.qualname)

@@ -294,6 +294,7 @@ def _write_json(recording: Recording, steps: Iterable[Step], tasks: Sequence[Tas
             "start_ns": step.start_ns,
             "run_ns": step.run_ns,
             "run_is_at_most": step.is_at_most,
+            "run_is_shared": step.is_shared,
         }
         sys.stdout.write(separator + json_text(one))
         separator = ",\n"

@@ -25,7 +25,7 @@ from replay.cli.text import Cell, Column, printable, printable_lines, shorten, t
 from replay.errors import UsageError
 from replay.quantities import counted, duration
 from replay.recording.events import Kind, split_key
-from replay.recording.recording import Task, find_task
+from replay.recording.recording import Step, Task, find_task
 
 _EVENTS: Final = "events"
 _MAX_ROWS: Final = 200
@@ -214,7 +214,7 @@ def _schedule(state: State, text: str) -> Result:
         [
             Cell(f"@{step.number}", "position"),
             Cell(f"t={duration(step.start_ns)}"),
-            Cell("" if step.run_ns is None else f"{'up to ' * step.is_at_most}{duration(step.run_ns)}"),
+            Cell("" if step.run_ns is None else f"{_exactness(step)}{duration(step.run_ns)}"),
             Cell(f"thread {step.stream}" if step.stream else ""),
             Cell(label(state, step.task) if step.task else "callback", "name" if step.task else "dim"),
         ]
@@ -235,6 +235,10 @@ def _schedule(state: State, text: str) -> Result:
         for step in steps
     ]
     return Result(lines, data)
+
+
+def _exactness(step: Step) -> str:
+    return "up to " if step.is_at_most else "about " if step.is_shared else ""
 
 
 def _stats(state: State, text: str) -> Result:

@@ -4,7 +4,8 @@ A recording is a set of streams, one for each thread of the program. A stream is
 pairs ``key, value``; a pair is one event.
 
 * ``key >= 0`` is a **step**: the turn of task ``key`` (0: a callback that belongs to no task). The
-  value is its start, in nanoseconds since the start of the step before it in the same stream.
+  value is its start, in nanoseconds since the last start that was measured in the same stream, or
+  ``UNMEASURED``.
 * ``key < 0`` is everything else: ``-key & TAG_MASK`` is the tag, ``-key >> TAG_BITS`` is the file
   descriptor (or another small ordinal) that the event is about, 0 if there is none. Tags below
   ``FIRST_DOOR`` are the kinds of the table below: fixed numbers, never reused. Tags from
@@ -28,6 +29,8 @@ TAG_MASK: Final = (1 << TAG_BITS) - 1
 FIRST_DOOR: Final = 32
 OF_TRIO: Final = 2
 """In the fd part of a NAME: the task is one of trio's, which all have a name from the start."""
+UNMEASURED: Final = -1
+"""In the place of a step's start: it shares the time until the next that is measured with the one before."""
 CANCELLED: Final = 1
 ORDERED: Final = 2
 """In the fd part of a DECIDED: what was decided."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, TypeAlias, f
 from replay.errors import UsageError
 from replay.positions import Position
 from replay.recording.describe import error_name, event_name
-from replay.recording.events import FIRST_DOOR, OF_TRIO, Kind, split_key
+from replay.recording.events import FIRST_DOOR, OF_TRIO, UNMEASURED, Kind, split_key
 from replay.recording.merge import Event, merged
 from replay.recording.reader import RecordingFile, Sizes
 from replay.recording.redaction import SECRETS_COUNT
@@ -68,6 +68,7 @@ class Step(NamedTuple):
       run_ns: until the next step of the thread began, without the time in which the loop is known to have
         waited; None for the last step of a thread.
       is_at_most: the loop may have waited in this time: there was nothing to tell.
+      is_shared: steps in a row took this long on average: when each of them began was not measured.
     """
 
     number: int
@@ -77,6 +78,7 @@ class Step(NamedTuple):
     start_ns: int
     run_ns: int | None
     is_at_most: bool
+    is_shared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Task:
       steps_count: how many steps it took.
       run_ns: all its steps together.
       is_at_most: as in `Step`, of any of them.
+      is_shared: as in `Step`, of any of them.
       is_of_trio: it is a task of trio, not of asyncio.
     """
 
@@ -124,6 +127,7 @@ class Task:
     steps_count: int
     run_ns: int
     is_at_most: bool
+    is_shared: bool
     is_of_trio: bool
 
     @property
@@ -263,8 +267,8 @@ class Recording:
             _, ended = walk.take(event)
             if event.key >= 0:
                 waiting.append(event.step)
-            if ended is not None:
-                over[ended.number] = ended
+            if ended:
+                over.update({step.number: step for step in ended})
                 while waiting and waiting[0] in over:
                     yield over.pop(waiting.popleft())
         over.update({step.number: step for step in walk.unfinished()})
@@ -356,8 +360,8 @@ class Recording:
         for event in self.events():
             owner, ended = walk.take(event)
             tally.add(event, owner)
-            if ended is not None:
-                tally.add_step(ended)
+            for step in ended:
+                tally.add_step(step)
         for step in walk.unfinished():
             tally.add_step(step)
         kinds: Counter[str] = Counter()
@@ -431,7 +435,8 @@ class _Stream:
         self.owner = self.outside = Owner("outside", 0, number)
         self.loop = Owner("loop", 0, number)
         self.parents: list[Owner] = []
-        self.step: Step | None = None
+        self.steps: list[Step] = []
+        """That which was measured last, and those since that were not; when they ended is not known yet."""
         self.clock_ns = 0
         self.begin_gap()
 
@@ -450,7 +455,7 @@ class _Walk:
     A step's own event says when it began. When it ended is found out: between it and the next step lies the
     loop's turn, in which the loop may have waited. With timers pending, the loop reads its clock just before
     it waits and just after: that time is taken off. Without, it may have waited for readiness, and what is
-    left is an upper bound.
+    left is an upper bound. Steps whose own begin was not measured share the time with the one before them.
     """
 
     def __init__(self) -> None:
@@ -458,8 +463,8 @@ class _Walk:
         self._began_ns: dict[int, int] = {}
         self.duration_ns = 0
 
-    def take(self, event: Event) -> tuple[Owner, Step | None]:
-        """Go past one event; return whose it is, and the step whose end it tells, if it does."""
+    def take(self, event: Event) -> tuple[Owner, Sequence[Step]]:
+        """Go past one event; return whose it is, and the steps whose end it tells."""
         number = event.stream
         stream = self._streams.get(number)
         if stream is None:
@@ -477,9 +482,9 @@ class _Walk:
                     stream.idle_from_ns = stream.clock_ns
                 stream.idle_until_ns = stream.clock_ns
             stream.is_clock_last = True
-            return owner, None
+            return owner, ()
         if tag == Kind.TURN:
-            return owner, None
+            return owner, ()
         if tag == Kind.POLL:
             if not stream.is_polled:
                 stream.is_polled = True
@@ -505,28 +510,49 @@ class _Walk:
         elif tag == Kind.THREAD and not about and isinstance(value, list) and value:
             self._began_ns.setdefault(_number(value[0]), stream.now_ns)
         stream.is_clock_last = False
-        return owner, None
+        return owner, ()
 
     def unfinished(self) -> list[Step]:
-        """Return the last step of each thread, whose end nothing tells."""
-        return [stream.step for stream in self._streams.values() if stream.step is not None]
+        """Return the last steps of each thread, whose end nothing tells."""
+        return [step for stream in self._streams.values() for step in stream.steps]
 
-    def _begin_step(self, stream: _Stream, event: Event) -> Step | None:
-        delta_ns = max(0, _number(event.value))
-        ended = stream.step
-        if ended is not None:
-            idle_ns = 0
-            if stream.idle_from_ns is not None and stream.idle_until_ns is not None:
-                idle_ns = min(delta_ns, max(0, stream.idle_until_ns - stream.idle_from_ns))
-            ended = ended._replace(run_ns=delta_ns - idle_ns, is_at_most=stream.may_have_waited)
-        stream.now_ns += delta_ns
-        self.duration_ns = max(self.duration_ns, stream.now_ns)
+    def _begin_step(self, stream: _Stream, event: Event) -> Sequence[Step]:
+        value = _number(event.value)
+        ended: Sequence[Step] = ()
+        if value != UNMEASURED or not stream.steps:
+            delta_ns = max(0, value)
+            ended = _ended_steps(stream, delta_ns)
+            stream.now_ns += delta_ns
+            self.duration_ns = max(self.duration_ns, stream.now_ns)
+            stream.steps = []
         task = event.key
-        stream.step = Step(event.step, task, event.stream, event.index, stream.now_ns, None, False)
+        begun = Step(event.step, task, event.stream, event.index, stream.now_ns, None, False, False)
+        stream.steps.append(begun)
         stream.owner = Owner("task" if task else "callback", task, event.stream)
         stream.parents.clear()
         stream.begin_gap()
         return ended
+
+
+def _ended_steps(stream: _Stream, delta_ns: int) -> list[Step]:
+    """Return the steps of a thread that have ended when the next one begins, so much later."""
+    steps = stream.steps
+    idle_ns = 0
+    if stream.idle_from_ns is not None and stream.idle_until_ns is not None:
+        idle_ns = min(delta_ns, max(0, stream.idle_until_ns - stream.idle_from_ns))
+    busy_ns, count = delta_ns - idle_ns, len(steps)
+    ended: list[Step] = []
+    for at, step in enumerate(steps):
+        from_ns, to_ns = busy_ns * at // count, busy_ns * (at + 1) // count
+        ended.append(
+            step._replace(
+                start_ns=step.start_ns + from_ns,
+                run_ns=to_ns - from_ns,
+                is_at_most=stream.may_have_waited,
+                is_shared=count > 1,
+            )
+        )
+    return ended
 
 
 @dataclass(slots=True)
@@ -545,6 +571,7 @@ class _Draft:
     steps_count: int = 0
     run_ns: int = 0
     is_at_most: bool = False
+    is_shared: bool = False
     is_of_trio: bool = False
 
 
@@ -619,6 +646,7 @@ class _Tally:
         draft.last_step = max(draft.last_step or 0, step.number)
         draft.run_ns += step.run_ns or 0
         draft.is_at_most |= step.is_at_most
+        draft.is_shared |= step.is_shared
 
     def tasks(self) -> tuple[Task, ...]:
         """Return what is known of each task."""
@@ -640,6 +668,7 @@ class _Tally:
             steps_count=draft.steps_count,
             run_ns=draft.run_ns,
             is_at_most=draft.is_at_most,
+            is_shared=draft.is_shared,
             is_of_trio=draft.is_of_trio,
         )
 

@@ -25,7 +25,7 @@ class SimulatedHooks(LiveHooks):
 
     def __init__(self, world: SimulatedWorld, doors: Any) -> None:
         super().__init__(world, doors)
-        inner = self.batch
+        inner = self.plain_batch
         waits = self.wait
 
         class Batch(inner):  # type: ignore[misc, valid-type]

@@ -287,6 +287,7 @@ def test_json(folder: Path) -> None:
             "steps",
             "run_ns",
             "run_is_at_most",
+            "run_is_shared",
             "first",
             "last",
         ),
@@ -300,7 +301,7 @@ def test_json(folder: Path) -> None:
     assert list(timeline) == ["v", "recording", "damage", "cut", "running", "tasks", "steps"]
     assert [step["pos"] for step in timeline["steps"]] == [f"@{number}" for number in range(1, 22)]
     assert list(timeline["steps"][0]) == [
-        *("pos", "task", "thread", "event", "start_ns", "run_ns", "run_is_at_most")
+        *("pos", "task", "thread", "event", "start_ns", "run_ns", "run_is_at_most", "run_is_shared")
     ]
 
     events = read_json("events", "run.rec", "@5..@7")
@@ -713,3 +714,39 @@ def test_a_recording_that_could_not_be_written_on_says_so(tmp_path: Path) -> Non
     assert (
         "could not write there any more ([Errno 27] File too large), and the program went on" in played.stderr
     )
+
+
+MANY_OF_TRIO = """
+import sys, time, trio
+
+async def worker(number):
+    await trio.lowlevel.checkpoint()
+    if number == 5:
+        time.sleep(0.05)
+
+async def main():
+    async with trio.open_nursery() as nursery:
+        for number in range(int(sys.argv[1])):
+            nursery.start_soon(worker, number, name=f"worker {number}")
+
+trio.run(main)
+"""
+
+
+@pytest.mark.parametrize(("count", "is_shared"), [(80, True), (20, False)])
+def test_of_very_many_tasks_of_trio_each_eighth_step_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, is_shared: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("many.py").write_text(MANY_OF_TRIO)
+    assert run_replay("record", "-o", "run.rec", "many.py", count).returncode == 0
+    assert run_replay("play", "run.rec").returncode == 0
+    tasks = {task["name"]: task for task in read_json("tasks", "run.rec")["tasks"]}
+    workers = [tasks[f"worker {number}"] for number in range(count)]
+    assert {worker["run_is_shared"] for worker in workers} == {is_shared}
+    assert tasks["worker 5"]["run_ns"] >= 50_000_000 // (8 if is_shared else 1)
+    assert sum(worker["run_ns"] for worker in workers) >= 50_000_000
+    shown = run_replay("tasks", "run.rec").stdout
+    assert ("~" in shown) is is_shared
+    said = run_replay("debug", "run.rec", "--batch", "-ex", "schedule").stdout
+    assert ("about " in said) is is_shared

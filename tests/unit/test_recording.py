@@ -11,7 +11,7 @@ import replay
 from replay.errors import UnreadableRecording, UsageError
 from replay.positions import Position
 from replay.recording.describe import describe_event, describe_value, show
-from replay.recording.events import Kind, key_of
+from replay.recording.events import UNMEASURED, Kind, key_of
 from replay.recording.recording import Recording, Site, find_task
 from replay.recording.writer import RecordingWriter
 
@@ -131,6 +131,25 @@ def test_the_time_of_waiting_is_not_the_steps(make: Any) -> None:
     (task,) = recording.tasks()
     assert (task.run_ns, task.is_at_most) == (858 * US, True)
     assert recording.survey().duration_ns == 1799 * US
+
+
+def test_steps_that_were_not_measured_share_the_time(make: Any) -> None:
+    recording = make(
+        *(POLL, 0, 1, US, 2, UNMEASURED, 3, UNMEASURED, CLOCK, 10**15),
+        *(POLL, 0, CLOCK, 60 * US, 1, 90 * US, 2, UNMEASURED),
+    )
+    steps = list(recording.steps())
+    assert [(step.start_ns // US, step.run_ns, step.is_shared) for step in steps] == [
+        (1, 10 * US, True),
+        (11, 10 * US, True),
+        (21, 10 * US, True),
+        (91, None, False),
+        (91, None, False),
+    ]
+    assert [task.is_shared for task in recording.tasks()] == [True, True, True]
+    assert recording.survey().duration_ns == 91 * US
+    first = next(make(1, UNMEASURED, 1, US).steps())
+    assert (first.start_ns, first.run_ns, first.is_shared) == (0, US, False)
 
 
 def test_whose_an_event_is(make: Any) -> None:
