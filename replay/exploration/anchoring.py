@@ -34,6 +34,10 @@ def rules_for(
     by_what: dict[str, list[Taken]] = {}
     for one in decisions:
         by_what.setdefault(one[0], []).append(one)
+    for key in list(by_what):
+        kind, _, child = key.partition(" ")
+        if kind == "exit":  # the rule for it holds its end
+            by_what.pop(f"arrival exit of {child} 1", None)
     each = [
         list(itertools.islice(_candidates(key, taken, outcome), _MOST_EACH)) for key, taken in by_what.items()
     ]
@@ -71,6 +75,12 @@ def _candidates(key: str, taken: list[Taken], outcome: Outcome) -> Iterator[Rule
     elif kind == "cancel":
         task, _, text = label.partition(" at ")
         yield {"cancel": {"task": task, "at": text, "nth": taken[-1][1]}}
+    elif kind == "exit":
+        if taken[-1][1] == 1:
+            yield {"ended": {"child": label}}
+        for anchor in itertools.islice(_anchors(taken[-1], outcome, ""), _MOST_EACH // 2):
+            yield {"ended": {"child": label}, "when": anchor}
+        yield {"ended": {"child": label, "nth": taken[-1][1]}}
 
 
 def _what(kind: str, label: str) -> Rule:

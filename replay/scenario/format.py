@@ -224,6 +224,13 @@ RULE: Final = Named(
                     "a task is cancelled where it waits",
                 ),
             }),
+            "ended": Keys({
+                "ended": _must(
+                    Keys({"child": _must(Text("the label of a child"), "which one: `true#1`"), "nth": _NTH}),
+                    "the end of a child is held until the program asks whether it has ended: then it has",
+                ),
+                "when": _WHEN_ONLY,
+            }),
         },
     ),
 )  # fmt: skip

@@ -8,6 +8,7 @@ the rule was not met.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
@@ -59,7 +60,7 @@ class Rules:
         self._anchors: dict[str, None] = {}
         self._arrived: set[tuple[str, int]] = set()
         self._passed: set[str] = set()
-        self._stalls: dict[int, int] = {}
+        self._seen: dict[int, int] = {}
         self._waiting_together: dict[int, set[str]] = {}
         self._passing = [
             condition["passed"] for rule in rules for condition in _conditions(rule) if "passed" in condition
@@ -76,6 +77,9 @@ class Rules:
                 what = rule.get("deliver") or rule["hold"]
                 if _is_about(what, kind, label):
                     return self._until(at, rule.get("when") or rule["until"])
+            elif "ended" in rule:
+                if kind == "arrival" and label.startswith(f"exit of {rule['ended']['child']} "):
+                    return functools.partial(self._met.__contains__, at)
             elif any(_is_about(one, kind, label) for one in rule.get("together", ())):
                 return self._together(at, rule, kind, label)
         return None
@@ -182,6 +186,8 @@ class Rules:
         """Nothing else could happen: what was held has come, though its condition was not met."""
         for at, rule in enumerate(self._rules):
             what = rule.get("deliver") or rule.get("hold")
+            if "ended" in rule:
+                what = {"arrival": f"exit of {rule['ended']['child']}"}
             if at not in self._met and what is not None and _is_about(what, kind, label):
                 self._problems[at] = "its condition was never true, and nothing else could happen"
 
@@ -191,6 +197,8 @@ class Rules:
         """Return what a rule says, or the other policy."""
         if point.kind == "stall":
             self._labels.setdefault(f"before: {_next_step(point.label)}")
+        elif point.kind == "exit":
+            self._labels.setdefault(f"child: {point.label}")
         for at, rule in enumerate(self._rules):
             if "stall" in rule and point.kind == "stall":
                 found = self._stall(at, rule, point)
@@ -198,6 +206,8 @@ class Rules:
                 found = self._batch(at, rule, point)
             elif "cancel" in rule and point.kind == "cancel":
                 found = self._cancel(at, rule, point)
+            elif "ended" in rule and point.kind == "exit":
+                found = self._ended(at, rule, point)
             else:
                 continue
             if found is not None:
@@ -215,8 +225,7 @@ class Rules:
             if option.startswith("until ") and owner(option.removeprefix("until ")) == wanted:
                 if rule.get("when") and not self._test(rule["when"])():
                     return None
-                self._stalls[at] = self._stalls.get(at, 0) + 1
-                return index if self._stalls[at] == int(rule.get("nth", 1)) else None
+                return index if self._is_nth(at, rule) else None
         return None
 
     def _batch(self, at: int, rule: Rule, point: Point) -> int | None:
@@ -232,8 +241,20 @@ class Rules:
             return None
         if "at" in asked and _expression(str(asked["at"])) != _expression(text):
             return None
-        self._stalls[at] = self._stalls.get(at, 0) + 1
-        return 1 if self._stalls[at] == int(asked.get("nth", 1)) else None
+        return 1 if self._is_nth(at, asked) else None
+
+    def _ended(self, at: int, rule: Rule, point: Point) -> int | None:
+        asked = rule["ended"]
+        if at in self._met or point.label != asked["child"]:
+            return None
+        if rule.get("when") and not self._test(rule["when"])():
+            return None
+        return 1 if self._is_nth(at, asked) else None
+
+    def _is_nth(self, at: int, said: Rule) -> bool:
+        """Whether what a rule is about has come up as often as it says, this time included."""
+        self._seen[at] = self._seen.get(at, 0) + 1
+        return self._seen[at] == int(said.get("nth", 1))
 
     # -- what was not met -----------------------------------------------------------------------
 
@@ -263,9 +284,9 @@ class Rules:
                 else f"thread: {what['thread']}"
             )
             near += difflib.get_close_matches(wanted, list(self._labels), _NEAR, 0.3)
-        if "before" in rule.get("stall", ()):
-            wanted = f"before: {rule['stall']['before']}"
-            near += difflib.get_close_matches(wanted, list(self._labels), _NEAR, 0.3)
+        for kind, named in (("before", rule.get("stall", {})), ("child", rule.get("ended", {}))):
+            if kind in named:
+                near += difflib.get_close_matches(f"{kind}: {named[kind]}", list(self._labels), _NEAR, 0.3)
         for condition in _conditions(rule):
             anchor = condition.get("passed", condition)
             if "task" in anchor:

@@ -191,6 +191,18 @@ def test_whether_it_has_ended_by_now_is_decided(tmp_path: Path) -> None:
 
 
 @pytest.mark.more
+def test_a_rule_says_when_it_has_ended(tmp_path: Path) -> None:
+    text = ASKS.replace("print(", "print(child.poll(), ")
+    for rule, output, unmet in (
+        ({"ended": {"child": "true#1"}, "when": {"task": "main#1", "in": "main"}}, "0 0 0\n", 0),
+        ({"ended": {"child": "true#1", "nth": 2}}, "None 0 0\n", 0),
+        ({"ended": {"child": "true#1", "nth": 9}}, "None None 0\n", 1),
+    ):
+        outcome = simulated(tmp_path, text, {"kind": "rules", "rules": [rule]})
+        assert (outcome.output, len(outcome.unmet)) == (output, unmet)
+
+
+@pytest.mark.more
 def test_children_end_with_the_run(tmp_path: Path) -> None:
     text = f"""
         import subprocess

@@ -186,6 +186,19 @@ def test_a_loop_stalls_before_a_step_that_is_named() -> None:
     assert rules.unmet == []
 
 
+def test_a_child_has_ended_when_it_is_asked_for_the_second_time() -> None:
+    rules, around = ruled({"ended": {"child": "true#1", "nth": 2}, "when": {"task": "main#1"}})
+    point = Point("exit", "true#1", 1, ("not yet", "already"))
+    assert rules.choose(point) == 0
+    around.stands = [Place("main#1", "main", "child.poll()", "running")]
+    assert rules.choose(Point("exit", "true#2", 1, ("not yet", "already"))) == 0
+    assert [rules.choose(point) for _ in range(3)] == [0, 1, 0]
+    assert rules.unmet == []
+    rules, _ = ruled({"ended": {"child": "treu#1"}})
+    assert rules.choose(point) == 0
+    assert rules.unmet == [{"rule": 0, "problem": "it never matched", "near": ["child: true#1"]}]
+
+
 def outcome(*points: tuple[str, int, tuple[str, ...]]) -> Outcome:
     """Return the outcome of a run with these decisions."""
     return Outcome("exit", 0, None, None, (), len(points), 0, 0, (), "", 0.0, points=points)

@@ -49,6 +49,8 @@ rules:
   - fault: {reset: {connection: "*", after_bytes: 0}}
     when: {after_timer: main#1}
   - cancel: {task: a, at: await b, nth: 2}
+  - ended: {child: true#1, nth: 2}
+    when: {task: a, in: f}
 expect:
   failure: {type: AssertionError, message: "lost"}
   from: app.py
@@ -97,6 +99,7 @@ def test_everything_there_is() -> None:
             {"batch_order": ["b", "a"], "when": {"time_s": 1.5}},
             {"fault": {"reset": {"connection": "*", "after_bytes": 0}}, "when": {"after_timer": "main#1"}},
             {"cancel": {"task": "a", "at": "await b", "nth": 2}},
+            {"ended": {"child": "true#1", "nth": 2}, "when": {"task": "a", "in": "f"}},
         ),
         expect=Expectation(
             type="AssertionError",
@@ -108,7 +111,7 @@ def test_everything_there_is() -> None:
         ),
         on_unmet="warn",
     )
-    assert found.lines == (20, 22, 24, 26, 29, 31, 33)
+    assert found.lines == (20, 22, 24, 26, 29, 31, 33, 34)
     assert Scenario.parse(found.text()) == found
 
 
