@@ -44,6 +44,7 @@ class RecordOptions(NamedTuple):
       keep_env: names of environment variables whose values are kept, also where all are read; with wildcards.
       target: how ``argv[0]`` names the program.
       argv: the script or module as given, or the path of the command's script; and the program's arguments.
+      must_record: do not run the program where no recording can be made.
     """
 
     output: str
@@ -54,6 +55,7 @@ class RecordOptions(NamedTuple):
     keep_env: tuple[str, ...]
     target: Target
     argv: tuple[str, ...]
+    must_record: bool = False
 
 
 class PlayOptions(NamedTuple):

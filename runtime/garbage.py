@@ -49,6 +49,7 @@ class Garbage:
         self._full_due = 100
         self._gate = real.allocate_lock()
         self._is_closed = False
+        self._is_left = False
 
     def next_generation(self) -> int:
         """Return what to collect now: younger generations often, all of it ever more rarely."""
@@ -64,9 +65,15 @@ class Garbage:
         return found
 
     def leave(self) -> None:
-        """Let the interpreter collect, from now on: nothing is recorded any more."""
-        if self.is_enabled:
-            real.gc_enable()
+        """Let the interpreter collect, from now on, as the program wants it: nothing is recorded any more."""
+        self._is_left = True
+        self.want(self.is_enabled)
+
+    def want(self, is_enabled: bool) -> None:
+        """The program wants garbage to be collected by itself, or not."""
+        self.is_enabled = is_enabled
+        if self._is_left:
+            (real.gc_enable if is_enabled else real.gc_disable)()
 
     def begin(self) -> bool:
         """Hold up other threads where they end a wait; whether it is this thread's turn to collect."""
@@ -112,10 +119,10 @@ def install(boundary: Installer) -> None:
     gc.disable()
 
     def enable() -> None:
-        garbage.is_enabled = True
+        garbage.want(True)
 
     def disable() -> None:
-        garbage.is_enabled = False
+        garbage.want(False)
 
     def isenabled() -> bool:
         return garbage.is_enabled

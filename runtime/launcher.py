@@ -82,6 +82,7 @@ def launch_record(options: RecordOptions) -> NoReturn:
             "redact": options.redact,
             "redact_env": options.redact_env,
             "keep_env": options.keep_env,
+            "must_record": options.must_record,
             "target": options.target,
             "argv": list(options.argv),
             "first_path": first_path,
@@ -274,6 +275,8 @@ def _record(job: dict[str, Any]) -> NoReturn:
     try:
         world.open(RecordingWriter(report.first_path, secrets_.header(header)))
     except OSError as problem:
+        if job["must_record"]:
+            raise UsageError(f"the recording cannot be written: {problem.strerror}") from None
         world.do_without()
         report.forgo(problem)
     else:

@@ -62,6 +62,7 @@ set_wakeup_fd = signal.set_wakeup_fd
 gc_collect = gc.collect
 gc_get_count = gc.get_count
 gc_enable = gc.enable
+gc_disable = gc.disable
 
 Socket = _socket.socket
 stderr_fd = 2

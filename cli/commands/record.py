@@ -132,6 +132,7 @@ def options_of(args: argparse.Namespace) -> RecordOptions:
         keep_env=tuple(args.keep_env),
         target=target,
         argv=argv,
+        must_record=args.until_failure is not None,
     )
 
 

@@ -231,6 +231,7 @@ def _schedule(state: State, text: str) -> Result:
             "thread": step.stream,
             "start_ns": step.start_ns,
             "run_ns": step.run_ns,
+            "run_is_shared": step.is_shared,
         }
         for step in steps
     ]
@@ -277,7 +278,7 @@ def _stats(state: State, text: str) -> Result:
 
 def _busy(task: Task) -> list[Cell]:
     return [
-        Cell(duration(task.run_ns)),
+        Cell(f"{'about ' * task.is_shared}{duration(task.run_ns)}"),
         Cell(f"{task.steps_count:,}"),
         Cell(shorten(task_label(task.id, task.name), _MAX_NAME), "name"),
     ]

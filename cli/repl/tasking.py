@@ -110,6 +110,7 @@ def _recorded(state: State, task: Task, position: Position | None) -> dict[str, 
     begun, later = own[:count], own[count] if count < len(own) else None
     is_here = stop.owner == f"T{task.id}" and not stop.is_over
     row |= {"here": is_here, "steps": len(begun), "run_ns": sum(step.run_ns or 0 for step in begun)}
+    row["run_is_shared"] = any(step.is_shared for step in begun)
     row["last"] = f"@{begun[-1].number}" if begun else None
     row["next"] = None if later is None else f"@{later.number}"
     ended = task.ended_at
@@ -213,7 +214,7 @@ def _cells(row: dict[str, Any]) -> list[Cell]:
         Cell(shorten(printable(row["name"]), _MAX_NAME), "name"),
         Cell(state.upper() if state == "failed" else state, _ROLES.get(state)),
         Cell(str(row["steps"])),
-        Cell(duration(row["run_ns"]) if row["steps"] else ""),
+        Cell(f"{'~' * row['run_is_shared']}{duration(row['run_ns'])}" if row["steps"] else ""),
         Cell("" if row["ready_ns"] is None else duration(row["ready_ns"])),
         Cell("" if row["wait_ns"] is None else duration(row["wait_ns"])),
         Cell(row["last"] or "-", "position"),

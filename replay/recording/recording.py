@@ -66,7 +66,7 @@ class Step(NamedTuple):
       start_ns: since the recording began. In another thread than the main one this starts at the beginning of
         the step that started the thread, since nothing tells more.
       run_ns: until the next step of the thread began, without the time in which the loop is known to have
-        waited; None for the last step of a thread.
+        waited; None for the last step of a thread, and for those before it that share its time.
       is_at_most: the loop may have waited in this time: there was nothing to tell.
       is_shared: steps in a row took this long on average: when each of them began was not measured.
     """
@@ -526,7 +526,8 @@ class _Walk:
             self.duration_ns = max(self.duration_ns, stream.now_ns)
             stream.steps = []
         task = event.key
-        begun = Step(event.step, task, event.stream, event.index, stream.now_ns, None, False, False)
+        is_shared = bool(stream.steps)
+        begun = Step(event.step, task, event.stream, event.index, stream.now_ns, None, False, is_shared)
         stream.steps.append(begun)
         stream.owner = Owner("task" if task else "callback", task, event.stream)
         stream.parents.clear()

@@ -74,6 +74,9 @@ HIGH_DESCRIPTOR: Final = 900
 LAST_WORDS_ROOM: Final = 1024
 """Bytes at the end of the window kept for the note that recording failed; a path and a reason fit."""
 
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What keeps a file from being made though nothing is wrong with where it is wanted."""
+
 _FRAMES_START: Final = WINDOW_OFFSET + WINDOW.size
 _FULL: Final = WINDOW_END - LAST_WORDS_ROOM
 
@@ -387,6 +390,8 @@ def _create(name: str) -> int:
             unlink(name)
         low = open_descriptor(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
     except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
         reason = strerror(error.errno) if error.errno else str(error)
         raise UsageError(f"cannot record to `{name}`: {reason}") from error
     try:

@@ -229,7 +229,7 @@ RULE: Final = Named(
                     Keys({"child": _must(Text("the label of a child"), "which one: `true#1`"), "nth": _NTH}),
                     "the end of a child is held until the program asks whether it has ended: then it has",
                 ),
-                "when": _WHEN_ONLY,
+                "when": _key(ANCHOR, "only while a task is at this place"),
             }),
         },
     ),

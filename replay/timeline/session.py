@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.positions import Position
-from replay.recording.events import Kind
+from replay.recording.events import UNMEASURED, Kind
 from replay.recording.recording import Recording, Step, Task
 from replay.timeline.debuggee import Stop, TooDeepError
 from replay.timeline.motions import Motions
@@ -281,7 +281,7 @@ class Session:
                     continue
                 if event.key == _CLOCK_KEY and isinstance(event.value, int):
                     clock_ns += event.value
-                elif event.key >= 0 and clock_ns:
+                elif event.key >= 0 and event.value != UNMEASURED and clock_ns:
                     least = clock_ns - self.steps[event.step - 1].start_ns
                     origin_ns = least if origin_ns is None else max(origin_ns, least)
             self._origins[stream] = origin_ns

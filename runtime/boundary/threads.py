@@ -615,7 +615,13 @@ def _is_alone(boundary: Installer) -> Callable[[], bool]:
     stand_still = boundary.bind(
         Door("threads.stand_still", request=nothing, blocking=True), lambda: world.stand_still()
     )
-    return lambda: not world.threads_started or bool(stand_still())
+
+    def is_alone() -> bool:
+        if not world.is_replay and world.is_abandoned:  # threads that were started since are no streams
+            return len(threading._active) == 1  # type: ignore[attr-defined]
+        return not world.threads_started or bool(stand_still())
+
+    return is_alone
 
 
 def _starter(world: Any) -> Callable[..., int]:

@@ -205,6 +205,8 @@ class LiveWorld:
 
     def leave(self) -> None:
         """Record nothing any more in this process: it is a forked child."""
+        if self.is_abandoned:
+            return
         self.is_abandoned = True
         garbage.leave()
         hot.append = None
@@ -601,7 +603,9 @@ class LiveWorld:
         """Write ``data`` to a descriptor that leads to our stdout (1) or stderr (2)."""
         stream = current.stream
         if stream is None:
-            return real.write(fd, data)
+            count = real.write(fd, data)
+            wrote(target, data)
+            return count
         ordered = self.threads_started or self._pumps
         for pump in self._pumps:
             pump.drain()

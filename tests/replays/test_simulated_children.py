@@ -192,9 +192,12 @@ def test_whether_it_has_ended_by_now_is_decided(tmp_path: Path) -> None:
 
 @pytest.mark.more
 def test_a_rule_says_when_it_has_ended(tmp_path: Path) -> None:
-    text = ASKS.replace("print(", "print(child.poll(), ")
+    text = ASKS.replace("print(child.poll()", "print(child.poll(), await ask(child)")
+    text = text.replace("async def main", "async def ask(child):\n    return child.poll()\n\nasync def main")
     for rule, output, unmet in (
         ({"ended": {"child": "true#1"}, "when": {"task": "main#1", "in": "main"}}, "0 0 0\n", 0),
+        ({"ended": {"child": "true#1"}, "when": {"task": "main#1", "in": "ask"}}, "None 0 0\n", 0),
+        ({"ended": {"child": "true#1"}, "when": {"task": "main#1", "at": "ask(child)"}}, "None 0 0\n", 0),
         ({"ended": {"child": "true#1", "nth": 2}}, "None 0 0\n", 0),
         ({"ended": {"child": "true#1", "nth": 9}}, "None None 0\n", 1),
     ):

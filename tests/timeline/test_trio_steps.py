@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from replay.recording.events import UNMEASURED, Kind
 from replay.timeline.session import Session
 from replay.timeline.timeline import START
 from tests.conftest import run_replay
@@ -66,3 +67,42 @@ def test_the_stack_of_a_task_begins_with_its_own(session: Session) -> None:
     assert [frame["function"] for frame in session.stack()] == ["child"]
     stop = session.watch("name")
     assert (stop["of"], stop["function"], stop["before"]) == (session.stop.owner, "child", 0)
+
+
+MANY = """\
+import time
+import trio
+
+
+async def worker(number):
+    if number % 8 == 3:
+        time.sleep(0.02)
+    await trio.sleep(0.1)
+
+
+async def main():
+    async with trio.open_nursery() as nursery:
+        for number in range(80):
+            nursery.start_soon(worker, number)
+
+
+trio.run(main)
+"""
+
+
+def test_the_clock_is_told_by_steps_that_were_measured(tmp_path: Path) -> None:
+    """No reading of the clock is before the begin of the step it is made in."""
+    (tmp_path / "app.py").write_text(MANY)
+    assert run_replay("record", "app.py", cwd=tmp_path).returncode == 0
+    with Session(str(tmp_path / "run.rec")) as opened:
+        origin_ns = opened.clock_origin_ns(0)
+        assert origin_ns is not None
+        clock_ns = begun_ns = readings_count = 0
+        for event in opened.recording.events():
+            if event.key == -Kind.CLOCK:
+                clock_ns += event.value
+                readings_count += 1
+                assert clock_ns - origin_ns >= begun_ns
+            elif event.key >= 0 and event.value != UNMEASURED:
+                begun_ns += event.value
+        assert readings_count > 80

@@ -144,7 +144,7 @@ def test_steps_that_were_not_measured_share_the_time(make: Any) -> None:
         (11, 10 * US, True),
         (21, 10 * US, True),
         (91, None, False),
-        (91, None, False),
+        (91, None, True),
     ]
     assert [task.is_shared for task in recording.tasks()] == [True, True, True]
     assert recording.survey().duration_ns == 91 * US

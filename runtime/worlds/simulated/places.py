@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from replay.runtime import cancelling
+from replay.runtime import cancelling, real
 from replay.runtime.divergence import is_users
 
 _open, _read, _close = os.open, os.read, os.close
@@ -57,10 +57,27 @@ class Places:
         self._codes: list[CodeType] = []
 
     def all(self) -> Iterator[Place]:
-        """Yield a place for each frame of the program's own, of each task that is suspended."""
+        """Yield a place for each frame of the program's own, of each task: all calls of one that runs."""
         for _, task in cancelling.tasks():
+            coro = _coroutine(task)
+            if getattr(coro, "cr_running", False):
+                yield from self._running(self._label(task), coro.cr_frame)
+                continue
             state = READY if cancelling.is_ready(task) else WAITING
-            yield from self._of(self._label(task), _coroutine(task), state)
+            yield from self._of(self._label(task), coro, state)
+
+    def _running(self, label: str, outermost: FrameType) -> Iterator[Place]:
+        """Yield the places of a task from its first call on, if it is this thread that runs it."""
+        frames = []
+        frame: FrameType | None = real.getframe(1)
+        while frame is not None and frame is not outermost:
+            frames.append(frame)
+            frame = frame.f_back
+        if frame is None:
+            frames = []
+        for one in (outermost, *reversed(frames)):
+            if is_users(one):
+                yield Place(label, one.f_code.co_qualname, self._text(one), READY)
 
     def innermost(self, task: Any) -> str:
         """Return the text of the innermost expression of the program's own that a task is suspended in."""
