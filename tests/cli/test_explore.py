@@ -283,3 +283,24 @@ def test_the_world_of_a_scenario(tmp_path: Path) -> None:
     broken = explore(tmp_path, "--policy", "fifo", "--world", str(TEACHING.parent / "partition.yaml"), name)
     assert "AssertionError: the replicas differ" in broken.stderr
     assert [done.returncode for done in (without, with_hosts, broken)] == [2, 0, 2]
+
+
+@pytest.mark.more
+def test_the_end_of_a_child_between_two_questions(tmp_path: Path) -> None:
+    asks = """
+        import asyncio, subprocess
+
+        async def main():
+            child = subprocess.Popen(["true"])
+            await asyncio.sleep(0.05)
+            first = child.poll()
+            assert child.poll() == first, "it has ended in between"
+            child.wait()
+
+        asyncio.run(main())
+    """
+    done = explore(tmp_path, "--real-subprocess", program(tmp_path, asks))
+    assert done.returncode == 1, done.stdout
+    assert (tmp_path / "app.yaml").read_text().count("- ended: {child: true#1, nth: 2}") == 1
+    assert run_replay("run", "app.yaml", cwd=tmp_path).returncode == 0
+    assert run_replay("play", "app.rec", cwd=tmp_path).stderr.endswith("it has ended in between\n")
