@@ -22,6 +22,7 @@ SHOWN_CHARACTERS = 100_000
 NOT_SIMULATED = {
     **dict.fromkeys(("fork_hooks",), "os.fork"),
     **dict.fromkeys(("lesser_doors",), "os.setpgrp"),
+    **dict.fromkeys(("terminal",), "os.openpty"),
     **dict.fromkeys(
         (
             "addresses_going_out",

@@ -31,7 +31,6 @@ _WATCHDOGS: Final = (
     "faulthandler.cancel_dump_traceback_later",
     "faulthandler.dump_traceback",
     "faulthandler.dump_traceback_later",
-    "faulthandler.register",
 )
 
 
@@ -71,6 +70,8 @@ class Signals:
         self._end = end
         self._blocked: set[int] = set()
         self._held: list[int] = []
+        self._watched: dict[int, bool] = {}
+        """The signals that a watchdog is registered for, and whether it passes them on."""
         self._wakeup_fd = -1
         self._timers = {which: _Timer(number) for which, number in _TIMERS.items()}
         agenda.on_signal = signals.arrive
@@ -86,7 +87,8 @@ class Signals:
             "signal.siginterrupt": lambda number, flag: None,
             "signal.set_wakeup_fd": self._set_wakeup,
             **dict.fromkeys(_WATCHDOGS, _watch),
-            "faulthandler.unregister": lambda number: False,
+            "faulthandler.register": self._register,
+            "faulthandler.unregister": lambda number: self._watched.pop(int(number), None) is not None,
             "signal.alarm": self._alarm,
             "signal.setitimer": self._set_timer,
             "signal.getitimer": self._left,
@@ -122,6 +124,8 @@ class Signals:
             if number not in self._held:
                 self._held.append(number)
             return
+        if not self._watched.get(number, True):
+            return
         handler = signals.handlers.get(number, signal.SIG_DFL)
         if handler == signal.SIG_IGN:
             return
@@ -133,6 +137,9 @@ class Signals:
             return
         self._tell(number)
         self._agenda.signal(number)
+
+    def _register(self, number: int, fd: int, all_threads: bool, chain: bool) -> None:
+        self._watched[int(number)] = chain
 
     def _tell(self, number: int) -> None:
         found = self._descriptors.find(self._wakeup_fd)
