@@ -174,9 +174,9 @@ def plain_s(path: Path, count: int) -> float:
 
 def simulated_s(path: Path, count: int) -> float:
     """Return the CPU time of a simulated run, in seconds, without that of starting the process."""
-    with Simulation.start("script", (str(path), str(count))) as simulation:
+    with Simulation.start("script", (str(path), str(count)), limit_s=120) as simulation:
         before = simulation.children_cpu_s()
-        outcome = simulation.run({"kind": "fifo"}, limit_s=120)
+        outcome = simulation.run({"kind": "fifo"})
         assert outcome.failure is None, outcome
         return simulation.children_cpu_s() - before
 

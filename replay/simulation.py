@@ -159,7 +159,9 @@ class Simulation:
         errors: IO[bytes],
         folder: str,
         overlay: str,
+        limit_s: float,
     ) -> None:
+        self._limit_s = limit_s
         self._folder = folder
         self._overlay = overlay
         self._child = child
@@ -175,6 +177,7 @@ class Simulation:
         setting: dict[str, Any] | None = None,
         *,
         folder: str | None = None,
+        limit_s: float = RUN_LIMIT_S,
     ) -> Simulation:
         """Start the process.
 
@@ -184,6 +187,7 @@ class Simulation:
           setting: of the world: ``seed``, ``start_s``, ``hosts``, ...; see
             ``replay.runtime.worlds.simulated``.
           folder: where the program runs; where this process does if left out.
+          limit_s: real time after which a run is one that never ends; a step is after a tenth of that.
         """
         ours, theirs = socket.socketpair()
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -208,7 +212,7 @@ class Simulation:
         theirs.close()
         stream = ours.makefile("rwb")
         ours.close()
-        return cls(child, stream, errors, folder or "", job["overlay"])
+        return cls(child, stream, errors, folder or "", job["overlay"], limit_s)
 
     def run(
         self,
@@ -216,7 +220,6 @@ class Simulation:
         *,
         recording: str | None = None,
         is_watched: bool = False,
-        limit_s: float = RUN_LIMIT_S,
         expect: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Run the program once.
@@ -225,7 +228,6 @@ class Simulation:
           policy: ``kind`` and what it wants: ``{"kind": "random", "seed": 3}``.
           recording: where to write one; nowhere if left out.
           is_watched: tell all decisions.
-          limit_s: real time after which the run is one that never ends.
           expect: ``invariant``: an expression of the main module's names, that is to be true at the end;
             ``strict``: what the program leaves undone is a failure too, which is only written down.
 
@@ -238,7 +240,7 @@ class Simulation:
             "policy": policy,
             "recording": recording,
             "is_watched": is_watched,
-            "limit_s": limit_s,
+            "limit_s": self._limit_s,
             "expect": dict(expect or {}),
         }
         try:

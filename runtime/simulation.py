@@ -41,8 +41,9 @@ from replay.runtime.worlds.simulated import files, store
 from replay.runtime.worlds.simulated.agenda import START_NS
 from replay.runtime.worlds.simulated.world import SimulatedWorld
 
-STEP_LIMIT_S: Final = 2.0
-"""A step of the program that takes more time of the processor never ends, it is said then."""
+_STEP_PART: Final = 10
+_STEP_LIMIT_S: Final = 2.0
+"""A step that takes more time of the processor, and more than such a part of the run's limit, never ends."""
 
 _BLOCKED_LIMIT_S: Final = 10.0
 """So does one that takes longer, whatever it waits for: there is nothing to wait for."""
@@ -181,6 +182,7 @@ class Server:
         seen = 0
         used_s = 0.0
         asked_s: float | None = None
+        step_limit_s = max(_STEP_LIMIT_S, limit_s / _STEP_PART)
         while True:
             if poller.poll(_LOOK_S * 1000):
                 data = _read(fd, 1 << 20)
@@ -196,8 +198,8 @@ class Server:
                 continue
             if beat[_TURNS] != seen:
                 seen, since, used_s = beat[_TURNS], now, _cpu_s(pid)
-            is_endless = now - since > STEP_LIMIT_S and (
-                _cpu_s(pid) - used_s > STEP_LIMIT_S or now - since > _BLOCKED_LIMIT_S
+            is_endless = now - since > step_limit_s and (
+                _cpu_s(pid) - used_s > step_limit_s or now - since > _BLOCKED_LIMIT_S
             )
             if is_endless or now - started > limit_s:
                 beat[_REASON] = _STEP if is_endless else _RUN

@@ -27,7 +27,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.cli.arguments import Parser
+from replay.cli.arguments import Parser, add_timeout, timeout_of
 from replay.cli.commands.record import program_of
 from replay.cli.output import tell, write, write_json
 from replay.cli.style import Style, style_for
@@ -50,6 +50,7 @@ _OUTPUT_LINES: Final = 12
 def configure(parser: Parser) -> None:
     """Add the arguments of `replay explore`."""
     from replay.exploration.search import DEFAULT_SCHEDULES, POLICIES
+    from replay.simulation import RUN_LIMIT_S
 
     parser.usage = "replay explore [OPTIONS] (app.py | -m MODULE | -- COMMAND) ARGS"
     parser.add_argument(
@@ -60,6 +61,11 @@ def configure(parser: Parser) -> None:
         help=f"stop after so many runs (default: {DEFAULT_SCHEDULES:,})",
     )
     parser.add_argument("--time", metavar="S", type=float, help="stop after so many seconds")
+    add_timeout(
+        parser,
+        "a run that takes longer never ends, nor does a step that takes a tenth of that, it is said then"
+        f" (default: {RUN_LIMIT_S:g})",
+    )
     parser.add_argument(
         "--policy", choices=POLICIES, default=POLICIES[0], help=f"which schedules (default: {POLICIES[0]})"
     )
@@ -127,6 +133,7 @@ def options_of(args: argparse.Namespace) -> Options:
     """
     from replay.exploration.options import Options
     from replay.exploration.search import Limits
+    from replay.simulation import RUN_LIMIT_S
 
     if not args.program:
         raise UsageError("no program to explore", hint="`replay explore app.py`, `-m MODULE` or `-- COMMAND`")
@@ -155,6 +162,7 @@ def options_of(args: argparse.Namespace) -> Options:
         cancel=tuple(args.cancel),
         any_order=args.any_order,
         folder=os.path.abspath(folder),
+        run_limit_s=timeout_of(args) or RUN_LIMIT_S,
     )
 
 

@@ -71,8 +71,10 @@ def simulate(
     kind, argv, folder = _program(target, args, library)
     asked = dict(policy) if not isinstance(policy, str) else {"kind": policy, "seed": seed}
     path = None if recording is None else os.path.abspath(recording)
-    with Simulation.start(kind, argv, {"seed": seed, **setting}, folder=folder) as simulation:
-        return simulation.run(asked, recording=path, limit_s=limit_s)
+    with Simulation.start(
+        kind, argv, {"seed": seed, **setting}, folder=folder, limit_s=limit_s
+    ) as simulation:
+        return simulation.run(asked, recording=path)
 
 
 def explore(

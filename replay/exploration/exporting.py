@@ -66,11 +66,13 @@ def export(recording: str, path: str) -> Exported:
         raise UsageError(f"the folder in which the program ran is not there: {options.runs_in}")
     scenario = kept.scenario(path, recording)
     with Simulation.start(
-        options.target, options.argv, scenario.setting(), folder=options.runs_in
+        options.target,
+        options.argv,
+        scenario.setting(),
+        folder=options.runs_in,
+        limit_s=options.run_limit_s,
     ) as simulation:
-        again = simulation.run(
-            scenario.decides(), expect={"invariant": kept.invariant}, limit_s=options.run_limit_s
-        )
+        again = simulation.run(scenario.decides(), expect={"invariant": kept.invariant})
         kept.check_same(again)
         failure = options.judge(again)
         if failure is not None and failure.kind in _NOT_OF_THE_PROGRAM:

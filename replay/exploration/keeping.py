@@ -64,10 +64,10 @@ def rules_of(
     simulation: Simulation, failure: Failure, decisions: tuple[Taken, ...], options: Options
 ) -> list[Rule] | None:
     """Return rules that lead to the same failure; None if none were found."""
-    watched = simulation.run(taking(decisions), is_watched=True, limit_s=options.run_limit_s)
+    watched = simulation.run(taking(decisions), is_watched=True)
 
     def reproduces(rules: list[Rule]) -> bool:
-        outcome = simulation.run({"kind": "rules", "rules": rules}, limit_s=options.run_limit_s)
+        outcome = simulation.run({"kind": "rules", "rules": rules})
         found = options.judge(outcome)
         return found is not None and is_same(found, failure) and not outcome.unmet
 

@@ -115,7 +115,9 @@ def explore(options: Options, on_progress: Callable[[Progress], None] | None = N
     }
 
     def start() -> Simulation:
-        return Simulation.start(options.target, options.argv, setting, folder=options.runs_in)
+        return Simulation.start(
+            options.target, options.argv, setting, folder=options.runs_in, limit_s=options.run_limit_s
+        )
 
     with start() as simulation:
         default = searching.baseline(simulation)
@@ -131,7 +133,6 @@ def explore(options: Options, on_progress: Callable[[Progress], None] | None = N
             options.limits,
             options.jobs,
             on_progress or _nothing,
-            options.run_limit_s,
             options.judge,
         )
         names = _Names(options)
@@ -157,9 +158,7 @@ def _keep(
     if os.path.exists(recording):
         os.unlink(recording)
     expect = {"strict": options.is_strict}
-    outcome = simulation.run(
-        taking(decisions), recording=recording, limit_s=options.run_limit_s, expect=expect
-    )
+    outcome = simulation.run(taking(decisions), recording=recording, expect=expect)
     failure = options.judge(outcome)
     rules = rules_of(simulation, found.failure, tuple(decisions), options)
     is_confirmed = shrunk is not None and failure is not None and failure.kind == found.failure.kind

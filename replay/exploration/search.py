@@ -172,7 +172,6 @@ def search(
     limits: Limits,
     jobs: int,
     on_progress: Callable[[Progress], None],
-    run_limit_s: float,
     judge: Judge,
 ) -> Progress:
     """Run schedules until one fails, or the limits are reached.
@@ -182,7 +181,6 @@ def search(
       policies: the schedules.
       jobs: how many run at a time.
       on_progress: is told after each run.
-      run_limit_s: real time after which a run is one that never ends.
       judge: says how a run failed, if it did.
 
     Raises:
@@ -210,7 +208,7 @@ def search(
             with start() as simulation:
                 while (taken := take()) is not None:
                     number, policy = taken
-                    outcome = simulation.run(policy, limit_s=run_limit_s)
+                    outcome = simulation.run(policy)
                     with lock:
                         _note(progress, outcome, number, seen, judge(outcome))
                         progress.seconds = time.monotonic() - started

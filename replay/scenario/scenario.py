@@ -211,12 +211,13 @@ class Scenario:
             "invariant": self.expect.invariant,
             "strict": self.expect.strict or self.expect.kind in STRICT_KINDS,
         }
-        with Simulation.start(self.target, self.argv, self.setting(), folder=self.home) as simulation:
+        with Simulation.start(
+            self.target, self.argv, self.setting(), folder=self.home, limit_s=limit_s
+        ) as simulation:
             outcome = simulation.run(
                 self.decides(),
                 recording=None if recording is None else os.path.abspath(recording),
                 is_watched=is_watched,
-                limit_s=limit_s,
                 expect=expect,
             )
         return Result.of(self, outcome)

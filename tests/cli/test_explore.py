@@ -304,3 +304,13 @@ def test_the_end_of_a_child_between_two_questions(tmp_path: Path) -> None:
     assert (tmp_path / "app.yaml").read_text().count("- ended: {child: true#1, nth: 2}") == 1
     assert run_replay("run", "app.yaml", cwd=tmp_path).returncode == 0
     assert run_replay("play", "app.rec", cwd=tmp_path).stderr.endswith("it has ended in between\n")
+
+
+@pytest.mark.slow
+def test_a_long_step_is_given_time(tmp_path: Path) -> None:
+    name = program(tmp_path, "for number in range(200_000_000):\n    pass\n")
+    done = explore(tmp_path, "--schedules", "2", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a step of the program never ends" in done.stderr
+    done = explore(tmp_path, "--timeout", "300", "--schedules", "2", name)
+    assert done.returncode == 0, done.stdout + done.stderr
