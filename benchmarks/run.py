@@ -52,12 +52,14 @@ class Program:
       file: in `programs/`.
       start: the name of the program whose cost is start-up, None if this is one of those.
       needs: a module without which it cannot run.
+      message_bytes: how much each `recv` of it returns.
     """
 
     name: str
     file: str
     start: str | None = "empty"
     needs: str | None = None
+    message_bytes: int | None = None
 
 
 PROGRAMS = (
@@ -67,8 +69,8 @@ PROGRAMS = (
     Program("sched", "sched.py"),
     Program("ping-pong", "pingpong.py"),
     Program("spawn", "spawn.py"),
-    Program("echo1", "echo1.py"),
-    Program("echo50", "echo50.py"),
+    Program("echo1", "echo1.py", message_bytes=64),
+    Program("echo50", "echo50.py", message_bytes=64),
     Program("aiohttp", "aiohttp_get.py", start="aiohttp-empty", needs="aiohttp"),
     Program("clocks", "clocks.py"),
     Program("sleeps", "sleeps.py"),
@@ -111,6 +113,9 @@ LIMITS = (
     Limit("echo1", "replay_cpu_ratio", at_most=1.0),
     Limit("echo50", "replay_cpu_ratio", at_most=1.0),
     Limit("sleeps", "replay_wall_speedup", at_least=20),
+    Limit("sched", "bytes_per_step", at_most=6),
+    Limit("echo1", "bytes_per_call", at_most=40),
+    Limit("echo50", "bytes_per_call", at_most=40),
     Limit("trio-sched", "record_cpu_ratio", at_most=1.15),
     Limit("trio-echo1", "record_cpu_ratio", at_most=1.25),
     Limit("trio-echo50", "record_cpu_ratio", at_most=1.25),
@@ -196,19 +201,21 @@ def run_child(argv: list[str], env: dict[str, str], folder: Path) -> Cost:
 
 
 def describe_recording(python: str, recording: Path) -> dict[str, float] | None:
-    """Return what `replay info --json` says about a recording's size; the file's alone without that command.
-
-    Two keys of its answer are used: `events_count`, and `raw_bytes` (before compression).
-    """
+    """Return what `replay info --json` says about a recording's size; the file's alone if it fails."""
     argv = [python, "-m", "replay", "info", "--json", str(recording)]
     answer = subprocess.run(
         argv, env=environment("record"), capture_output=True, text=True, timeout=RUN_LIMIT_S
     )
     size: dict[str, float] = {"file_bytes": recording.stat().st_size}
     if answer.returncode == 0:
-        with contextlib.suppress(ValueError):
-            info = json.loads(answer.stdout)
-            size |= {key: info[key] for key in ("events_count", "raw_bytes") if key in info}
+        info = json.loads(answer.stdout)
+        size |= {
+            "events_count": info["events"],
+            "steps_count": info["steps"],
+            "raw_bytes": info["size"]["raw_bytes"],
+            "sends_count": info["kinds"].get("socket.send", 0),
+            "receives_count": info["kinds"].get("socket.recv", 0),
+        }
     return size
 
 
@@ -290,8 +297,14 @@ def figures(measured: list[Measured], modes: list[str]) -> dict[str, dict[str, f
             row[f"{mode}_wall_speedup"] = 1 / row[f"{mode}_wall_ratio"]
         size = entry.recording or {}
         row |= size
-        if size.get("events_count") and "raw_bytes" in size:
+        if "raw_bytes" in size:
             row["bytes_per_event"] = size["raw_bytes"] / size["events_count"]
+            if size["steps_count"]:
+                row["bytes_per_step"] = size["raw_bytes"] / size["steps_count"]
+            message_bytes, received = entry.program.message_bytes, size["receives_count"]
+            if message_bytes is not None:  # all else that there is counts for the calls, the steps too
+                beyond_bytes = size["raw_bytes"] - message_bytes * received
+                row["bytes_per_call"] = beyond_bytes / (size["sends_count"] + received)
         result[entry.program.name] = row
     return result
 
