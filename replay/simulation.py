@@ -187,7 +187,8 @@ class Simulation:
           setting: of the world: ``seed``, ``start_s``, ``hosts``, ...; see
             ``replay.runtime.worlds.simulated``.
           folder: where the program runs; where this process does if left out.
-          limit_s: real time after which a run is one that never ends; a step is after a tenth of that.
+          limit_s: real time after which a run is one that never ends; a step is after a tenth
+            of that, but not before 2 s.
         """
         ours, theirs = socket.socketpair()
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -73,13 +73,12 @@ class Rules:
         """Return what tells whether something that could come now may; None if no rule is about it."""
         self._labels.setdefault(f"{kind}: {label}")
         for at, rule in enumerate(self._rules):
-            if "deliver" in rule or "hold" in rule:
-                what = rule.get("deliver") or rule["hold"]
+            what = _held(rule)
+            if what is not None:
                 if _is_about(what, kind, label):
+                    if "ended" in rule:
+                        return functools.partial(self._met.__contains__, at)
                     return self._until(at, rule.get("when") or rule["until"])
-            elif "ended" in rule:
-                if kind == "arrival" and label.startswith(f"exit of {rule['ended']['child']} "):
-                    return functools.partial(self._met.__contains__, at)
             elif any(_is_about(one, kind, label) for one in rule.get("together", ())):
                 return self._together(at, rule, kind, label)
         return None
@@ -185,9 +184,7 @@ class Rules:
     def let_go(self, kind: str, label: str) -> None:
         """Nothing else could happen: what was held has come, though its condition was not met."""
         for at, rule in enumerate(self._rules):
-            what = rule.get("deliver") or rule.get("hold")
-            if "ended" in rule:
-                what = {"arrival": f"exit of {rule['ended']['child']}"}
+            what = _held(rule)
             if at not in self._met and what is not None and _is_about(what, kind, label):
                 self._problems[at] = "its condition was never true, and nothing else could happen"
 
@@ -297,6 +294,13 @@ class Rules:
 
 def _conditions(rule: Rule) -> list[Rule]:
     return [condition for condition in (rule.get("when"), rule.get("until")) if condition]
+
+
+def _held(rule: Rule) -> Rule | None:
+    """Return what a rule holds, if it holds anything by itself."""
+    if "ended" in rule:
+        return {"arrival": f"exit of {rule['ended']['child']}"}
+    return rule.get("deliver") or rule.get("hold")
 
 
 def _is_about(what: Rule, kind: str, label: str) -> bool:

@@ -10,18 +10,13 @@ import re
 
 import pytest
 
-from tests.programs.catalogue import FIRST, LEAKS, Program
+from tests.programs.catalogue import LEAKS, Program
 from tests.replays.conftest import RecordProgram
 from tests.replays.harness import DIVERGENCE, Ran, Recorded, difference, replay, show
 from tests.replays.peers import TOGGLE
+from tests.replays.test_corpus import case
 
 TOGGLED = [program for program in LEAKS if "toggle" in program.peers]
-
-
-def case(program: Program) -> object:
-    """Return a program as a parameter, marked as it must be."""
-    marks = [] if program.name in FIRST else [pytest.mark.more]
-    return pytest.param(program, id=program.name, marks=marks)
 
 
 def must_be_caught(recorded: Recorded, replayed: Ran) -> None:
