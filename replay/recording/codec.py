@@ -277,7 +277,7 @@ def bytes_checksum(data: bytes | bytearray | memoryview) -> int:
     """
     if type(data) is not bytes:
         data = bytes(data)
-    if _MARK in data:
+    if data.find(_MARK) >= 0:  # `in` would try it as a number first, and make an exception for that
         data = _ADDRESS.sub(_MARK, data)
     return crc32(data, len(data))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
@@ -20,7 +21,8 @@ class Hooks:
 
     Attributes:
       has_system: whether the ids of threads are the system's.
-      batch: makes what the tasks that can run now are taken from, from its end.
+      make_list: what ``list`` is to trio's loop, which makes a batch of its queue of tasks that can run, and
+        takes each from the end of it.
       clock: the loop's clock, in seconds.
       wait: the ``get_events`` of trio's loop, a method: what is ready within so many seconds.
     """
@@ -29,7 +31,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self.batch: Callable[[Iterable[Any]], list[Any]] = list
+        self.make_list: Callable[..., list[Any]] = list
         self.clock: Callable[[], float] = time.perf_counter
         self.wait: Callable[[Any, float], Any] = _wait
 
@@ -84,6 +86,15 @@ class WorldHooks(Hooks):
         """Return it; a hand-off."""
         answer: bool = self._doors.is_cancelled(real_answer)
         return answer
+
+
+def batches(make: Callable[[Iterable[Any]], list[Any]]) -> Callable[..., list[Any]]:
+    """Return what ``list`` is to trio's loop where ``make`` makes its batches."""
+
+    def make_list(items: Any = ()) -> list[Any]:
+        return make(items) if type(items) is deque else list(items)
+
+    return make_list
 
 
 def _wait(self: Any, timeout: float) -> Any:

@@ -5,6 +5,7 @@ Written for speed, as ``hot`` is: they are entered in each step and each turn.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
@@ -42,7 +43,7 @@ class LiveHooks(WorldHooks):
     def __init__(self, world: LiveWorld, doors: Any) -> None:
         super().__init__(world, doors)
         self.plain_batch = _batch_type(world)
-        self.batch = _batches(world, self.plain_batch)
+        self.make_list = _make_list(world, self.plain_batch)
         self.clock = _clock(world)
         self.wait = _waiting(world)
 
@@ -111,7 +112,7 @@ def _batch_type(world: LiveWorld) -> Any:
     return Batch
 
 
-def _batches(world: LiveWorld, plain: Any) -> Callable[[Any], Any]:
+def _make_list(world: LiveWorld, plain: Any) -> Callable[..., list[Any]]:
     items = world.main.items
     pop_last = list.pop
     pop_plain = plain.pop
@@ -129,12 +130,15 @@ def _batches(world: LiveWorld, plain: Any) -> Callable[[Any], Any]:
             left = _UNMEASURED_COUNT
             return pop_plain(self)
 
-    def batch(tasks: Any) -> Any:
+    def make_list(tasks: Any = ()) -> list[Any]:
         nonlocal left
+        if type(tasks) is not deque:
+            return list(tasks)
         left = 0
-        return (plain if len(tasks) < _LONG_BATCH else LongBatch)(tasks)
+        batch: list[Any] = plain(tasks) if len(tasks) < _LONG_BATCH else LongBatch(tasks)
+        return batch
 
-    return batch
+    return make_list
 
 
 def _clock(world: LiveWorld) -> Callable[[], float]:

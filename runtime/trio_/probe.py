@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, Final
 
 from replay.errors import ReplayError
-from replay.runtime.trio_.hooks import Hooks
+from replay.runtime.trio_.hooks import Hooks, batches
 
 _TURNS: Final = 100
 """So many are more than enough."""
@@ -66,7 +66,7 @@ class Probe(Hooks):
         super().__init__()
         self.heard: list[str] = []
         self._names: dict[int, str] = {}
-        self.batch = _batch_type(self)
+        self.make_list = batches(_batch_type(self))
         self.clock = self._now
         self.wait = self._waiting()
 

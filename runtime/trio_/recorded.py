@@ -10,7 +10,7 @@ from replay.recording.events import Kind
 from replay.runtime import real
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
-from replay.runtime.trio_.hooks import WorldHooks, most_events
+from replay.runtime.trio_.hooks import WorldHooks, batches, most_events
 from replay.runtime.trio_.outcomes import outcome_of
 from replay.runtime.worlds.recorded import RecordedWorld, StepWatcher
 
@@ -28,7 +28,8 @@ class RecordedHooks(WorldHooks):
     def __init__(self, world: RecordedWorld, doors: Any) -> None:
         super().__init__(world, doors)
         take = _following if world.is_simulated else list.pop
-        self.batch = _batch_type(world, take) if world.watcher is None else _watched_batch_type(world, take)
+        batch_type = _batch_type if world.watcher is None else _watched_batch_type
+        self.make_list = batches(batch_type(world, take))
         self.clock = _clock(world)
         self.wait = _waiting(world)
 

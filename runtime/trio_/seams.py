@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -211,10 +210,7 @@ def _tasks(hooks: Hooks, patches: _Patches, run: Any) -> None:
 
 
 def _loop(hooks: Hooks, patches: _Patches, run: Any) -> None:
-    make, setup_runner, close = hooks.batch, run.setup_runner, run.Runner.close
-
-    def list_(items: Any = ()) -> list[Any]:
-        return make(items) if type(items) is deque else list(items)
+    setup_runner, close = run.setup_runner, run.Runner.close
 
     @functools.wraps(setup_runner)
     def set_up(*args: Any, **kwargs: Any) -> Any:
@@ -226,7 +222,7 @@ def _loop(hooks: Hooks, patches: _Patches, run: Any) -> None:
         close(self)
         hooks.running(False)
 
-    patches.put(run, "list", list_)
+    patches.put(run, "list", hooks.make_list)
     patches.put(run, "perf_counter", hooks.clock)
     patches.put(run, "_r", OwnRandom([run._r]))
     patches.put(run, "setup_runner", set_up)

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 from replay.runtime.streams import current
+from replay.runtime.trio_.hooks import batches
 from replay.runtime.trio_.live import LiveHooks
 from replay.runtime.worlds.simulated.agenda import Timer
 from replay.runtime.worlds.simulated.world import SimulatedWorld
@@ -52,7 +53,7 @@ class SimulatedHooks(LiveHooks):
                 world.cancel_some(stream)
             return batch
 
-        self.batch = Batch
+        self.make_list = batches(Batch)
         self.wait = get_events
 
 

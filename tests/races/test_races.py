@@ -8,24 +8,17 @@ slow tests/races` runs all.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import environment
+from tests.races.races import PROGRAMS, RACES, MissingError, Race, make_environment
 
 pytestmark = pytest.mark.slow
 
-PROGRAMS = Path(__file__).resolve().parent / "programs"
-NEEDED = (
-    "greenlet", "msgspec", "outcome", "prompt_toolkit", "pyyaml", "sortedcontainers", "zstandard",
-)  # fmt: skip
-INSTALL_LIMIT_S = 300.0
 EXPLORE_LIMIT_S = 1200.0
 MOST_SCHEDULES = 500
 """With the bug in, it is found after so many at most."""
@@ -35,56 +28,10 @@ SEEDS = (0, 1)
 TIMES = 20
 
 
-@dataclass(frozen=True)
-class Race:
-    """A race, with the versions between which it was mended.
-
-    Attributes:
-      buggy: what pip is asked for; fixed: likewise.
-      pythons: with the bug, without.
-      options: of `replay explore`.
-      is_clean: whether nothing else is found in the mended version.
-    """
-
-    name: str
-    buggy: tuple[str, ...] = ()
-    fixed: tuple[str, ...] = ()
-    pythons: tuple[str, str] = ("3.11", "3.11")
-    options: tuple[str, ...] = ()
-    is_clean: bool = True
-
-
-RACES = (
-    Race("aiohttp_paused_connection", ("aiohttp==3.11.10",), ("aiohttp==3.11.11",)),
-    Race("aiosqlite_cancelled_execute", ("aiosqlite==0.15.0",), ("aiosqlite==0.17.0",)),
-    Race("alru_clear_hang", ("async-lru==2.0.3",), ("async-lru==2.0.4",)),
-    Race("anyio_limiter_lost_token", ("anyio==4.9.0",), ("anyio==4.10.0",)),
-    Race(
-        "httpcore_trio_cancel_leak",
-        ("httpcore==0.17.2", "trio==0.22.2", "anyio==3.7.1"),
-        ("httpcore==0.17.3", "trio==0.22.2", "anyio==3.7.1"),
-        is_clean=False,  # a second one, where the response is closed
-    ),
-    Race("janus_join_spin", ("janus==1.1.0",), ("janus==1.2.0",)),
-    Race("redis_cancel_stale_reply", ("redis==4.5.1", "async-timeout"), ("redis==4.5.5", "async-timeout")),
-    Race("taskgroup_cancel_count", pythons=("3.11", "3.13")),
-    Race("trio_process_wait_hang", ("trio==0.19.0",), ("trio==0.20.0",), options=("--real-subprocess",)),
-    Race("waitfor_swallows_cancel", pythons=("3.11", "3.12")),
-)
 TINY = ("a05_missed_wakeup", "a06_cancel_in_finally", "a11_two_sockets", "t01_lost_update",
         "t02_lock_order_deadlock", "t04_cancel_in_finally")  # fmt: skip
 TINY_IN_ANY_ORDER = ("a01_lost_update", "a02_check_then_act", "a03_lock_order_deadlock")
 """What asyncio never does makes these fail."""
-
-
-def interpreter(version: str) -> str:
-    """Return a Python of this version."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = [*root.glob(f"versions/{version}.*/bin/python{version}")]
-    path = str(found[0]) if found else shutil.which(f"python{version}")
-    if path is None:
-        pytest.skip(f"there is no Python {version}")
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -102,18 +49,10 @@ def python_with(
     def made(version: str, wanted: tuple[str, ...]) -> str:
         if (version, wanted) not in environments:
             folder = tmp_path_factory.mktemp("environment")
-            subprocess.run([interpreter(version), "-m", "venv", folder], check=True)
-            python = str(folder / "bin" / "python")
-            words = [python, "-m", "pip", "install", "--quiet", *NEEDED, *wanted]
             try:
-                done = subprocess.run(
-                    words, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
-                )
-            except subprocess.TimeoutExpired:
-                pytest.skip("no package index answers")
-            if done.returncode:
-                pytest.skip(f"{wanted} does not come from a package index: {done.stderr[-300:]}")
-            environments[version, wanted] = python
+                environments[version, wanted] = make_environment(folder, version, wanted)
+            except MissingError as problem:
+                pytest.skip(str(problem))
         return environments[version, wanted]
 
     return made
