@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
-from replay.cli.output import tell, tell_error, write
+from replay.cli.output import PLAIN_GLYPHS, tell, tell_error, write
 from replay.cli.style import style_for
 from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.options import ExitCode
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Names of tasks and paths may hold what the terminal's encoding does not.
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
+                stream.reconfigure(errors=PLAIN_GLYPHS)
         code = _general(arguments) if command is None else _run(command, arguments[1:])
         sys.stdout.flush()
     except ReplayError as error:

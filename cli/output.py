@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
+from typing import Final
 
 from replay.cli.style import style_for
 from replay.cli.text import UNPRINTABLE, printable_lines
 from replay.errors import ReplayError
+
+PLAIN_GLYPHS: Final = "replay.plain_glyphs"
+"""Names how to write what an encoding has not: glyphs of trees as others that look like them."""
+
+_PLAIN: Final = {"├": "|", "└": "`", "│": "|", "─": "-", "µ": "u"}
+
+
+def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError) and error.object[error.start] in _PLAIN:
+        return _PLAIN[error.object[error.start]], error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error(PLAIN_GLYPHS, _plainly)
 
 
 def write(text: str = "") -> None:

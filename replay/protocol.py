@@ -124,9 +124,20 @@ class ClosedError(Exception):
 
 
 def pack_message(message: Message) -> bytes:
-    """Return a message as it is sent."""
-    payload = _encode(message)
+    """Return a message as it is sent; a half of a surrogate pair as its escape."""
+    try:
+        payload = _encode(message)
+    except UnicodeEncodeError:
+        payload = _encode(_encodable(message))
     return _LENGTH.pack(len(payload)) + payload
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    return [_encodable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def read_message(read: Callable[[int], bytes]) -> Message:

@@ -90,13 +90,13 @@ def receive(
 ) -> Callable[..., bytes]:
     """Return the door of ``socket.recv``; a socket that may wait takes the general one."""
     fileno = real.Socket.fileno
-    gettimeout = real.Socket.gettimeout
+    may_wait = real.Socket.getblocking
 
     def receive(self: Any, bufsize: int, flags: int = 0, /) -> bytes:
         append = hot.append
-        if append is None or gettimeout(self) != 0.0:
+        if append is None or may_wait(self):
             stream = current.stream
-            if stream is None or gettimeout(self) != 0.0:
+            if stream is None or may_wait(self):
                 return general(self, bufsize, flags)
             append = stream.append
         key = -(tag | fileno(self) << TAG_BITS)
@@ -124,24 +124,25 @@ def send(
     case that it was not.
     """
     fileno = real.Socket.fileno
-    gettimeout = real.Socket.gettimeout
+    may_wait = real.Socket.getblocking
     flush = world.flush
     main = world.main
 
     def send_(self: Any, data: Any, flags: int = 0, /) -> int:
         append = hot.append
         stream: Any = main
-        if append is None or gettimeout(self) != 0.0:
+        if append is None or may_wait(self):
             stream = current.stream
-            if stream is None or gettimeout(self) != 0.0:
+            if stream is None or may_wait(self):
                 return general(self, data, flags)
             append = stream.append
-        size = len(data) if type(data) is bytes else memoryview(data).nbytes
+        content = data if type(data) is bytes else bytes(memoryview(data))
+        size = len(content)
         key = -(tag | fileno(self) << TAG_BITS)
         if key > 0:
             key = -tag
         append(key)
-        append(bytes_checksum(data))
+        append(bytes_checksum(content))
         flush(stream)
         try:
             count = send(self, data, flags)
@@ -169,6 +170,7 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
     now = loop._world.now_ns
     last = stream.last_ns
     timed = loop._run_timed if loop._debug else None
+    owner = None
     try:
         for _ in range(len(ready)):
             handle = popleft()
@@ -212,6 +214,10 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                 handle._run()
             else:
                 timed(handle)
+    except BaseException:
+        if owner is not None and owner.done():  # of SystemExit and the like, which then leaves the loop, too
+            loop._world.task_ended(stream, owner)
+        raise
     finally:
         stream.last_ns = last
     handle = None

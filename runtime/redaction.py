@@ -134,7 +134,7 @@ class Redaction:
         world = self._boundary.world
         redactor = self.redactor
         writer = _RedactingWriter(world._writer, redactor, self._counts)
-        world._writer = writer
+        world.open(writer)
         world.redactor = redactor
         checksum, bytes_checksum = codec.checksum, codec.bytes_checksum
 

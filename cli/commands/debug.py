@@ -36,6 +36,9 @@ def configure(parser: Parser) -> None:
     """Add the arguments of `replay debug`."""
     parser.add_argument("recording", metavar="FILE", help="the recording, as `replay record` left it")
     parser.add_argument(
+        "pipe", metavar="-", nargs="?", choices=("-",), help="read commands from stdin, as from a pipe"
+    )
+    parser.add_argument(
         "--at", metavar="POS", help="where to begin: @N, @N.k, start, end, failure, 50%%, t=1.5ms"
     )
     parser.add_argument(
@@ -80,6 +83,7 @@ def _run(session: Session, args: argparse.Namespace, script: list[str]) -> int:
     from replay.cli.repl.welcome import is_first_start, welcome
 
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not args.json and not args.batch
+    is_terminal = is_terminal and args.pipe is None
     settings = Settings(color=style_for(sys.stdout, args.color).is_coloured, json=args.json)
     state = State(session, settings)
     if is_terminal:

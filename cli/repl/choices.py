@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from replay.cli.commands.timeline import is_in, steps_range
 from replay.cli.repl.command import Command, Result
@@ -21,12 +22,28 @@ from replay.recording.events import Kind
 from replay.recording.recording import Step
 
 _MAX_ROWS: Final = 200
+_MAX_OTHERS: Final = 20
 _LOOP_KEY: Final = -Kind.LOOP
+Run = tuple[int, int]
+"""A run of a loop: its thread, and how many had begun there before."""
+
 _COLUMNS: Final = (Column("step", "right"), Column("ran"), Column("was ready too"))
 
 
-def choices_of(state: State) -> list[tuple[Step, list[int]]]:
-    """Return each step of a task at which others were ready, and these, in the order they became so."""
+class Choice(NamedTuple):
+    """A step of a task at which others were ready.
+
+    Attributes:
+      others: the first of them, in the order they became so; others_count: how many there were.
+    """
+
+    step: Step
+    others: list[int]
+    others_count: int
+
+
+def choices_of(state: State) -> list[Choice]:
+    """Return each step of a task at which others were ready."""
     ready_at: dict[int, list[int]] = defaultdict(list)
     for task in state.session.tasks():
         if task.spawned_at is not None:
@@ -35,19 +52,24 @@ def choices_of(state: State) -> list[tuple[Step, list[int]]]:
         for at in woken_at:
             ready_at[at].append(number)
     runs = _runs_of_loops(state)
-    ready: dict[int, tuple[int, int] | None] = {}  # the run in which it runs next, by task
-    found: list[tuple[Step, list[int]]] = []
+    run_of: dict[int, Run | None] = {}  # the run in which it runs next, by task
+    ready: dict[Run | None, dict[int, None]] = defaultdict(dict)
+    found: list[Choice] = []
 
     def make_ready(at: int) -> None:
-        ready.update((one, runs.get(_next_of(state, one, at))) for one in ready_at[at])
+        for one in ready_at[at]:
+            run = runs.get(_next_of(state, one, at))
+            if one in run_of and run_of[one] != run:
+                ready[run_of[one]].pop(one, None)
+            run_of[one] = run
+            ready[run][one] = None
 
     make_ready(0)
     for step in state.session.steps:
-        ready.pop(step.task, None)
-        if step.task:
-            others = [one for one, run in ready.items() if run == runs[step.number]]
-            if others:
-                found.append((step, others))
+        ready[run_of.pop(step.task, None)].pop(step.task, None)
+        others = ready[runs[step.number]]
+        if step.task and others:
+            found.append(Choice(step, list(islice(others, _MAX_OTHERS)), len(others)))
         make_ready(step.number)
     return found
 
@@ -59,10 +81,10 @@ def _next_of(state: State, task: int, after: int) -> int:
     return own[at].number if at < len(own) else 0
 
 
-def _runs_of_loops(state: State) -> dict[int, tuple[int, int]]:
-    """Return for each step in which run of a loop it was: the thread, and how many began there before."""
+def _runs_of_loops(state: State) -> dict[int, Run]:
+    """Return for each step in which run of a loop it was."""
     begun: Counter[int] = Counter()
-    found: dict[int, tuple[int, int]] = {}
+    found: dict[int, Run] = {}
     for event in state.session.recording.events():
         if event.key >= 0:
             found[event.step] = event.stream, begun[event.stream]
@@ -73,26 +95,31 @@ def _runs_of_loops(state: State) -> dict[int, tuple[int, int]]:
 
 def _choices(state: State, text: str) -> Result:
     wanted = steps_range(text or None)
-    found = [(step, others) for step, others in choices_of(state) if is_in(step, wanted)]
+    found = [one for one in choices_of(state) if is_in(one.step, wanted)]
     rows = [
         [
-            Cell(f"@{step.number}", "position"),
-            Cell(label(state, step.task), "name"),
-            Cell(labels(state, others), "dim"),
+            Cell(f"@{one.step.number}", "position"),
+            Cell(label(state, one.step.task), "name"),
+            Cell(labels(state, one.others, one.others_count), "dim"),
         ]
-        for step, others in found[:_MAX_ROWS]
+        for one in found[:_MAX_ROWS]
     ]
     lines = table(_COLUMNS, rows, state.style) if rows else ["at none of these steps was another task ready"]
     if len(found) > _MAX_ROWS:
-        left = counted(len(found) - _MAX_ROWS, "more")
-        lines.append(state.style("dim", f"({left}; `choices @{found[_MAX_ROWS][0].number}..` goes on)"))
+        left = counted(len(found) - _MAX_ROWS, "more step")
+        lines.append(state.style("dim", f"({left}; `choices @{found[_MAX_ROWS].step.number}..` goes on)"))
     diverged = state.session.timeline.divergence
     if diverged is not None:
         told = f"the replay diverges at {diverged.position}: nothing is known from there on"
         lines.append(state.style("hint", told))
     data = [
-        {"pos": f"@{step.number}", "task": f"T{step.task}", "others": [f"T{one}" for one in others]}
-        for step, others in found
+        {
+            "pos": f"@{one.step.number}",
+            "task": f"T{one.step.task}",
+            "others": [f"T{other}" for other in one.others],
+            "others_count": one.others_count,
+        }
+        for one in found
     ]
     return Result(lines, data)
 

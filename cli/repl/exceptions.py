@@ -45,7 +45,12 @@ def _exceptions(state: State, text: str) -> Result:
         if tree is not None:
             lines += _below(state, tree, "           ")
         data.append({**task_json(task), "tree": tree})
-    if ended_by and not text:
+    failure = state.failure() if state.can_replay and not ended_by and not text else None
+    if failure is not None:
+        place = state.style("position", f"{failure.position!s:>6}")
+        lines.append(f"{state.style('error', 'X')} {place}  outside of any task: {printable(failure.text)}")
+        data.append({"task": None, "position": str(failure.position), "error": failure.text})
+    if (ended_by or failure is not None) and not text:
         lines.append(state.style("dim", "(X: these ended the run; `goto failure`)"))
     if state.can_replay and len(failed) > _MOST:
         more = counted(len(failed) - _MOST, "more exception")

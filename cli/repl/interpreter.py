@@ -64,6 +64,8 @@ class Interpreter:
         self._depth += 1
         try:
             is_fine = self._run(line)
+            if not is_fine and self._depth == 1:
+                self.state.lines.pop()  # a script of what was typed is to run through
             return self._run_commands() and is_fine
         finally:
             self._depth -= 1

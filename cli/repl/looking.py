@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import pprint
 from typing import Any, Final
 
 from replay.cli.repl.command import Command, Group, Result, count_of, no_more
@@ -278,13 +277,13 @@ def _replay_where(one):
 """
 
 
-def evaluated(state: State, text: str) -> dict[str, Any]:
+def evaluated(state: State, text: str, width: int | None = None) -> dict[str, Any]:
     """Return what an expression, or a statement, comes to in the frame one looks at.
 
     Raises:
       ReplayError: it raised, or took too long.
     """
-    found = state.session.evaluate(text, frame_index(state), task=state.task)
+    found = state.session.evaluate(text, frame_index(state), task=state.task, width=width)
     if found.get("error"):
         raise ReplayError(printable_lines(found["error"]))
     return found
@@ -307,15 +306,9 @@ def _print(state: State, text: str) -> Result:
 
 
 def _pretty(state: State, text: str) -> Result:
-    found = evaluated(state, _need(text, "pp"))
-    shown = found["text"] or ""
-    try:
-        shown = pprint.pformat(ast.literal_eval(shown), width=state.width)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        pass  # it holds objects of the program: as they show themselves
-    return Result(
-        _printed(found) + printable_lines(shown).split("\n"), {"value": found["text"], "type": found["type"]}
-    )
+    found = evaluated(state, _need(text, "pp"), state.width)
+    value = [] if found["text"] is None else printable_lines(found["text"]).split("\n")
+    return Result(_printed(found) + value, {"value": found["text"], "type": found["type"]})
 
 
 def _whatis(state: State, text: str) -> Result:
@@ -463,6 +456,11 @@ def _last(state: State, text: str) -> Result:
     before = state.session.stop
     found = state.session.last(_need(text, "last"), frame_index(state), task=state.task)
     if found is None:
+        try:
+            evaluated(state, text)
+        except ReplayError as problem:
+            told = f"{printable(text)} has no value at {before.position}, and had none before"
+            raise ReplayError(f"{told}: {problem.message}") from None
         return Result([f"{printable(text)} has not changed before {before.position}"], {"moved": False})
     bounds = state.forbids(found.stop.position)
     if bounds is not None:
@@ -470,6 +468,7 @@ def _last(state: State, text: str) -> Result:
         since = f"between {bounds.first} and {before.position}"
         return Result([f"{printable(text)} has not changed {since}"], {"moved": False})
     result = arrived(state, before)
+    look_at_change(state, result)
     who = owner_label(state, found.owner)
     change = f"{shorten(printable(found.before), 60)} -> {shorten(printable(found.after), 60)}"
     result.lines.insert(0, f"{printable(text)}: {change}   by {state.style('name', who)}")
@@ -478,13 +477,38 @@ def _last(state: State, text: str) -> Result:
     return result
 
 
+def look_at_change(state: State, result: Result) -> None:
+    """Look at the line that changed a value: where a function has just returned, that of its caller."""
+    if state.session.stop.event != "return":
+        return
+    frames = stack(state)
+    if len(frames) > 1 and frames[1]["is_own"]:
+        state.frame = 1
+        result.lines += _frame_lines(state, 1, frames[1], 1)
+        if isinstance(result.data, dict):
+            result.data["caller"] = _frame_json(state, 1, frames[1])
+
+
 def _assert(state: State, text: str) -> Result:
-    found = evaluated(state, f"bool({_need(text, 'assert')}\n)")
+    text, message = _asserted(_need(text, "assert"))
+    found = evaluated(state, f"bool({text}\n)")
     if found["text"] == "True":
         return Result([], {"expression": text, "value": True})
     parts = f"; it is {value_of(state, text)}" if value_of(state, text) != "False" else ""
+    told = "" if message is None else f"  ({evaluated(state, f'str({message})')['text']})"
     where = "" if state.position is None else f" at {state.position}"
-    raise ReplayError(f"assertion failed{where}: {text}{parts}")
+    raise ReplayError(f"assertion failed{where}: {text}{parts}{told}")
+
+
+def _asserted(text: str) -> tuple[str, str | None]:
+    """Return the expression of an `assert`, and what follows its comma."""
+    try:
+        node = ast.parse(f"assert {text}").body[0]
+    except (SyntaxError, ValueError):
+        return text, None
+    if not isinstance(node, ast.Assert) or node.msg is None:
+        return text, None
+    return ast.unparse(node.test), ast.unparse(node.msg)
 
 
 COMMANDS: Final = (

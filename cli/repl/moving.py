@@ -139,6 +139,7 @@ def _line_move(name: str, nowhere: str, *, says_meanwhile: bool = False) -> Hand
 
 _LAST: Final = "nothing more of {owner} runs from here"
 _FIRST: Final = "nothing of {owner} ran before"
+_NO_CALLER: Final = "no line of {owner} called what runs here"
 _AT_START: Final = "this is the start of the recording"
 
 
@@ -463,7 +464,7 @@ COMMANDS: Final = (
         "Go back to the line that called this function",
         ("reverse-finish", "rf"),
         ("finish", "reverse-next"),
-        _line_move("reverse_finish", _FIRST),
+        _line_move("reverse_finish", _NO_CALLER),
         ("rf",),
     ),
     _motion(

@@ -10,6 +10,7 @@ from replay.cli.repl.showing import stop_json
 from replay.cli.repl.state import State
 from replay.cli.text import printable, shorten
 from replay.positions import Position
+from replay.timeline.session import Failure
 
 _MAX_FAILURE = 100
 
@@ -30,12 +31,13 @@ def open_at(state: State, place: str | None) -> Result:
         where = failure.position if failure is not None else Position(1 if state.session.steps else 0)
     result = goto(state, where)
     state.past.clear()
-    result.lines = _headline(state, "opened at the failure" if failure is not None else None) + result.lines
+    opened = "opened at the failure" if failure is not None else None
+    result.lines = _headline(state, opened, failure) + result.lines
     result.data = stop_json(state, state.session.stop)
     return result
 
 
-def _headline(state: State, opened: str | None) -> list[str]:
+def _headline(state: State, opened: str | None, failure: Failure | None = None) -> list[str]:
     recording = state.session.recording
     outcome = recording.outcome
     argv = recording.header.get("argv")
@@ -46,8 +48,9 @@ def _headline(state: State, opened: str | None) -> list[str]:
     )
     parts = [state.style("name", printable(name))]
     failures = recording.failures()
-    if failures:
-        parts += [state.style("error", "FAILED"), shorten(printable(failures[0].error_text), _MAX_FAILURE)]
+    error = failure.text if failure is not None else failures[0].error_text if failures else ""
+    if error:
+        parts += [state.style("error", "FAILED"), shorten(printable(error), _MAX_FAILURE)]
     elif outcome.is_failure:
         parts += [state.style("error", "FAILED"), printable(f"{outcome.how} {outcome.detail}")]
     elif outcome.is_cut:

@@ -61,7 +61,7 @@ def run_prompt(interpreter: Interpreter) -> None:
             line = session.prompt(
                 ANSI(state.style("marker", prompt_text(state))),
                 bottom_toolbar=bottom,
-                rprompt=state.reason or None,
+                rprompt=state.reason,  # with None, the last one would stay
             )
         except KeyboardInterrupt:
             continue

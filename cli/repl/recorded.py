@@ -18,6 +18,7 @@ from replay.cli.commands.timeline import MAX_STEPS, is_in, picture, steps_range
 from replay.cli.reading import task_label
 from replay.cli.repl.command import Command, Result, no_more
 from replay.cli.repl.state import State
+from replay.cli.repl.stops import breakpoints
 from replay.cli.repl.waits import label
 from replay.cli.repl.words import Words
 from replay.cli.style import Style
@@ -285,11 +286,14 @@ def _busy(task: Task) -> list[Cell]:
 
 
 def _info(state: State, text: str) -> Result:
+    if text in _STOPS_OF_GDB:
+        return breakpoints(state, "")
     no_more(text, "info")
     recording = state.session.recording
     return Result(list(info_lines(recording, state.style)), info_json(recording))
 
 
+_STOPS_OF_GDB: Final = ("b", "break", "breakpoints")
 _STEPS: Final = (Column("step", "right"), Column("began"), Column("ran", "right"), Column(""), Column("who"))
 
 COMMANDS: Final = (

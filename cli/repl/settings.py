@@ -36,6 +36,8 @@ NAMES: Final = ("width", *_SWITCHES, "editing")
 
 
 def _set(state: State, text: str) -> Result:
+    if not text:
+        return _show(state, text)
     name, _, value = text.replace("=", " ", 1).partition(" ")
     value = value.strip()
     if name not in NAMES:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from replay.cli.repl.sources import SourceBook
 from replay.cli.style import Style
 from replay.positions import Position
-from replay.recording.recording import Step
+from replay.recording.recording import Step, Task
 from replay.timeline.debuggee import Stop
 from replay.timeline.session import Failure, Session
 
@@ -160,6 +160,14 @@ class State:
                 found.setdefault(task, []).append(step)
             self._wakes = found  # all of them, or none: this may be interrupted
         return self._wakes
+
+    def made(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+        """Return those that are made where one is, as far as that is known: the replay knows it."""
+        stop = self.stop
+        if stop is None or stop.is_over:
+            return tasks
+        last: int = self.session.inspect("made")
+        return tuple(task for task in tasks if task.id <= last)
 
     def failure(self) -> Failure | None:
         """Return where the run failed, found once."""

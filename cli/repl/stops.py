@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from replay.cli.commands.events import kinds_of
 from replay.cli.repl.command import Group, Result, count_of, no_more
-from replay.cli.repl.looking import frame_index, frames_of
+from replay.cli.repl.looking import frame_index, frames_of, look_at_change
 from replay.cli.repl.moving import arrived, moved
 from replay.cli.repl.showing import owner_label
 from replay.cli.repl.state import State
@@ -255,7 +255,7 @@ def _event_names(state: State, tags: list[int]) -> str:
 
 def _break(state: State, text: str, *, is_temporary: bool = False) -> Result:
     if not text:
-        return _breakpoints(state, "")
+        return breakpoints(state, "")
     found = _CONDITION.search(text)
     condition = found[1].strip() if found else None
     where = text[: found.start()].strip() if found else text
@@ -333,7 +333,8 @@ def _json(state: State, one: Breakpoint) -> dict[str, object]:
     }
 
 
-def _breakpoints(state: State, text: str) -> Result:
+def breakpoints(state: State, text: str) -> Result:
+    """List what stops a motion."""
     no_more(text, "breakpoints")
     every = list(state.breakpoints.values())
     return Result(
@@ -509,6 +510,7 @@ def _go_on(state: State, more: list[dict[str, Any]], *, is_backward: bool) -> Re
         result.data["breakpoint"] = None if met is None else met.number
         if met is not None and found is not None and met.goal["kind"] == "watch":
             result.data["before"], result.data["after"] = found.met[0][5:7]
+            look_at_change(state, result)
     return result
 
 

@@ -69,17 +69,24 @@ ENDS: Final = ("returned", "cancelled", "failed")
 def rows(state: State) -> list[dict[str, Any]]:
     """Return each task that is there, as it is where one is; in the end, if there is no replay."""
     position = state.position
-    found = [_recorded(state, task, position) for task in state.session.tasks()]
+    tasks = state.session.tasks()
+    found = [_recorded(state, task, position) for task in state.made(tasks)]
     found = [row for row in found if row["state"] is not None]
     if not state.can_replay or state.session.stop.is_over:
         return found
     infos = {info["id"]: info for info in state.session.inspect("tasks")}
     waits = state.session.inspect("all_waits")
+    ends = {task.id: task.state for task in tasks if task.ended_at is not None}
     for row in found:
-        info, wait = infos.get(row["id"]), waits.get(str(row["id"]))
-        if info is None or row["state"] in ENDS:
+        if row["state"] in ENDS:
             continue
-        row["state"] = "returned" if info["state"] == "done" else info["state"]
+        info, wait = infos.get(row["id"]), waits.get(str(row["id"]))
+        if info is None or info["state"] == "done":  # in this step; who is gone has ended in it, too
+            row["state"] = ends.get(row["id"], row["state"])
+        if info is None:
+            continue
+        if info["state"] != "done":
+            row["state"] = info["state"]
         row["where"] = place_text(state, info["where"]) or row["where"]
         row["nursery"] = place_text(state, info["nursery"]) or None
         row["awaiting"] = None if wait is None else short_text(state, wait)
@@ -250,6 +257,8 @@ def describe_task(state: State, text: str) -> Result:
     cwd = state.session.recording.header.get("cwd")
     style = state.style
     row = _recorded(state, task, state.position)
+    if not state.made((task,)):
+        row["state"] = None
     here = row["state"] or "not made yet"
     lines = [
         f"{style('name', task_label(task.id, task.name))}  {here}  {printable(task.coroutine or '')}".rstrip()
@@ -370,6 +379,7 @@ def _ready(state: State, text: str) -> Result:
         if one is not None:
             one["since"] = None if one["task"] not in since else f"@{since[one['task']]}"
             one["chosen"] = one is chosen
+            one["task"] = f"T{one['task']}" if one["task"] else None
     return Result(lines, [one for one in (chosen, *queue) if one is not None])
 
 

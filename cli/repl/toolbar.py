@@ -10,6 +10,8 @@ from replay.quantities import counted, duration
 
 _MAX_NAME = 30
 _MAX_FILE = 40
+_MAX_COUNTED = 1000
+"""Of more tasks it is not looked up, at each prompt, how many are ready."""
 
 
 def toolbar_text(state: State) -> str:
@@ -27,16 +29,20 @@ def toolbar_text(state: State) -> str:
         who = shorten(printable(state.owner_name(stop.owner)), _MAX_NAME)
         place = f"{printable(state.sources.short(stop.path))}:{stop.lineno}"
         parts.append(f"{who} {shorten(printable(stop.function or ''), _MAX_NAME)} {place}")
-    parts += [counted(_alive_count(state), "task"), "< rc rs rn  s n c >", "F1 help"]
+    parts += [_tasks(state), "< rc rs rn  s n c >", "F1 help"]
     return shorten(" | ".join(parts), state.width)
 
 
-def _alive_count(state: State) -> int:
+def _tasks(state: State) -> str:
     here = state.position
     assert here is not None
-    return sum(
-        (task.spawned_at is None or task.spawned_at < here)
-        and (task.ended_at is None or task.ended_at.step >= here.step)
-        for task in state.session.tasks()
+    assert state.stop is not None
+    alive = sum(
+        task.ended_at is None or task.ended_at.step >= here.step
+        for task in state.made(state.session.tasks())
         if not task.is_internal
     )
+    if state.stop.is_over or alive > _MAX_COUNTED:
+        return counted(alive, "task")
+    ready = sum(one["task"] is not None for one in state.session.inspect("ready"))
+    return counted(alive, "task") + (f" {ready} ready" if ready else "")

@@ -21,10 +21,11 @@ def label(state: State, number: int) -> str:
     return task_label(number, state.owner_name(f"T{number}"))
 
 
-def labels(state: State, numbers: list[int]) -> str:
-    """Return some tasks, the first few by name."""
+def labels(state: State, numbers: list[int], count: int | None = None) -> str:
+    """Return some tasks, the first few by name; of ``count``, of which these are the first."""
     some = ", ".join(label(state, number) for number in numbers[:_MOST])
-    return f"{some} and {len(numbers) - _MOST} more" if len(numbers) > _MOST else some
+    left = (len(numbers) if count is None else count) - _MOST
+    return f"{some} and {left} more" if left > 0 else some
 
 
 def place_text(state: State, place: dict[str, Any] | None) -> str:

@@ -111,8 +111,8 @@ class RecordingWriter:
         "_chunks_raw_bytes",
         "_compressor",
         "_descriptor",
+        "_events_count",
         "_frame_offset",
-        "_frames_count",
         "_full_offset",
         "_has_failed",
         "_identity",
@@ -134,7 +134,7 @@ class RecordingWriter:
         self._seq = 0
         self._chunks_end = WINDOW_END
         self._chunks_raw_bytes = 0
-        self._frames_count = 0
+        self._events_count = 0
         self._frame_offset = _FRAMES_START
         self._full_offset = _FULL
         self._has_failed = False
@@ -192,7 +192,7 @@ class RecordingWriter:
         window[start:end] = payload
         _pack_frame(window, offset, crc32(payload, self._seed ^ stream ^ length << 16), stream, length)
         self._frame_offset = end
-        self._frames_count += 1
+        self._events_count += len(items) >> 1
 
     def last_words(self, stream: int, items: list[object]) -> bool:
         """Append one more short frame, the last one, in the room that is kept for it: also if writing failed.
@@ -204,6 +204,7 @@ class RecordingWriter:
         if not self._is_open or self._frame_offset + _FRAME_SIZE + len(payload) > WINDOW_END:
             return False
         self._store(stream, payload)
+        self._events_count += len(items) >> 1
         return True
 
     def seal(self) -> None:
@@ -218,9 +219,9 @@ class RecordingWriter:
             self._append_chunk(ChunkKind.FRAMES, self._window[_FRAMES_START : self._frame_offset])
 
     def take_back(self) -> None:
-        """Take back the one small frame that was put since `seal`."""
+        """Take back the one small frame, of one event, that was put since `seal`."""
         if self._is_open and not self._has_failed and self._frame_offset > _FRAMES_START:
-            self._frames_count -= 1
+            self._events_count -= 1
             self._window[_FRAMES_START : self._frame_offset] = bytes(self._frame_offset - _FRAMES_START)
             self._frame_offset = _FRAMES_START
 
@@ -267,9 +268,9 @@ class RecordingWriter:
         return self._chunks_raw_bytes + self._frame_offset - _FRAMES_START
 
     @property
-    def frames_count(self) -> int:
-        """Frames in the file."""
-        return self._frames_count
+    def events_count(self) -> int:
+        """Events put so far, and not taken back."""
+        return self._events_count
 
     @property
     def chunks_count(self) -> int:
@@ -289,7 +290,7 @@ class RecordingWriter:
                 continue
             checksum = frame_checksum(piece, self._seed, stream)
             self._append_chunk(ChunkKind.FRAMES, FRAME.pack(checksum, stream, len(piece)) + piece)
-            self._frames_count += 1
+        self._events_count += len(items) >> 1
 
     def _store(self, stream: int, payload: bytes) -> None:
         """Put into the window what is known to fit."""
@@ -301,7 +302,6 @@ class RecordingWriter:
             self._window, offset, frame_checksum(payload, self._seed, stream), stream, len(payload)
         )
         self._frame_offset = end
-        self._frames_count += 1
 
     def _append_chunk(self, kind: ChunkKind, raw: bytes) -> None:
         """Write one chunk behind the others, and make the window that of the next one, empty."""

@@ -31,6 +31,7 @@ class Motions:
         """
         self._timeline = timeline
         self._ends = ends
+        self._end = Position(len(owners) + 1)
         self._steps: dict[str, list[int]] = defaultdict(list)
         for number, owner in enumerate(owners, start=1):
             self._steps[owner].append(number)
@@ -47,12 +48,28 @@ class Motions:
         return self._forward(self._lines(depth=self._depth()), steps=False)
 
     def finish(self) -> Stop | None:
-        """Go to where this frame returns; from there, or if an exception leaves it, to what follows."""
+        """Go to where this frame returns; from there, or if an exception leaves it, to what follows.
+
+        If nothing does, to the frame's last place. Before a step it is the frame of the first line there.
+        """
         stop = self._timeline.stop
+        if stop.event == "step":
+            first = self.step()
+            ends_there = first is None or first.event not in ("line", "raise")
+            return first if ends_there else self.finish() or first
         outside = self._lines(depth=stop.depth - 1)
         if stop.event == "return":
             return self._forward(outside, steps=False)
-        return self._forward(self._lines(depth=stop.depth, events=["return"]), outside, steps=False)
+        returns = self._lines(depth=stop.depth, events=["return"])
+        return self._forward(returns, outside, steps=False) or self._to_last(stop)
+
+    def _to_last(self, stop: Stop) -> Stop | None:
+        """Go to the last place of this owner that is not deeper; None if that is here."""
+        timeline, own = self._timeline, self._steps[stop.owner]
+        end = Position(self._ends[own[-1] - 1]) if own else self._end
+        found = timeline.last_before(end, {"stops": [self._lines(depth=stop.depth)]}, stop.position)
+        last = stop.position if found is None else Position(found[0], found[1])
+        return timeline.goto(last) if last > stop.position else None
 
     def step_any(self) -> Stop | None:
         """Go to the next line of whoever runs."""

@@ -150,15 +150,24 @@ class Session:
         return found
 
     def evaluate(
-        self, text: str, frame: int = 0, *, task: int | None = None, timeout_s: float | None = None
+        self,
+        text: str,
+        frame: int = 0,
+        *,
+        task: int | None = None,
+        timeout_s: float | None = None,
+        width: int | None = None,
     ) -> dict[str, Any]:
         """Run an expression or statements in a copy of the process, which is thrown away.
+
+        Args:
+          width: of the lines that the value is to be broken into, columns.
 
         Returns:
           ``text`` (the value's repr, or None), ``type``, ``output``; ``error`` if it raised or took too long.
         """
         found: dict[str, Any] = self.timeline.here.ask(
-            "evaluate", text=text, frame=frame, task=task, timeout_s=timeout_s
+            "evaluate", text=text, frame=frame, task=task, timeout_s=timeout_s, width=width
         )
         return found
 
@@ -184,12 +193,12 @@ class Session:
 
         Args:
           what: ``tasks`` (TaskInfo of each), ``all_waits`` (Wait by id, as text, of each that waits;
-            ``waiters_count`` in place of ``waiters``),
-            ``chains`` (of ``task``: Chain), ``waits`` (of ``task``: Wait or None), ``ready`` (Ready, in
-            order, without whoever runs), ``chosen`` (Ready: what runs here; or None), ``blocked`` (Blocked),
-            ``scopes`` (Scope, outer ones first), ``cancelled_by`` (of ``task``: Scope or None), ``threads``
-            (Place of each other thread that waits), ``locals`` (Variable, of a ``frame``), ``error`` (of
-            ``task``: ErrorTree or None), ``raised`` (what is raised here, likewise).
+            ``waiters_count`` in place of ``waiters``), ``chains`` (of ``task``: Chain), ``waits`` (of
+            ``task``: Wait or None), ``made`` (the id of the task that was made last, or 0), ``ready`` (Ready,
+            in order, without whoever runs), ``chosen`` (Ready: what runs here; or None), ``blocked``
+            (Blocked), ``scopes`` (Scope, outer ones first), ``cancelled_by`` (of ``task``: Scope or None),
+            ``threads`` (Place of each other thread that waits), ``locals`` (Variable, of a ``frame``),
+            ``error`` (of ``task``: ErrorTree or None), ``raised`` (what is raised here, likewise).
           about: what else the question names.
         """
         return self.timeline.here.look("inspect", what=what, **about)["found"]
@@ -306,7 +315,7 @@ class Session:
         """Return where the run failed, if it did: where the exception that ended it was raised."""
         failures = self.recording.failures()
         if not failures:
-            return None
+            return self._failure_of_main() if self.recording.outcome.is_failure else None
         task = failures[0]
         step = task.last_step or 0
         position = Position(step)
@@ -320,6 +329,26 @@ class Session:
             if met:
                 position = Position(met[0][0], met[0][1])
         return Failure(position, task.id, task.error_text)
+
+    def _failure_of_main(self) -> Failure | None:
+        """Return where the exception was raised that left the main thread at the end; None if none did."""
+        if self._timeline is None:
+            return None
+        first, end = Position(len(self.steps)), Position(len(self.steps) + 1)
+        line: dict[str, Any] = {"kind": "line", "own": True, "owner": "main"}
+        try:
+            passed = self._timeline.all_between(first, end, {"stops": [line]})
+            outermost = min((one[7] for one in passed), default=0)
+            last = next((one for one in reversed(passed) if one[7] == outermost), None)
+            if last is None or last[4] != "raise":
+                return None
+            behind = Position(last[0], last[1] + 1)
+            raised = {"kind": "raise", "name": None, "owner": "main"}
+            found = self._timeline.last_before(behind, {"stops": [raised]}, first)
+        except TooDeepError:
+            return None
+        position = Position(last[0], last[1]) if found is None else Position(found[0], found[1])
+        return Failure(position, 0, str(self._timeline.ask_at(position, "value").get("text")))
 
 
 def _ends(steps: list[Step]) -> list[int]:

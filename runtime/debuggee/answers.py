@@ -9,16 +9,25 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from dataclasses import asdict, is_dataclass
+from operator import itemgetter
 from types import FrameType
 from typing import Any, Final
 
 from replay.protocol import Message
 from replay.runtime import real
 from replay.runtime.debuggee.control import Control
-from replay.runtime.debuggee.evaluation import TIMEOUT_S, error_text, evaluate, in_copy
+from replay.runtime.debuggee.evaluation import (
+    MAX_VALUE,
+    TIMEOUT_S,
+    error_text,
+    evaluate,
+    in_copy,
+    text_of,
+    texts,
+)
 from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
 from replay.runtime.debuggee.stack import begins_step
 from replay.runtime.inspection.aio_objects import of_handle
@@ -32,8 +41,6 @@ LOOK_LIMIT_S: Final = 60.0
 """For what runs no code of the program: it takes long only if there are very many tasks."""
 
 _MAX_FRAMES: Final = 1000
-_MAX_VALUE: Final = 2000
-"""Characters of one value that are shown among others."""
 
 
 def _running_frames(control: Control) -> list[FrameType]:
@@ -81,7 +88,7 @@ def _evaluate(control: Control, request: Message) -> dict[str, Any]:
         frames = _frames(control, request, inspector)
     at = int(request.get("frame") or 0)
     frame = frames[at] if 0 <= at < len(frames) else None
-    return evaluate(request["text"], frame, vars(sys.modules["__main__"]))
+    return evaluate(request["text"], frame, vars(sys.modules["__main__"]), request.get("width"))
 
 
 def _holds(control: Control, request: Message) -> dict[str, Any]:
@@ -97,7 +104,7 @@ def _scope(control: Control, request: Message) -> dict[str, Any]:
         frames = _frames(control, request, inspector)
     at = int(request.get("frame") or 0)
     if not 0 <= at < len(frames):
-        return {"module": None if frames or owner != "main" else "__main__"}
+        return {"module": None if frames else "__main__"}
     frame = frames[at]
     code = frame.f_code
     names = {node.id for node in ast.walk(ast.parse(request["text"])) if isinstance(node, ast.Name)}
@@ -122,8 +129,7 @@ def _locals(control: Control, request: Message) -> dict[str, Any]:
         at = int(request.get("frame") or 0)
         if not 0 <= at < len(frames):
             return {"names": []}
-        values = inspector.codes.variables(frames[at])
-        return {"names": [[str(name), _text(value)] for name, value in values]}
+        return {"names": _named_texts(inspector.codes.variables(frames[at]))}
 
 
 def _context(control: Control, request: Message) -> dict[str, Any]:
@@ -132,8 +138,8 @@ def _context(control: Control, request: Message) -> dict[str, Any]:
         context = _context_of(control, inspector, control.task if number is None else number)
         if context is None:
             return {"names": None}
-        found = sorted(context.items(), key=lambda pair: pair[0].name)
-        return {"names": [[variable.name, _text(value)] for variable, value in found]}
+        found = sorted(((variable.name, value) for variable, value in context.items()), key=itemgetter(0))
+        return {"names": _named_texts(found)}
 
 
 def _context_of(control: Control, inspector: ProgramInspector, number: int) -> Context | None:
@@ -153,17 +159,18 @@ def _value(control: Control, request: Message) -> dict[str, Any]:
     stop = control.stop
     value = None if stop is None else stop.value
     if isinstance(value, BaseException):
-        text = error_text(value)[:_MAX_VALUE]
+        text = error_text(value)[:MAX_VALUE]
     else:
-        text = _text(value)
+        text = text_of(value)
     return {"text": text, "type": type(value).__name__}
 
 
-def _text(value: object) -> str:
-    try:
-        return repr(value)[:_MAX_VALUE]
-    except BaseException as error:
-        return f"<{type(value).__name__} object, whose repr raises {type(error).__name__}>"
+def _named_texts(named: Iterable[tuple[str, Any]]) -> list[list[str]]:
+    names, values = [], []
+    for name, value in named:
+        names.append(name)
+        values.append(value)
+    return [list(pair) for pair in zip(names, texts(values), strict=True)]
 
 
 def _inspect(control: Control, request: Message) -> dict[str, Any]:
@@ -181,6 +188,8 @@ def _inspect(control: Control, request: Message) -> dict[str, Any]:
                 found = [] if task is None else inspector.chains(task)
             case "waits":
                 found = None if task is None else inspector.waits(task)
+            case "made":
+                found = control.world.last_task
             case "ready":
                 found = inspector.ready()
             case "chosen":

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import ast
 import io
+import math
 import os
 import resource
 import select
 import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from pprint import pformat
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from replay.protocol import ClosedError, pack_message, read_message
 from replay.runtime import real
@@ -28,11 +30,16 @@ if TYPE_CHECKING:
     from replay.runtime.debuggee.control import Control
 
 TIMEOUT_S: Final = 2.0
+_VALUE_LIMIT_S: Final = 0.3
+"""Of several values that are shown, each may take so long; all together, half the time that there is."""
 MAX_TEXT: Final = 100_000
+MAX_VALUE: Final = 2000
+"""Characters of one value that are shown among others."""
 INTERRUPTED: Final = "was interrupted"
 _MORE_MEMORY_BYTES: Final = 1 << 30
 
-_waitpid, _pipe = os.waitpid, os.pipe
+# Held before the boundary replaces them.
+_waitpid, _pipe, _set_timer = os.waitpid, os.pipe, signal.setitimer
 
 
 def in_copy(
@@ -76,12 +83,51 @@ def in_copy(
 
 def _limit(timeout_s: float) -> None:
     """Make sure that the copy ends, whatever it runs, and does not eat the machine."""
-    signal.setitimer(signal.ITIMER_REAL, timeout_s + 1)
+    _set_timer(signal.ITIMER_REAL, timeout_s + 1)
     real.set_handler(signal.SIGALRM, signal.SIG_DFL)
+    _, hard = real.getrlimit(resource.RLIMIT_CPU)
+    real.setrlimit(resource.RLIMIT_CPU, (math.ceil(timeout_s) + 1, hard))
     with open("/proc/self/statm", "rb") as file:
         pages = int(file.read().split()[0])
     _, hard = real.getrlimit(resource.RLIMIT_AS)
     real.setrlimit(resource.RLIMIT_AS, (pages * 4096 + _MORE_MEMORY_BYTES, hard))
+
+
+class _TooLongError(BaseException):
+    """Thrown into code of the program, in a copy of the process."""
+
+
+def _too_long(number: int, frame: FrameType | None) -> NoReturn:
+    raise _TooLongError
+
+
+def texts(values: Iterable[Any]) -> Iterator[str]:
+    """Yield the ``repr`` of each value, or why there is none; for a copy of the process."""
+    real.set_handler(signal.SIGALRM, _too_long)
+    left_s = TIMEOUT_S / 2
+    for value in values:
+        began = real.monotonic()
+        try:
+            if left_s <= 0:
+                raise _TooLongError
+            _set_timer(signal.ITIMER_REAL, min(_VALUE_LIMIT_S, left_s))
+            text = text_of(value)
+        except _TooLongError:
+            text = f"<{type(value).__name__} object, whose repr takes too long>"
+        finally:
+            _set_timer(signal.ITIMER_REAL, 0)
+        left_s -= real.monotonic() - began
+        yield text
+
+
+def text_of(value: object) -> str:
+    """Return the ``repr`` of a value, or that it has none; for a copy of the process."""
+    try:
+        return repr(value)[:MAX_VALUE]
+    except _TooLongError:
+        raise
+    except BaseException as error:
+        return f"<{type(value).__name__} object, whose repr raises {type(error).__name__}>"
 
 
 def _answer(source: int, timeout_s: float, client: int) -> dict[str, Any]:
@@ -120,7 +166,7 @@ def error_text(error: BaseException) -> str:
         return "".join(traceback.format_exception_only(error)).rstrip()
     kind = type(error)
     name = kind.__qualname__
-    if kind.__module__ not in ("builtins", "__main__"):
+    if kind.__module__ not in ("builtins", "__main__", Refusing.__module__):
         name = f"{kind.__module__}.{name}"
     try:
         message = str(error)
@@ -129,7 +175,20 @@ def error_text(error: BaseException) -> str:
     return f"{name}: {message}" if message else name
 
 
-def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> dict[str, Any]:
+def _scope(names: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return global and local names as one: what is nested in an expression sees its globals alone."""
+
+    def local_names() -> dict[str, Any]:
+        return {name: scope[name] for name in scope if name in own or name not in theirs}
+
+    scope = {"locals": local_names, "globals": lambda: names, **names, **own}
+    theirs = {*scope, "__builtins__"} - own.keys()
+    return scope
+
+
+def evaluate(
+    text: str, frame: FrameType | None, namespace: dict[str, Any], width: int | None = None
+) -> dict[str, Any]:
     """Run an expression or statements as in ``frame``; for a copy of the process.
 
     Returns:
@@ -137,7 +196,7 @@ def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> d
     """
     output = io.StringIO()
     names = namespace if frame is None else frame.f_globals
-    own = {} if frame is None else frame.f_locals
+    own = namespace if frame is None else dict(frame.f_locals)
     result: dict[str, Any] = {"text": None, "type": None, "error": None}
     with redirect_stdout(output), redirect_stderr(output):
         try:
@@ -146,13 +205,14 @@ def evaluate(text: str, frame: FrameType | None, namespace: dict[str, Any]) -> d
             if tree.body and isinstance(tree.body[-1], ast.Expr):
                 last = tree.body[-1].value
                 del tree.body[-1]
-            scope = {**names, **own}
+            scope = _scope(names, own)
             if tree.body:
                 exec(compile(tree, "<debugger>", "exec"), scope)
             if last is not None:
                 value = eval(compile(ast.Expression(last), "<debugger>", "eval"), scope)  # noqa: S307 - asked for
                 result["type"] = type(value).__name__
-                result["text"] = repr(value)[:MAX_TEXT]
+                shown = repr(value) if width is None else pformat(value, width=width, sort_dicts=False)
+                result["text"] = shown[:MAX_TEXT]
         except BaseException as error:
             result["error"] = error_text(error)[:MAX_TEXT]
     result["output"] = output.getvalue()[:MAX_TEXT]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds
+from replay.runtime.debuggee.lines import NOT_COUNTED, OWN, kinds, traceback_of
 from replay.runtime.debuggee.noticed import Awaits, Consumed, Noticed
 from replay.runtime.debuggee.watch import Watch
 
@@ -154,7 +154,7 @@ def is_place(one: Mapping[str, Any], code: CodeType, line: int) -> bool:
 
 def _comes_from(error: object, frame: FrameType) -> bool:
     """Whether an exception is raised in this frame for the first time; in what is not counted, it was not."""
-    traceback = getattr(error, "__traceback__", None)
+    traceback = traceback_of(error)
     if traceback is None:
         return True
     if traceback.tb_frame is not frame:

@@ -10,7 +10,7 @@ import dis
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, Protocol
 
 from replay.runtime import real
@@ -55,6 +55,17 @@ NOT_COUNTED: Final = 0
 COUNTED: Final = 1
 OWN: Final = 2
 """Code of the program itself."""
+
+
+_raised: Final[list[Any]] = []
+"""What is raised, and its traceback: Python 3.11 gives it to the exception where it is caught."""
+
+
+def traceback_of(error: object) -> TracebackType | None:
+    """Return the traceback of what is raised, as far as it has come."""
+    found: TracebackType | None
+    found = _raised[1] if _raised and _raised[0] is error else getattr(error, "__traceback__", None)
+    return found
 
 
 class Lines(Protocol):
@@ -305,7 +316,11 @@ class _Tracing:
             if not issubclass(value[0], _QUIET):
                 self._raised_in = frame
                 if wanted is None:
-                    self._on_event(frame, "raise", value[1])
+                    _raised[:] = value[1:]
+                    try:
+                        self._on_event(frame, "raise", value[1])
+                    finally:
+                        _raised.clear()
         elif event == "return":
             if self._raised_in is frame and value is None:
                 self._raised_in = None

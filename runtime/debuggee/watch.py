@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from replay.runtime.debuggee.refusing import Refusing
 from replay.runtime.debuggee.stack import frames_from
-from replay.runtime.inspection.frames import has_ended
+from replay.runtime.inspection.frames import Codes, has_ended
 from replay.runtime.streams import current
 
 MAX_TEXT: Final = 500
@@ -40,6 +40,7 @@ class Watch:
         self._frame: FrameType | None = None
         self._value: str = _ABSENT
         self._refusing = Refusing()
+        self._codes = Codes()
 
     def begin(self, control: Any) -> None:
         """Take the frame from those that its owner has already, and the value that it has."""
@@ -75,7 +76,8 @@ class Watch:
         elif self._frame is None:
             return _ABSENT
         else:
-            names, spaces = self._frame.f_locals, self._frame.f_globals
+            # Not `f_locals`: what it holds lives longer than in the program, its `__del__` comes elsewhere.
+            names, spaces = dict(self._codes.variables(self._frame)), self._frame.f_globals
         stream, current.stream = current.stream, self._refusing
         try:
             return repr(eval(self._code, spaces, names))  # noqa: S307 - asked for
@@ -85,6 +87,7 @@ class Watch:
             return f"({type(error).__name__})"
         finally:
             current.stream = stream
+            del names
 
 
 def _told(before: str, after: str) -> list[str]:

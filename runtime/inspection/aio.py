@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import functools
+import inspect
 import os
 import types
 from collections.abc import Callable, Iterator
@@ -414,6 +415,10 @@ class AsyncioInspector(LibraryInspector):
         watched = {id(handle) for _, _, handle in _watched(loop)}
         return [self._ready(at, handle, watched) for at, handle in enumerate(_queue_of(loop))]
 
+    def ready_anywhere(self) -> list[Ready]:
+        """Return the ready queues of all loops that have tasks."""
+        return [one for loop in self._loops() for one in self.ready(loop)]
+
     def _ready(self, position: int, handle: Any, watched: set[int]) -> Ready:
         callback = of_handle(handle, "_callback")
         is_cancelled = of_handle(handle, "_cancelled") is True
@@ -439,9 +444,11 @@ class AsyncioInspector(LibraryInspector):
             because, error = _outcome(arguments[0] if type(arguments) is tuple and arguments else None)
             return Ready(position, self._id_of(task), "wakeup", name, because, error, is_cancelled, [])
         coroutine = of_future(task, "_coro")
-        is_first = type(coroutine) is types.CoroutineType and not coroutine.cr_suspended
-        if type(coroutine) is types.GeneratorType:
-            is_first = not coroutine.gi_suspended
+        is_first = False
+        if type(coroutine) is types.CoroutineType:
+            is_first = inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+        elif type(coroutine) is types.GeneratorType:
+            is_first = inspect.getgeneratorstate(coroutine) == inspect.GEN_CREATED
         what, because = ("first step", "new") if is_first else ("step", "yield")
         return Ready(position, self._id_of(task), what, name, because, None, is_cancelled, [])
 

@@ -63,12 +63,13 @@ class ProgramInspector(Inspector):
         return self._of(task).context(task)
 
     def ready(self, loop: Any = None) -> list[Ready]:
-        """Return the ready queue of a loop, or of a run of trio; by default of that of this thread."""
+        """Return the ready queue of a loop or a run of trio; by default of this thread's, or else of all."""
         if loop is None:
             loop = asyncio._get_running_loop()
         if loop is not None:
             return self._asyncio.ready(loop)
-        return [] if self._trio is None else self._trio.ready()
+        found = [] if self._trio is None else self._trio.ready()
+        return found or self._asyncio.ready_anywhere()
 
     def blocked(self) -> list[Blocked]:
         """Return each waiting task with the tasks that could wake it."""

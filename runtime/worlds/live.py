@@ -120,6 +120,10 @@ class LiveStream:
         self.waits = False
 
 
+def _lose(stream: int, items: list[Any]) -> None:
+    """In the place of the writer's ``put`` where nothing is written, or nothing any more."""
+
+
 class LiveWorld:
     """Performs and records."""
 
@@ -145,20 +149,20 @@ class LiveWorld:
         self._codes: list[CodeType | None] = []
         self.is_abandoned = False
         self.redactor: Redactor | None = None
-        self._is_closed = False
         self._is_shared = False
+        self._put: Callable[[int, list[Any]], None] = _lose
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
         self.main = LiveStream(0, self.now_ns())
         self._live_streams = [self.main]
         self.on_stop: Callable[[bool | None], None] | None = None
-        self.events_count = 0
         self._start_cpu_ns = 0
         self._writer: RecordingWriter
 
     def open(self, writer: RecordingWriter) -> None:
         """Write to this file from now on."""
         self._writer = writer
+        self._put = writer.put
 
     # -- the file -------------------------------------------------------------------------------
 
@@ -170,13 +174,10 @@ class LiveWorld:
         try:
             if self._is_shared:
                 with self._lock:
-                    if not (self.is_abandoned or self._is_closed):
-                        self._writer.put(stream.number, items)
-                        self.events_count += len(items) >> 1
+                    self._put(stream.number, items)
                     items.clear()
-            elif not (self.is_abandoned or self._is_closed):
-                self._writer.put(stream.number, items)
-                self.events_count += len(items) >> 1
+            else:
+                self._put(stream.number, items)
         except Exception as problem:  # the program must not feel it
             self.abandon(problem)
         items.clear()
@@ -198,6 +199,7 @@ class LiveWorld:
     def do_without(self) -> None:
         """Turn every door into its real function."""
         self.is_abandoned = True
+        self._put = _lose
         signals.is_plain = True
         garbage.leave()
         hot.append = None
@@ -208,6 +210,7 @@ class LiveWorld:
         if self.is_abandoned:
             return
         self.is_abandoned = True
+        self._put = _lose
         garbage.leave()
         hot.append = None
         current.stream = None
@@ -228,13 +231,12 @@ class LiveWorld:
         # For good: what other threads do from here on is in no recording, so they do nothing any more.
         self.output_lock.acquire(True, _LAST_WRITE_S)
         self._lock.acquire()
-        if not self.is_abandoned and not self._is_closed:
-            self._is_closed = True
+        if self._put is not _lose:
+            self._put = _lose
             try:
                 self._put_streams()
                 self._writer.seal()  # now, so that it counts
                 self._writer.put(0, [_EXIT_KEY, [how, detail, self._extra()]])
-                self.events_count += 1
                 self._writer.close()
             except Exception as problem:
                 self.abandon(problem)
@@ -277,7 +279,7 @@ class LiveWorld:
             self._put_streams()
             self._writer.seal()
             self._writer.put(0, [_STOPPED_KEY, [how, detail, self._extra()]])
-            self._is_closed = True
+            self._put = _lose
             self._writer.close()
         except Exception as problem:
             self.abandon(problem)
@@ -300,7 +302,7 @@ class LiveWorld:
     def _hold(self) -> bool:
         """Take the file's lock if there is still something to write to; whether there is."""
         self._lock.acquire()
-        if self.is_abandoned or self._is_closed:
+        if self._put is _lose:
             self._lock.release()
             return False
         return True
@@ -320,7 +322,6 @@ class LiveWorld:
                 items += (_LOCK_KEY, [NO_LOCK_MORE, 0, stream.elided])
             if items:
                 self._writer.put(stream.number, items)
-                self.events_count += len(items) >> 1
                 del stream.items[: len(items)]
 
     @staticmethod
@@ -336,6 +337,11 @@ class LiveWorld:
     def bytes_written(self) -> int:
         """How large the file is."""
         return self._writer.bytes_written
+
+    @property
+    def events_count(self) -> int:
+        """How many events are in it."""
+        return self._writer.events_count
 
     @property
     def tasks_count(self) -> int:
@@ -657,11 +663,9 @@ class LiveWorld:
         """Pass on to ``own`` what a child wrote; called with ``output_lock`` held."""
         if not self.is_abandoned:
             items: list[Any] = [-(Kind.OUTPUT | target << TAG_BITS), [next(self._outputs), data]]
-            self.events_count += 1
             try:
                 with self._lock:
-                    if not self._is_closed:
-                        self._writer.put(number, items)
+                    self._put(number, items)
             except Exception as problem:
                 self.abandon(problem)
             if signals.fatal and current.stream is self.main:
@@ -722,8 +726,13 @@ class LiveWorld:
           arguments: its arguments, for a wait of up to so many seconds.
           is_due: whether the handler of a signal has made something ready that need not be waited for.
         """
+        alone = hot.append is not None
+        if alone and self.has_system and len(stream.items) <= BATCH_ITEMS:
+            batch = wait(*arguments(0))
+            if batch:  # it need not be waited for, so nothing need be in the file by now
+                return batch
         self.flush(stream)
-        if hot.append is not None:  # there is nobody else to be told of it
+        if alone:  # there is nobody else to be told of it
             batch = signals.perform(wait, arguments(timeout))
             if batch is not INTERRUPTED:
                 return batch

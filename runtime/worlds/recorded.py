@@ -223,6 +223,7 @@ class RecordedStream:
         if key is None or key >= 0 or -key & TAG_MASK != Kind.SPAWN:
             key = _SPAWN_KEY
         number: int = self.take(key)
+        self.world.last_task = number
         return number
 
 
@@ -269,6 +270,7 @@ class RecordedWorld:
         self.met: dict[int, Callable[[RecordedStream, Any], object]] = {
             -Kind.GC: lambda stream, generation: garbage.collect(generation)
         }
+        self.last_task = 0
         self._next_turn = 1
         self._parked: dict[int, Any] = {}
         self._main_at_end: Any = None
@@ -688,20 +690,22 @@ class RecordedWorld:
                 stream.pos = pos + 2
             else:
                 self.take_step(stream, task, handle)
-            if timed is not None:
-                timed(handle)
-            elif task:
-                # Not by `handle._run`: the program sees how deep its stack is, and `hot` does it in this way.
-                if kind is TASK_STEP:
-                    handle._context.run(callback)
+            try:
+                if timed is not None:
+                    timed(handle)
+                elif task:
+                    # Not by `handle._run`: the program sees how deep its stack is, and `hot` does it so.
+                    if kind is TASK_STEP:
+                        handle._context.run(callback)
+                    else:
+                        handle._context.run(callback, *handle._args)
                 else:
-                    handle._context.run(callback, *handle._args)
-            else:
-                handle._run()
-            if task and is_done(owner):
-                self.task_ended(stream, owner)
-            if watcher is not None:
-                watcher.after_step(stream)
+                    handle._run()
+            finally:
+                if task and is_done(owner):
+                    self.task_ended(stream, owner)
+                if watcher is not None:
+                    watcher.after_step(stream)
             callback = owner = None
         handle = None
 

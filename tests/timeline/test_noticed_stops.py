@@ -403,5 +403,7 @@ def test_what_cannot_be_watched(session: Session) -> None:
         session.watch("x = 1")
     callback = next(step.number for step in session.steps if not step.task)
     session.timeline.goto(Position(callback))
+    assert session.watch("total")["module"] == "__main__"
+    session.motions.step_any()
     with pytest.raises(UsageError, match="no frame"):
-        session.watch("total")
+        session.watch("total", 99)

@@ -1,0 +1,102 @@
+"""Tables of tasks inside a step: who is made yet, who is ready, and where `finish` leads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import run_replay
+
+PROGRAM = """\
+import asyncio
+import time
+
+async def bad():
+    await asyncio.sleep(0.001)
+    await asyncio.sleep(0.001)
+    raise KeyError("k")
+
+async def gives_way():
+    await asyncio.sleep(0)
+    here = 1
+
+async def top():
+    await asyncio.sleep(0)
+    await bad()
+
+def job():
+    time.sleep(0.001)
+
+async def main():
+    first = asyncio.create_task(gives_way(), name="first")
+    second = asyncio.create_task(top(), name="second")
+    await asyncio.wait([first, second])
+    second.exception()
+    jobs = [asyncio.create_task(asyncio.to_thread(job), name=f"job{number}") for number in range(3)]
+    await asyncio.gather(*jobs)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    (folder / "app.py").write_text(PROGRAM)
+    done = run_replay("record", "-o", "run.rec", "app.py", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "run.rec"
+
+
+def said(recording: Path, *commands: str) -> list[dict[str, Any]]:
+    """Return what comes of some commands, from the start on."""
+    words = [word for one in commands for word in ("-ex", one)]
+    done = run_replay("debug", recording, "--at", "start", "--json", "--batch", *words, cwd=recording.parent)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(("line", "made"), [(21, []), (22, ["first"]), (23, ["first", "second"])])
+def test_who_is_made_in_the_middle_of_a_step(recording: Path, line: int, made: list[str]) -> None:
+    _, tasks, tree, why, task = said(
+        recording, f"c app.py:{line}", "tasks", "tree --by spawn", "why job2", "task job2"
+    )
+    assert [one["name"] for one in tasks["data"]] == ["Task-1", *made]
+    assert len(tree["data"]) == 1 + len(made)
+    assert "is not made yet" in why["text"]
+    assert "not made yet" in task["text"]
+
+
+def test_who_gave_way_is_not_new(recording: Path) -> None:
+    _, ready = said(recording, "c app.py:11", "ready")
+    (chosen,) = (one for one in ready["data"] if one["chosen"])
+    assert chosen["because"] == "yield"
+
+
+def test_in_a_thread_the_queue_is_that_of_the_loop(recording: Path) -> None:
+    _, ready, tasks = said(recording, "c app.py:18", "ready", "tasks")
+    waiting = [one["id"] for one in tasks["data"] if one["state"] == "ready"]
+    assert waiting
+    assert [one["task"] for one in ready["data"] if one["task"]] == [f"T{number}" for number in waiting]
+
+
+def test_finish_where_an_exception_leaves_the_task(recording: Path) -> None:
+    _, finished, again = said(recording, "c app.py:14", "finish", "finish")
+    assert (finished["data"]["function"], finished["data"]["lineno"]) == ("top", 15)
+    assert finished["data"]["event"] == "raise"
+    assert not again["data"]["moved"]
+
+
+def test_finish_before_a_step_is_about_the_frame_that_goes_on(recording: Path) -> None:
+    *_, before, finished = said(recording, "c app.py:6", "tcont second", "finish")
+    assert before["data"]["event"] == "step"
+    assert (finished["data"]["function"], finished["data"]["lineno"]) == ("top", 15)
+    assert finished["data"]["event"] == "raise"
+
+
+def test_what_called_the_outermost_function_is_no_line(recording: Path) -> None:
+    _, found = said(recording, "c app.py:14", "reverse-finish")
+    assert "no line of task second called what runs here" in found["text"]
