@@ -380,6 +380,7 @@ def _ready(state: State, text: str) -> Result:
             one["since"] = None if one["task"] not in since else f"@{since[one['task']]}"
             one["chosen"] = one is chosen
             one["task"] = f"T{one['task']}" if one["task"] else None
+            one["wakes"] = [f"T{number}" for number in one["wakes"]]
     return Result(lines, [one for one in (chosen, *queue) if one is not None])
 
 
@@ -436,7 +437,7 @@ def _await(state: State, text: str) -> Result:
     if len(chains) > _MAX_CHAINS:
         more = f"and {len(chains) - _MAX_CHAINS} more; `await T` shows one of them, `tree` how they wait"
         lines.append(state.style("dim", more))
-    return Result(lines, chains)
+    return Result(lines, [{**chain, "task": f"T{chain['task']}"} for chain in chains])
 
 
 def _called(frames: list[dict[str, Any]]) -> str | None:

@@ -21,7 +21,7 @@ from replay.cli.repl.output import Printer
 from replay.cli.repl.state import State
 from replay.cli.repl.table import find
 from replay.timeline.session import Session
-from tests.conftest import Done, record_bank, run_replay, timeless
+from tests.conftest import Done, environment, record_bank, run_replay, timeless
 
 
 @pytest.fixture(scope="session")
@@ -335,6 +335,24 @@ def test_commands_from_a_pipe(bank: Path, tmp_path: Path) -> None:
     with (tmp_path / "commands").open() as commands:
         done = debug(bank, options=(), stdin=commands)
     assert (done.stdout, done.stderr, done.returncode) == (SESSION["rn"], "", 0)
+    with (tmp_path / "commands").open() as commands:
+        assert debug(bank, options=("-",), stdin=commands).stdout == SESSION["rn"]
+
+
+@pytest.mark.more
+def test_habits_of_gdb(bank: Path) -> None:
+    stops, listed, settings, shown = objects(
+        debug(bank, "b bank.py:20", "info b", "set", "show", options=("--batch", "--json"))
+    )
+    assert listed["data"] == [stops["data"]]
+    assert settings["data"] == shown["data"]
+
+
+@pytest.mark.more
+def test_trees_where_the_encoding_has_no_lines(bank: Path) -> None:
+    env = {**environment(), "PYTHONIOENCODING": "ascii"}
+    tree = debug(bank, "tree --by spawn", env=env).stdout.splitlines()
+    assert [line[:3] for line in tree] == ["T1 ", "|- ", "`- "]
 
 
 @pytest.mark.more
@@ -413,8 +431,9 @@ def test_scripts(bank: Path, tmp_path: Path) -> None:
 
 @pytest.mark.more
 def test_a_saved_session_can_be_run(bank: Path, tmp_path: Path) -> None:
-    done = debug(bank, "goto @7.3", "bm b", "p balance", f"save {tmp_path / 'saved'}")
-    assert done.returncode == 0
+    commands = ("goto @7.3", "bm b", "p nothing", "p balance", f"save {tmp_path / 'saved'}")
+    done = debug(bank, *commands, options=GOING_ON)
+    assert done.returncode == 1  # what failed is left out
     assert (tmp_path / "saved").read_text() == (
         "# commands of `replay debug run.rec`\nbookmark b @7.3\ngoto @7.3\np balance\n"
     )

@@ -94,7 +94,7 @@ def test_what_is_ready(answered: list[dict[str, Any]]) -> None:
     assert answered[6]["text"].splitlines()[0] == "* Timeout._on_timeout  a timer has fired  <- runs next"
     assert answered[6]["data"][0]["chosen"]
     first, *rest = answered[9]["data"]
-    assert (first["task"], first["chosen"], first["since"]) == (1, True, "@0")
+    assert (first["task"], first["chosen"], first["since"]) == ("T1", True, "@0")
     assert [(one["task"], one["because"]) for one in rest] == []
 
 
