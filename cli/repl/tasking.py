@@ -32,6 +32,7 @@ _MAX_TIMED: Final = 20_000
 """In a longer run it is not looked up unasked how long tasks were ready: that runs all of it again."""
 _MAX_CHAINS: Final = 50
 _MAX_NAME: Final = 40
+_NOT_MADE: Final = "not made yet"
 _MAX_TEXT: Final = 60
 
 _COLUMNS: Final = (
@@ -130,7 +131,7 @@ def _recorded(state: State, task: Task, position: Position | None) -> dict[str, 
     elif born is not None and born.step > upto:
         row["state"] = None
     else:
-        row["state"] = "waiting" if begun else "created"
+        row["state"] = "waiting" if begun or task.is_eager else "created"
     return row
 
 
@@ -145,8 +146,9 @@ def _tasks(state: State, text: str) -> Result:
     shown = [row for row in found if args.all or not row["internal"]]
     is_long = len(state.session.steps) > _MAX_TIMED
     if state.can_replay and (args.times or args.sort in ("ready", "wait") or not is_long):
+        eager = {task.id for task in state.session.tasks() if task.is_eager}
         for row in shown:
-            _add_times(state, row)
+            _add_times(state, row, is_eager=row["id"] in eager)
     internal_count = len(found) - len(shown)
     shown.sort(key=_SORTED[args.sort])
     kept = shown if args.all else shown[:_MAX_ROWS]
@@ -177,7 +179,7 @@ _SORTED: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
 }
 
 
-def _add_times(state: State, row: dict[str, Any]) -> None:
+def _add_times(state: State, row: dict[str, Any], *, is_eager: bool) -> None:
     """Add how long a task was ready, and how long it waited, up to here; to a step."""
     here, born = state.position, row["spawned"]
     assert here is not None
@@ -193,12 +195,16 @@ def _add_times(state: State, row: dict[str, Any]) -> None:
             since = own[at - 1]
             since_ns = since.start_ns + (since.run_ns or 0)
             ready_at_ns = _woken_ns(state, wakes, since.number, step.number, since_ns, step.start_ns)
+        elif is_eager:
+            ready_at_ns = _woken_ns(state, wakes, born_at, step.number, since_ns, step.start_ns)
         ready_ns += max(0, step.start_ns - ready_at_ns)
         wait_ns += max(0, ready_at_ns - since_ns)
     if row["state"] not in (*ENDS, "running") and now_ns is not None:
         if own:
             since_ns = own[-1].start_ns + (own[-1].run_ns or 0)
             ready_at_ns = _woken_ns(state, wakes, own[-1].number, here.step, since_ns, now_ns)
+        elif is_eager:
+            ready_at_ns = _woken_ns(state, wakes, born_at, here.step, since_ns, now_ns)
         ready_ns += max(0, now_ns - ready_at_ns)
         wait_ns += max(0, ready_at_ns - since_ns)
     row["ready_ns"], row["wait_ns"] = ready_ns, wait_ns
@@ -256,10 +262,7 @@ def describe_task(state: State, text: str) -> Result:
     task = task_named(state, text)
     cwd = state.session.recording.header.get("cwd")
     style = state.style
-    row = _recorded(state, task, state.position)
-    if not state.made((task,)):
-        row["state"] = None
-    here = row["state"] or "not made yet"
+    here = next((row["state"] for row in rows(state) if row["id"] == task.id), _NOT_MADE)
     lines = [
         f"{style('name', task_label(task.id, task.name))}  {here}  {printable(task.coroutine or '')}".rstrip()
     ]
@@ -270,14 +273,23 @@ def describe_task(state: State, text: str) -> Result:
     steps = [step.number for step in state.steps_of(task.id)]
     some = ", ".join(style("position", f"@{number}") for number in steps[:20])
     more = f" and {len(steps) - 20} more, to @{steps[-1]}" if len(steps) > 20 else ""
-    lines.append(f"  runs at {some}{more}" if steps else "  never runs")
+    if task.is_eager:
+        some = f"{style('position', str(task.spawned_at))} (inside the step that makes it), {some}".rstrip(
+            ", "
+        )
+    lines.append(f"  runs at {some}{more}" if some else "  never runs")
     if task.ended_at is not None:
         error = f": {printable(task.error_text)}" if task.error is not None else ""
         lines.append(f"  {task.state} at {style('position', str(task.ended_at))}{error}")
     else:
         lines.append("  does not end in this recording")
     return Result(
-        lines, {**task_json(task), "state_here": row["state"], "runs_at": [f"@{one}" for one in steps]}
+        lines,
+        {
+            **task_json(task),
+            "state_here": None if here == _NOT_MADE else here,
+            "runs_at": [f"@{one}" for one in steps],
+        },
     )
 
 
@@ -459,8 +471,11 @@ def _tree(state: State, text: str) -> Result:
         parser.add_argument("--all", action="store_true")
 
     args = Words("tree", add).of(text)
+    if args.by == "await":
+        state.session.timeline  # noqa: B018 - raises where there is none
     found = {row["id"]: row for row in rows(state) if args.all or not row["internal"]}
-    scopes = [] if args.by == "spawn" or state.session.stop.is_over else state.session.inspect("scopes")
+    is_of_scopes = args.by == "await" and not state.session.stop.is_over
+    scopes = state.session.inspect("scopes") if is_of_scopes else []
     if scopes:
         live_rows = {number: row for number, row in found.items() if row["state"] not in ENDS}
         return Result(scope_tree(state, live_rows, scopes, show_all=args.all), scopes)
@@ -590,7 +605,7 @@ COMMANDS: Final = (
         ("why", "tree", "where"),
         _await,
     ),
-    _row(
+    _file_row(
         "tree",
         "tree [--by await|spawn] [--all]",
         "Draw which task waits for which, or made which; tasks of trio in their nurseries and cancel scopes",

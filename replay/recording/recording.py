@@ -111,6 +111,7 @@ class Task:
       is_at_most: as in `Step`, of any of them.
       is_shared: as in `Step`, of any of them.
       is_of_trio: it is a task of trio, not of asyncio.
+      is_eager: it began inside the step of its parent that made it.
     """
 
     id: int
@@ -129,6 +130,7 @@ class Task:
     is_at_most: bool
     is_shared: bool
     is_of_trio: bool
+    is_eager: bool
 
     @property
     def error_text(self) -> str:
@@ -574,6 +576,7 @@ class _Draft:
     is_at_most: bool = False
     is_shared: bool = False
     is_of_trio: bool = False
+    is_eager: bool = False
 
 
 @dataclass(slots=True)
@@ -618,6 +621,8 @@ class _Tally:
             case Kind.NAME, [int() as number, str()]:
                 self._draft(number).is_of_trio |= about == OF_TRIO
                 self.names.add(event)
+            case Kind.EAGER, int() if value:
+                self._draft(value).is_eager = True
             case Kind.END, int():
                 self._end(value, event, "returned", None)
             case Kind.END, [int() as number, int()]:
@@ -671,6 +676,7 @@ class _Tally:
             is_at_most=draft.is_at_most,
             is_shared=draft.is_shared,
             is_of_trio=draft.is_of_trio,
+            is_eager=draft.is_eager,
         )
 
     def _draft(self, number: int) -> _Draft:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,31 @@ def test_finish_before_a_step_is_about_the_frame_that_goes_on(recording: Path) -
 def test_what_called_the_outermost_function_is_no_line(recording: Path) -> None:
     _, found = said(recording, "c app.py:14", "reverse-finish")
     assert "no line of task second called what runs here" in found["text"]
+
+
+EAGER = """\
+import asyncio
+async def quick():
+    return 9
+async def slow():
+    await asyncio.sleep(0.01)
+async def main():
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    first = asyncio.create_task(quick(), name="quick")
+    second = asyncio.create_task(slow(), name="slow")
+    print(await first, await second)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has no eager tasks before 3.12")
+def test_tasks_that_begin_where_they_are_made(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(EAGER)
+    assert run_replay("record", "-o", "run.rec", "app.py", cwd=tmp_path).returncode == 0
+    _, first, _, second, _, third = said(
+        tmp_path / "run.rec", "c app.py:9", "tasks", "c app.py:5", "tasks", "goto end", "tasks"
+    )
+    assert {one["name"]: one["state"] for one in first["data"]} == {"Task-1": "running", "quick": "returned"}
+    assert {one["name"]: one["state"] for one in second["data"]}["slow"] == "running"
+    slow = next(one for one in third["data"] if one["name"] == "slow")
+    assert slow["ready_ns"] < 5_000_000 < slow["wait_ns"]  # it slept, once it had begun
