@@ -304,6 +304,8 @@ class Agenda:
         self._stays += 1
         if self._stays > _MOST_STAYS:
             self.now_ns = self._instant_ns = self.now_ns + _STAY_NS
+            if self.outside is not None:
+                self.outside.look()
 
     def act(self) -> None:
         """Note that the running thread does something that others may wait for; it may not go on for ever.
@@ -431,8 +433,6 @@ class Agenda:
         """Let time go on until a thread can; return it."""
         while True:
             self.decisions.watch()
-            if self.outside is not None:
-                self.outside.look()
             if self._arrive():
                 continue
             thread = self._runnable()

@@ -135,18 +135,20 @@ class _Outlet:
         self._has_ended = True
         self.put()
 
-    def put(self) -> None:
-        """Put in what has arrived, as far as there is room."""
+    def put(self) -> bool:
+        """Put in what has arrived, as far as there is room; whether there was any."""
+        left = len(self._pending)
         try:
             while self._pending:
                 self._pending = self._pending[self._description.write(self._pending) :]
         except BlockingIOError:
-            return
+            return len(self._pending) < left
         except OSError:  # nobody reads it any more
             self._pending = b""
-        if self._has_ended:
-            self._has_ended = False
+        has_ended, self._has_ended = self._has_ended, False
+        if has_ended:
             self._description.let_go()
+        return left > 0 or has_ended
 
     def close(self) -> None:
         """Read no more."""
@@ -340,6 +342,9 @@ class Children:
         Args:
           is_last: nothing else can ever happen.
         """
+        put = [outlet.put() for child in self._all for outlet in child.outlets]
+        if any(put):
+            return True
         if self._is_quiet and not is_last:
             return False
         waited_s = 0.0
@@ -362,7 +367,7 @@ class Children:
         found: dict[int, Callable[[], bool]] = {}
         for child in self._all:
             for outlet in child.outlets:
-                outlet.put()
+                has_come |= outlet.put()
                 if outlet.is_open:
                     found[outlet.fd] = outlet.read
                     poller.register(outlet.fd, select.POLLIN)
