@@ -205,6 +205,29 @@ def test_a_rule_says_when_it_has_ended(tmp_path: Path) -> None:
         assert (outcome.output, len(outcome.unmet)) == (output, unmet)
 
 
+SLOW = """
+import asyncio, subprocess
+
+async def main():
+    child = subprocess.Popen(["true"])
+    sum(range(20_000_000))  # long enough for it to end
+    await asyncio.sleep(0)
+    print(child.poll())
+    await asyncio.sleep(0.01)
+    print(child.poll())
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.more
+def test_how_fast_the_machine_is_decides_nothing(tmp_path: Path) -> None:
+    """That a child has ended is noticed when the program waits: a rule about it meets the same question."""
+    rule = {"ended": {"child": "true#1"}}
+    outcome = simulated(tmp_path, SLOW, {"kind": "rules", "rules": [rule]})
+    assert (outcome.output, outcome.unmet) == ("None\n0\n", ())
+
+
 @pytest.mark.more
 def test_children_end_with_the_run(tmp_path: Path) -> None:
     text = f"""
