@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import run_replay
+from tests.cli.answers import recorded, said
 
 PROGRAM = """\
 import asyncio
@@ -46,21 +44,7 @@ PRINT = 27
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("changes")
-    (folder / "app.py").write_text(PROGRAM)
-    done = run_replay("record", "-o", "run.rec", "app.py", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "run.rec"
-
-
-def said(recording: Path, *commands: str, returncode: int = 0) -> list[dict[str, Any]]:
-    """Return what comes of some commands, from the start on."""
-    words = [word for one in commands for word in ("-ex", one)]
-    done = run_replay(
-        "debug", recording, "--at", "start", "--json", "--batch", "--keep-going", *words, cwd=recording.parent
-    )
-    assert done.returncode == returncode, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return recorded(tmp_path_factory.mktemp("changes"), PROGRAM)
 
 
 def test_finalizers_do_not_shift_the_line(recording: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import run_replay
+from tests.cli.answers import recorded, said
 
 PROGRAM = """\
 import asyncio
@@ -45,19 +43,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tables")
-    (folder / "app.py").write_text(PROGRAM)
-    done = run_replay("record", "-o", "run.rec", "app.py", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "run.rec"
-
-
-def said(recording: Path, *commands: str) -> list[dict[str, Any]]:
-    """Return what comes of some commands, from the start on."""
-    words = [word for one in commands for word in ("-ex", one)]
-    done = run_replay("debug", recording, "--at", "start", "--json", "--batch", *words, cwd=recording.parent)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return recorded(tmp_path_factory.mktemp("tables"), PROGRAM)
 
 
 @pytest.mark.parametrize(("line", "made"), [(21, []), (22, ["first"]), (23, ["first", "second"])])
@@ -120,10 +106,8 @@ asyncio.run(main())
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has no eager tasks before 3.12")
 def test_tasks_that_begin_where_they_are_made(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(EAGER)
-    assert run_replay("record", "-o", "run.rec", "app.py", cwd=tmp_path).returncode == 0
     _, first, _, second, _, third = said(
-        tmp_path / "run.rec", "c app.py:9", "tasks", "c app.py:5", "tasks", "goto end", "tasks"
+        recorded(tmp_path, EAGER), "c app.py:9", "tasks", "c app.py:5", "tasks", "goto end", "tasks"
     )
     assert {one["name"]: one["state"] for one in first["data"]} == {"Task-1": "running", "quick": "returned"}
     assert {one["name"]: one["state"] for one in second["data"]}["slow"] == "running"

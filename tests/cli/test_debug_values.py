@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import run_replay
+from tests.cli.answers import recorded, said
 
 PROGRAM = """\
 import asyncio
@@ -37,29 +35,16 @@ async def main():
 
 asyncio.run(main())
 """
+LAST = "c app.py:23"
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("values")
-    (folder / "app.py").write_text(PROGRAM)
-    done = run_replay("record", "-o", "run.rec", "app.py", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "run.rec"
-
-
-def said(recording: Path, *commands: str) -> list[dict[str, Any]]:
-    """Return what comes of commands, before the last line."""
-    words = [word for one in ("c app.py:23", *commands) for word in ("-ex", one)]
-    done = run_replay(
-        "debug", recording, "--at", "start", "--json", "--batch", "--keep-going", *words, cwd=recording.parent
-    )
-    assert done.returncode in (0, 1), done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()][1:]
+    return recorded(tmp_path_factory.mktemp("values"), PROGRAM)
 
 
 def test_one_value_that_takes_for_ever_does_not_hide_the_others(recording: Path) -> None:
-    (found,) = said(recording, "locals")
+    _, found = said(recording, LAST, "locals")
     assert found["data"]["first"] == "1"
     assert found["data"]["endless"] == "<Endless object, whose repr takes too long>"
     assert found["data"]["half"] == "a\\udcffb"
@@ -67,26 +52,32 @@ def test_one_value_that_takes_for_ever_does_not_hide_the_others(recording: Path)
 
 
 def test_half_of_a_surrogate_pair(recording: Path) -> None:
-    printed, run = said(recording, "p half", '!print("\\udcff")')
+    _, printed, run = said(recording, LAST, "p half", '!print("\\udcff")')
     assert printed["data"]["value"] == "a\\udcffb"
     assert run["data"]["output"] == "\\udcff\n"
 
 
 def test_local_and_global_names_are_told_apart(recording: Path) -> None:
-    names, globals_, locals_ = said(
-        recording, "p sorted(locals())", "p 'first' in globals(), 'Job' in globals()", "p 'Job' in locals()"
+    _, names, globals_, locals_ = said(
+        recording,
+        LAST,
+        "p sorted(locals())",
+        "p 'first' in globals(), 'Job' in globals()",
+        "p 'Job' in locals()",
     )
     assert names["data"]["value"] == "['endless', 'first', 'half', 'jobs']"
     assert (globals_["data"]["value"], locals_["data"]["value"]) == ("(False, True)", "False")
 
 
 def test_objects_of_the_program_are_broken_into_lines(recording: Path) -> None:
-    (found,) = said(recording, "pp jobs")
+    _, found = said(recording, LAST, "pp jobs")
     assert len(found["text"].splitlines()) == 20
 
 
 def test_an_assertion_may_have_a_message(recording: Path) -> None:
-    fine, wrong = said(recording, 'assert first == 1, "one"', 'assert first == 2, "two" + "!"')
+    _, fine, wrong = said(
+        recording, LAST, 'assert first == 1, "one"', 'assert first == 2, "two" + "!"', returncode=1
+    )
     assert fine["ok"]
     assert not wrong["ok"]
     assert wrong["error"].startswith("assertion failed at @1.")
