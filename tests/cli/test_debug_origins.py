@@ -187,7 +187,7 @@ def test_choices_are_what_was_ready(on_asyncio: Path, on_trio: Path) -> None:
         assert found
         commands = [command for one in found for command in (f"goto {one['pos']}", "ready")]
         for choice, queue in zip(found, data(folder, *commands)[1::2], strict=True):
-            ready = {f"T{one['task']}" for one in queue if one["task"] and not one["chosen"]}
+            ready = {one["task"] for one in queue if one["task"] and not one["chosen"]}
             assert ready == set(choice["others"])
 
 
