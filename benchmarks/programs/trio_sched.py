@@ -1,7 +1,7 @@
 """Scheduling alone, with trio: 1000 tasks, each yielding 300 times."""
 
 import trio
-import trio.testing  # noqa: F401 - as in the program whose start-up is taken off
+import trio.testing  # as in the program whose start-up is taken off
 
 
 async def worker():
