@@ -228,6 +228,26 @@ def test_how_fast_the_machine_is_decides_nothing(tmp_path: Path) -> None:
     assert (outcome.output, outcome.unmet) == ("None\n0\n", ())
 
 
+QUIET = """
+import asyncio
+
+async def main():
+    cat = await asyncio.create_subprocess_exec("cat", stdin=-1, stdout=-1)
+    await asyncio.sleep(100)
+    cat.stdin.write(b"hello\\n")
+    print(await asyncio.wait_for(cat.stdout.readline(), 5))
+    cat.stdin.close()
+    print(await cat.wait())
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.more
+def test_a_child_that_was_quiet_is_waited_for_once_there_is_something_for_it(tmp_path: Path) -> None:
+    assert simulated(tmp_path, QUIET, FIFO).output == "b'hello\\n'\n0\n"
+
+
 @pytest.mark.more
 def test_children_end_with_the_run(tmp_path: Path) -> None:
     text = f"""

@@ -342,8 +342,7 @@ class Children:
         Args:
           is_last: nothing else can ever happen.
         """
-        put = [outlet.put() for child in self._all for outlet in child.outlets]
-        if any(put):
+        if self._pass_on():
             return True
         if self._is_quiet and not is_last:
             return False
@@ -361,19 +360,26 @@ class Children:
     def _open_outlets(self) -> list[_Outlet]:
         return [outlet for child in self._all for outlet in child.outlets if outlet.is_open]
 
-    def _collect(self, timeout_s: float) -> bool:
+    def _pass_on(self) -> bool:
+        """Pass on what there is for them, and what has come of theirs; whether any of that had room."""
         has_come = False
+        for child in self._all:
+            for outlet in child.outlets:
+                has_come |= outlet.put()
+            for feed in child.feeds:
+                if feed.pass_on():
+                    self._is_quiet = False
+        return has_come
+
+    def _collect(self, timeout_s: float) -> bool:
+        has_come = self._pass_on()
         poller = _poll()
         found: dict[int, Callable[[], bool]] = {}
         for child in self._all:
             for outlet in child.outlets:
-                has_come |= outlet.put()
                 if outlet.is_open:
                     found[outlet.fd] = outlet.read
                     poller.register(outlet.fd, select.POLLIN)
-            for feed in child.feeds:
-                if feed.pass_on():
-                    self._is_quiet = False
             if not child.has_ended:
                 found[child.pidfd] = lambda child=child: self._ended(child)  # type: ignore[misc]
                 poller.register(child.pidfd, select.POLLIN)
