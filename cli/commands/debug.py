@@ -82,8 +82,7 @@ def _run(session: Session, args: argparse.Namespace, script: list[str]) -> int:
     from replay.cli.repl.state import Settings, State
     from replay.cli.repl.welcome import is_first_start, welcome
 
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not args.json and not args.batch
-    is_terminal = is_terminal and args.pipe is None
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not (args.json or args.batch or args.pipe)
     settings = Settings(color=style_for(sys.stdout, args.color).is_coloured, json=args.json)
     state = State(session, settings)
     if is_terminal:

@@ -190,21 +190,16 @@ def _add_times(state: State, row: dict[str, Any], *, is_eager: bool) -> None:
     # Ready at once, when it was made; before the first step there is no time.
     since_ns = ready_at_ns = state.time_ns(Position(born_at)) or (own[0].start_ns if own else now_ns or 0)
     ready_ns = wait_ns = 0
-    for at, step in enumerate(own):
-        if at:
-            since = own[at - 1]
-            since_ns = since.start_ns + (since.run_ns or 0)
-            ready_at_ns = _woken_ns(state, wakes, since.number, step.number, since_ns, step.start_ns)
-        elif is_eager:
-            ready_at_ns = _woken_ns(state, wakes, born_at, step.number, since_ns, step.start_ns)
+    since = born_at if is_eager else None  # the step in which it ran last
+    for step in own:
+        if since is not None:
+            ready_at_ns = _woken_ns(state, wakes, since, step.number, since_ns, step.start_ns)
         ready_ns += max(0, step.start_ns - ready_at_ns)
         wait_ns += max(0, ready_at_ns - since_ns)
+        since, since_ns = step.number, step.start_ns + (step.run_ns or 0)
     if row["state"] not in (*ENDS, "running") and now_ns is not None:
-        if own:
-            since_ns = own[-1].start_ns + (own[-1].run_ns or 0)
-            ready_at_ns = _woken_ns(state, wakes, own[-1].number, here.step, since_ns, now_ns)
-        elif is_eager:
-            ready_at_ns = _woken_ns(state, wakes, born_at, here.step, since_ns, now_ns)
+        if since is not None:
+            ready_at_ns = _woken_ns(state, wakes, since, here.step, since_ns, now_ns)
         ready_ns += max(0, now_ns - ready_at_ns)
         wait_ns += max(0, ready_at_ns - since_ns)
     row["ready_ns"], row["wait_ns"] = ready_ns, wait_ns
@@ -271,13 +266,11 @@ def describe_task(state: State, text: str) -> Result:
     when = "" if task.spawned_at is None else f" at {style('position', str(task.spawned_at))}"
     lines.append(f"  made by {maker}{when}{made}")
     steps = [step.number for step in state.steps_of(task.id)]
-    some = ", ".join(style("position", f"@{number}") for number in steps[:20])
-    more = f" and {len(steps) - 20} more, to @{steps[-1]}" if len(steps) > 20 else ""
+    ran = [style("position", f"@{number}") for number in steps[:20]]
     if task.is_eager:
-        some = f"{style('position', str(task.spawned_at))} (inside the step that makes it), {some}".rstrip(
-            ", "
-        )
-    lines.append(f"  runs at {some}{more}" if some else "  never runs")
+        ran.insert(0, f"{style('position', str(task.spawned_at))} (inside the step that makes it)")
+    more = f" and {len(steps) - 20} more, to @{steps[-1]}" if len(steps) > 20 else ""
+    lines.append(f"  runs at {', '.join(ran)}{more}" if ran else "  never runs")
     if task.ended_at is not None:
         error = f": {printable(task.error_text)}" if task.error is not None else ""
         lines.append(f"  {task.state} at {style('position', str(task.ended_at))}{error}")

@@ -726,13 +726,13 @@ class LiveWorld:
           arguments: its arguments, for a wait of up to so many seconds.
           is_due: whether the handler of a signal has made something ready that need not be waited for.
         """
-        alone = hot.append is not None
-        if alone and self.has_system and len(stream.items) <= BATCH_ITEMS:
+        is_alone = hot.append is not None
+        if is_alone and self.has_system and len(stream.items) <= BATCH_ITEMS:
             batch = wait(*arguments(0))
             if batch:  # it need not be waited for, so nothing need be in the file by now
                 return batch
         self.flush(stream)
-        if alone:  # there is nobody else to be told of it
+        if is_alone:  # there is nobody else to be told of it
             batch = signals.perform(wait, arguments(timeout))
             if batch is not INTERRUPTED:
                 return batch

@@ -20,9 +20,7 @@ def answers(
       commands: each once.
       returncode: of the program.
     """
-    (folder / "app.py").write_text(program)
-    done = run_replay("record", "-o", "run.rec", "app.py", cwd=folder)
-    assert done.returncode == returncode, done.stderr
+    recorded(folder, program, returncode)
     words = [word for command in commands for word in ("-ex", command)]
     done = run_replay("debug", "run.rec", "--at", "end", "--batch", "--json", *words, cwd=folder, timeout=60)
     assert done.stderr == ""

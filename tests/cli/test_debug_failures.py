@@ -49,18 +49,18 @@ except KeyError:
 """
 
 
-def opened(folder: Path, program: str, *commands: str) -> tuple[str, list[dict[str, Any]]]:
-    """Return the line that a session of a failed run opens with, and what comes of commands."""
+def opened(folder: Path, program: str, *commands: str) -> list[dict[str, Any]]:
+    """Return what comes of `when` and of other commands where a failed run opens."""
     (folder / "app.py").write_text(program)
     assert run_replay("record", "-o", "run.rec", "app.py", cwd=folder).returncode != 0
     words = [word for one in ("when", *commands) for word in ("-ex", one)]
     done = run_replay("debug", "run.rec", "--json", "--batch", "--keep-going", *words, cwd=folder)
     assert "Traceback" not in done.stderr
-    return done.stderr, [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_an_exception_outside_of_tasks(tmp_path: Path) -> None:
-    _, (when, exceptions, _, goto) = opened(tmp_path, MAIN, "exceptions", "goto start", "goto failure")
+    (when, exceptions, _, goto) = opened(tmp_path, MAIN, "exceptions", "goto start", "goto failure")
     assert (when["data"]["function"], when["data"]["lineno"], when["data"]["event"]) == ("check", 9, "raise")
     assert when["data"]["owner"] == "main"
     (raised,) = exceptions["data"]
@@ -70,7 +70,7 @@ def test_an_exception_outside_of_tasks(tmp_path: Path) -> None:
 
 
 def test_what_ends_the_process_ends_its_task(tmp_path: Path) -> None:
-    _, (when, why, _, tasks) = opened(tmp_path, CHILD, "why child", "goto end", "tasks")
+    (when, why, _, tasks) = opened(tmp_path, CHILD, "why child", "goto end", "tasks")
     assert (when["data"]["function"], when["data"]["lineno"], when["data"]["name"]) == ("child", 4, "child")
     assert "it raises SystemExit: 3" in why["text"]
     states = {one["name"]: one["state"] for one in tasks["data"]}
@@ -79,14 +79,14 @@ def test_what_ends_the_process_ends_its_task(tmp_path: Path) -> None:
 
 
 def test_an_interrupt(tmp_path: Path) -> None:
-    _, (when, exceptions) = opened(tmp_path, INTERRUPTED, "exceptions")
+    (when, exceptions) = opened(tmp_path, INTERRUPTED, "exceptions")
     assert (when["data"]["event"], when["data"]["lineno"]) == ("raise", 5)
     assert exceptions["data"][-1]["error"] == "KeyboardInterrupt"
 
 
 def test_an_end_that_no_exception_made(tmp_path: Path) -> None:
     """What was caught before is not what the run failed with."""
-    _, (when, goto) = opened(tmp_path, ABRUPT, "goto failure")
+    (when, goto) = opened(tmp_path, ABRUPT, "goto failure")
     assert when["pos"] == "@1"
     assert not goto["ok"]
 
@@ -94,6 +94,6 @@ def test_an_end_that_no_exception_made(tmp_path: Path) -> None:
 def test_an_exception_is_met_once_where_it_comes_from(tmp_path: Path) -> None:
     """Not in each frame that it passes."""
     commands = ("goto end", "rc exc:AssertionError", "rc exc:AssertionError")
-    _, (when, _, first, second) = opened(tmp_path, MAIN, *commands)
+    (when, _, first, second) = opened(tmp_path, MAIN, *commands)
     assert first["pos"] == when["pos"]
     assert second["pos"] == "@0"
