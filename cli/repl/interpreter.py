@@ -194,8 +194,10 @@ class Interpreter:
         if command is None:
             result = self._python(line.text)
         else:
-            if command.needs_replay:
-                self.state.session.timeline  # noqa: B018 - raises where there is none
+            refusal = self.state.session.refusal
+            if command.needs_replay and refusal is not None:
+                told = f"`{command.name}` needs a replay, and there is none: {refusal.message}"
+                raise ReplayError(told, hint=refusal.hint)
             before = self.state.position
             result = command.run(self.state, line.text)
             if command.is_motion and self.state.displays and self.state.position != before:

@@ -216,8 +216,7 @@ def _list(state: State, text: str) -> Result:
             return Result([f"this is the end of {printable(state.sources.short(path))}; `list .` goes back"])
         return _listed(state, path, first, first + _AROUND - 1, here)
     if text in ("", "."):
-        assert here is not None
-        first = max(here - _AROUND // 2, 1)
+        first = 1 if here is None else max(here - _AROUND // 2, 1)
         return _listed(state, path, first, first + _AROUND - 1, here)
     name, colon, numbers = text.rpartition(":")
     if colon:
@@ -238,11 +237,16 @@ def _list(state: State, text: str) -> Result:
 
 
 def _place_here(state: State, text: str) -> tuple[str, int | None]:
-    """Return the file and the line one is at; another file may be looked at from anywhere."""
+    """Return the file and the line one is at; another file may be looked at from anywhere.
+
+    Without a replay one is in the program's own file, at no line.
+    """
+    if not state.can_replay:
+        return state.sources.program if state.listed is None else state.listed[0], None
     try:
         frame = _frame_here(state)
     except ReplayError:
-        if ":" in text or state.listed is not None:
+        if text != "." and (":" in text or state.listed is not None):
             return ("" if state.listed is None else state.listed[0]), None
         raise
     return frame["path"], frame["lineno"]
@@ -323,7 +327,7 @@ def source_of(state: State, text: str) -> Result:
       ReplayError: it has none.
     """
     if not state.can_replay:
-        raise UsageError("`source` takes a file where the recording cannot be replayed")
+        return _named_source(state, text)
     try:
         told = evaluated(state, f"{_WHERE}\n_replay_where({text}\n)")["text"]
     except ReplayError as problem:
@@ -333,6 +337,18 @@ def source_of(state: State, text: str) -> Result:
     if found is None:
         raise ReplayError(f"{printable(text)[:60]} has no source in Python", hint="`whatis` tells what it is")
     return _listed(state, path, *found, None)
+
+
+def _named_source(state: State, name: str) -> Result:
+    """Show what the program itself defines by a name: all that can be told without a replay."""
+    for path in state.sources.texts:
+        found = state.sources.definition(path, name)
+        if found is not None:
+            return _listed(state, path, *found, None)
+    raise ReplayError(
+        f"the program defines no {printable(name)[:60]}, and without a replay nothing else is known",
+        hint="`source FILE` runs the commands in a file",
+    )
 
 
 def run_python(state: State, text: str) -> Result:
@@ -524,8 +540,9 @@ COMMANDS: Final = (
         is_motion=True,
         needs_replay=True,
     ),
-    _look(
+    Command(
         "list",
+        _LOOK,
         "list [. | LINE | FIRST,LAST | FILE:LINE]",
         "Show the source as it was recorded; again: the next lines",
         ("list", "l 10,30"),

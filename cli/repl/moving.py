@@ -296,9 +296,18 @@ def _bookmark(state: State, text: str) -> Result:
         name = next(f"b{at}" for at in range(1, 10**6) if f"b{at}" not in state.bookmarks)
     if not _NAME.fullmatch(name) or name in _WORDS:
         raise UsageError(f"not a name for a bookmark: {name!r:.60}", hint="letters, digits, `_`, `.`, `-`")
-    position = place_of(state, where) if where else state.session.stop.position
+    position = _named_or_here(state, where, f"bookmark {name} @7")
     state.bookmarks[name] = position
     return Result([f"bookmark {name} = {state.style('position', str(position))}"], {name: str(position)})
+
+
+def _named_or_here(state: State, where: str, example: str) -> Position:
+    """Return a place that was named, or else where one is: without a replay one is nowhere."""
+    if where:
+        return place_of(state, where)
+    if state.position is None:
+        raise UsageError("without a replay one is nowhere: say which place", hint=f"`{example}`")
+    return state.position
 
 
 def _bookmarks(state: State, text: str) -> Result:
@@ -319,7 +328,7 @@ def _note(state: State, text: str) -> Result:
         where, said = "", text
     if not said.strip():
         raise UsageError("`note` takes what is to be noted", hint="`note TEXT`, `note @7.2 TEXT`")
-    position = place_of(state, where) if where else state.session.stop.position
+    position = _named_or_here(state, where, "note @7 TEXT")
     state.notes.append((position, said.strip()))
     place = state.style("position", str(position))
     return Result([f"noted at {place}"], {"pos": str(position), "note": said.strip()})

@@ -72,6 +72,6 @@ def _refused(state: State) -> list[str]:
         *lines,
         (
             "what the recording alone can tell is here: tasks, task, timeline, events, event, find, "
-            "schedule, stats, io, out, info"
+            "schedule, stats, io, out, info, list"
         ),
     ]

@@ -19,8 +19,9 @@ _DEFS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 class SourceBook:
     """Lines of source files."""
 
-    def __init__(self, recording: str, cwd: object) -> None:
+    def __init__(self, recording: str, cwd: object, script: object) -> None:
         self._recording = recording
+        self._script = script
         self._cwd = cwd if isinstance(cwd, str) else ""
         self._texts: dict[str, str] | None = None
 
@@ -34,6 +35,20 @@ class SourceBook:
                 path: versions[-1].text.decode(errors="replace") for path, versions in files.items()
             }
         return self._texts
+
+    @property
+    def program(self) -> str:
+        """The file that the program was started with; of what was started otherwise, the first that it ran.
+
+        Raises:
+          UsageError: the recording has no source.
+        """
+        texts = self.texts
+        if isinstance(self._script, str) and self._script in texts:
+            return self._script
+        if not texts:
+            raise UsageError("the recording has no source")
+        return next(iter(texts))
 
     def lines(self, path: str) -> list[str]:
         """Return the lines of a file; none if it is not to be had."""

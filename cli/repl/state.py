@@ -106,7 +106,8 @@ class State:
     _failure: tuple[Failure | None] | None = None
 
     def __post_init__(self) -> None:
-        self.sources = SourceBook(self.session.path, self.session.recording.header.get("cwd"))
+        header = self.session.recording.header
+        self.sources = SourceBook(self.session.path, header.get("cwd"), header.get("script"))
 
     @property
     def style(self) -> Style:

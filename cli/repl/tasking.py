@@ -464,8 +464,8 @@ def _tree(state: State, text: str) -> Result:
         parser.add_argument("--all", action="store_true")
 
     args = Words("tree", add).of(text)
-    if args.by == "await":
-        state.session.timeline  # noqa: B018 - raises where there is none
+    if args.by == "await" and not state.can_replay:
+        raise UsageError("who awaits whom needs a replay, and there is none", hint="`tree --by spawn`")
     found = {row["id"]: row for row in rows(state) if args.all or not row["internal"]}
     is_of_scopes = args.by == "await" and not state.session.stop.is_over
     scopes = state.session.inspect("scopes") if is_of_scopes else []
