@@ -385,7 +385,7 @@ def _play(job: dict[str, Any]) -> NoReturn:
     ending = Ending(is_going_on=file.is_being_written)
     found = Sources.of_frames(ending.watch(read()))
     chunks = file.runs() if kept is None else _letting_go(kept)
-    drift.check(header, found, path, job["source"])
+    drift.check(header, found, job["source"])
     found.is_redacted = found.is_redacted or was_redacted(header, ending.extra)
     environment.restore(header)
     reporter = Reporter(path, found.suspects, drift.suspects(header, found, job["source"]))

@@ -101,8 +101,10 @@ def _run(session: Session, args: argparse.Namespace, script: list[str]) -> int:
         opened.lines = [*welcome(state), "", *opened.lines]
     if opened.diverged or is_terminal:
         printer(f"open {os.path.basename(session.path)}", opened)
-    if opened.diverged:
-        return ExitCode.DIVERGENCE
+    if opened.diverged:  # one stands there, and may look at why
+        interpreter.exit_code = ExitCode.DIVERGENCE
+        if args.batch and not args.keep_going:
+            return interpreter.exit_code
     state.is_interactive = is_terminal
     if run_script(interpreter, script):
         run = run_script if args.batch and not args.keep_going else run_lines
@@ -112,6 +114,6 @@ def _run(session: Session, args: argparse.Namespace, script: list[str]) -> int:
             from replay.cli.repl.prompt import run_prompt
 
             run_prompt(interpreter)
-            return ExitCode.FINE
+            return ExitCode.DIVERGENCE if opened.diverged else ExitCode.FINE
         run_lines(interpreter, sys.stdin)
     return interpreter.exit_code

@@ -31,7 +31,7 @@ def open_at(state: State, place: str | None) -> Result:
         where = failure.position if failure is not None else Position(1 if state.session.steps else 0)
     result = goto(state, where)
     state.past.clear()
-    opened = "opened at the failure" if failure is not None else None
+    opened = "opened at the failure" if failure is not None and not result.diverged else None
     result.lines = _headline(state, opened, failure) + result.lines
     result.data = stop_json(state, state.session.stop)
     return result

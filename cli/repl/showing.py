@@ -113,7 +113,7 @@ def when_text(state: State, stop: Stop) -> str:
     time_ns = state.time_ns(stop.position)
     if time_ns is not None:
         parts.append(f"t={duration(time_ns)}")
-    parts.append(owner_label(state, stop.owner) if not stop.is_over else "the end")
+    parts.append(owner_label(state, stop.owner) if not stop.is_over else _over(state, stop))
     if stop.path is not None:
         parts.append(
             f"{printable(state.sources.short(stop.path))}:{stop.lineno} {printable(stop.function or '')}"

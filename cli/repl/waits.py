@@ -130,6 +130,8 @@ def _object_line(state: State, wait: Wait) -> str:
         )
         more = f" and {len(wait['holders']) - _MOST} more" if len(wait["holders"]) > _MOST else ""
         text += f"; held by {who}{more}"
+    elif wait["kind"] == "lock" and wait["state"] == "locked" and not wait["are_holders_known"]:
+        text += "; who holds it is not known (only `async with` tells)"
     return text
 
 

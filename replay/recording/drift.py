@@ -33,7 +33,7 @@ def check_interpreter(header: Mapping[str, Any]) -> None:
     if recorded != here:
         raise ReplayError(
             f"recorded with {recorded}, this is {here}; another Python runs another program",
-            hint=f"run `replay play` with {recorded}; `replay info` and `replay events` work with any",
+            hint=f"run this with {recorded}; `replay info` and `replay events` work with any",
         )
 
 
@@ -41,12 +41,11 @@ def _named(implementation: object) -> str:
     return "Python" if implementation == "CPython" else str(implementation)
 
 
-def check(header: Mapping[str, Any], sources: Sources, recording: str, choice: Choice) -> None:
+def check(header: Mapping[str, Any], sources: Sources, choice: Choice) -> None:
     """Refuse to replay on a machine where the program would be another one.
 
     Args:
       sources: what the recording holds of the program's source.
-      recording: its path, for messages.
       choice: whether files that were edited matter.
 
     Raises:
@@ -56,7 +55,7 @@ def check(header: Mapping[str, Any], sources: Sources, recording: str, choice: C
     _check_distributions(sources)
     _check_extensions(sources)
     if choice == "check":
-        _check_sources(sources, recording)
+        _check_sources(sources)
 
 
 def _check_distributions(sources: Sources) -> None:
@@ -132,12 +131,12 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_NAMED_COUNT]) + more
 
 
-def _check_sources(sources: Sources, recording: str) -> None:
+def _check_sources(sources: Sources) -> None:
     changed = edited(sources)
     if changed:
         raise ReplayError(
             _sentence("source files were edited since they were recorded", changed),
-            hint=f"`replay play --source recorded {recording}` runs the recorded text, "
+            hint="`--source recorded` runs the recorded text, "
             "`--source current` the files as they are, as far as they agree with the recording",
         )
 

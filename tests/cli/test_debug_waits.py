@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.answers import recorded, said
 from tests.conftest import run_replay, timeless
 
 PROGRAM = """\
@@ -103,3 +104,23 @@ def test_who_made_whom(answered: list[dict[str, Any]]) -> None:
     assert [line.split("  ")[0] for line in lines] == [
         "T1 Task-1", "├─ T2 req0", "├─ T3 req1", "├─ T4 req2", "└─ T5 req3",
     ]  # fmt: skip
+
+
+def test_nobody_can_tell_who_took_a_lock_by_hand(tmp_path: Path) -> None:
+    """An `asyncio.Lock` does not know; who could release it is found all the same."""
+    program = (
+        "import asyncio\n"
+        "lock = asyncio.Lock()\n"
+        "async def worker():\n"
+        "    await lock.acquire()\n"
+        "    await asyncio.sleep(0.001)\n"
+        "    lock.release()\n"
+        "async def main():\n"
+        "    await asyncio.gather(worker(), worker())\n"
+        "asyncio.run(main())\n"
+    )
+    (*_, why) = said(recorded(tmp_path, program), "goto @4", "why T3")
+    _, lock, line, hands, *_ = why["text"].splitlines()
+    assert lock == '  lock "lock", locked; who holds it is not known (only `async with` tells)'
+    assert line == "  in line: 1st of 1 task"
+    assert hands == "  can be ended by: T2 Task-2"

@@ -235,7 +235,7 @@ def test_edited_source_is_refused_and_named(tmp_path: Path) -> None:
     assert refused.stderr.decode() == (
         "replay: source files were edited since they were recorded:\n"
         f"  {project.folder}/part.py\n\n"
-        f"hint: `replay play --source recorded {project.recording}` runs the recorded text, "
+        "hint: `--source recorded` runs the recorded text, "
         "`--source current` the files as they are, as far as they agree with the recording\n"
     )
 

@@ -30,7 +30,7 @@ def collected(*found: Source) -> Sources:
 def test_another_python_is_refused() -> None:
     with pytest.raises(ReplayError, match=r"recorded with Python 3\.9\.1, this is Python 3\.") as caught:
         drift.check_interpreter({**HEADER, "python": "3.9.1"})
-    assert "run `replay play` with Python 3.9.1" in (caught.value.hint or "")
+    assert "run this with Python 3.9.1" in (caught.value.hint or "")
     with pytest.raises(ReplayError, match="recorded with PyPy"):
         drift.check_interpreter({**HEADER, "implementation": "PyPy"})
     drift.check_interpreter(HEADER)
@@ -43,9 +43,9 @@ def test_files_that_are_gone_are_fine_and_edited_ones_named(tmp_path: Path) -> N
     sources = collected(source(same), source(edited), source("/nowhere/gone.py"))
     assert drift.edited(sources) == [str(edited)]
     with pytest.raises(ReplayError, match=r"edited since they were recorded:\n  .*edited\.py$"):
-        drift.check(HEADER, sources, "run.rec", "check")
-    drift.check(HEADER, sources, "run.rec", "recorded")
-    drift.check(HEADER, sources, "run.rec", "current")
+        drift.check(HEADER, sources, "check")
+    drift.check(HEADER, sources, "recorded")
+    drift.check(HEADER, sources, "current")
 
 
 def test_many_edited_files_are_counted(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_many_edited_files_are_counted(tmp_path: Path) -> None:
     for path in paths:
         path.write_text("other")
     with pytest.raises(ReplayError, match=r"  and 3 more$"):
-        drift.check(HEADER, collected(*map(source, paths)), "run.rec", "check")
+        drift.check(HEADER, collected(*map(source, paths)), "check")
 
 
 def test_the_last_version_counts(tmp_path: Path) -> None:
@@ -73,12 +73,12 @@ def test_compiled_modules_must_be_here(tmp_path: Path) -> None:
     path = tmp_path / "fast.so"
     sources = Sources(extensions={str(path): hashlib.sha256(b"code").hexdigest()})
     with pytest.raises(ReplayError, match="is not here"):
-        drift.check(HEADER, sources, "run.rec", "recorded")
+        drift.check(HEADER, sources, "recorded")
     path.write_bytes(b"other")
     with pytest.raises(ReplayError, match="is another file"):
-        drift.check(HEADER, sources, "run.rec", "recorded")
+        drift.check(HEADER, sources, "recorded")
     path.write_bytes(b"code")
-    drift.check(HEADER, sources, "run.rec", "recorded")
+    drift.check(HEADER, sources, "recorded")
 
 
 @pytest.mark.parametrize(
