@@ -10,6 +10,7 @@ from replay.cli.commands.tasks import task_json
 from replay.cli.reading import place_of, task_label
 from replay.cli.repl.causes import why_cancelled, why_ready
 from replay.cli.repl.command import Group, Result, no_more
+from replay.cli.repl.grouping import GROUPED, error_text, filtered, grouped
 from replay.cli.repl.looking import stack
 from replay.cli.repl.scopes import cancelled_lines, scope_tree
 from replay.cli.repl.showing import owner_label
@@ -140,19 +141,29 @@ def _tasks(state: State, text: str) -> Result:
         parser.add_argument("--all", action="store_true")
         parser.add_argument("--times", action="store_true")
         parser.add_argument("--sort", choices=_SORTED, default="id")
+        parser.add_argument("--filter", action="append", default=[])
+        parser.add_argument("--group", choices=GROUPED)
 
     args = Words("tasks", add).of(text)
     found = rows(state)
     shown = [row for row in found if args.all or not row["internal"]]
+    every = len(shown)
+    shown = filtered(shown, args.filter)
+    if args.group is not None:
+        return grouped(state, shown, args.group)
     is_long = len(state.session.steps) > _MAX_TIMED
     if state.can_replay and (args.times or args.sort in ("ready", "wait") or not is_long):
         eager = {task.id for task in state.session.tasks() if task.is_eager}
         for row in shown:
             _add_times(state, row, is_eager=row["id"] in eager)
-    internal_count = len(found) - len(shown)
+    internal_count = len(found) - every
     shown.sort(key=_SORTED[args.sort])
     kept = shown if args.all else shown[:_MAX_ROWS]
-    lines = table(_COLUMNS, [_cells(row) for row in kept], state.style) if kept else ["no tasks yet"]
+    lines = (
+        table(_COLUMNS, [_cells(row) for row in kept], state.style)
+        if kept
+        else ["no such tasks here" if every else "no tasks yet"]
+    )
     notes = []
     if len(shown) > len(kept):
         notes.append(f"{counted(len(shown) - len(kept), 'more task')}; `tasks --all` shows them")
@@ -214,8 +225,7 @@ def _woken_ns(state: State, wakes: list[int], after: int, before: int, first_ns:
 
 
 def _cells(row: dict[str, Any]) -> list[Cell]:
-    state, error = row["state"], row["error"]
-    failed = "" if error is None else f"{error['type'].removeprefix('builtins.')}: {error['message']}"
+    state, failed = row["state"], error_text(row["error"])
     return [
         Cell(">" if row["here"] else "", "marker"),
         Cell(str(row["id"])),
@@ -558,9 +568,11 @@ def _select(state: State, text: str) -> Result:
 COMMANDS: Final = (
     _file_row(
         "tasks",
-        "tasks [--all] [--times] [--sort id|name|state|steps|run|ready|wait|last]",
-        "List the tasks as they are here: for how long they ran, were ready, waited; the last and next step",
-        ("tasks", "tasks --sort wait | head 5"),
+        "tasks [--all] [--times] [--sort id|name|state|steps|run|ready|wait|last] [--filter [COLUMN=]TEXT]\n"
+        f"      [--group {'|'.join(GROUPED)}]",
+        "List the tasks as they are here: for how long they ran, were ready, waited; the last and next step; "
+        "or how many are alike",
+        ("tasks --sort wait | head 5", "tasks --filter state=waiting --group where"),
         ("task", "tree", "why", "timeline"),
         _tasks,
         ("ps",),

@@ -57,6 +57,34 @@ def test_who_is_made_in_the_middle_of_a_step(recording: Path, line: int, made: l
     assert "not made yet" in task["text"]
 
 
+def test_which_tasks_are_alike(recording: Path) -> None:
+    """Where the program stands in `main`, having made three jobs."""
+    _, by_parent, by_state, first, jobs, no, unknown = said(
+        recording,
+        "c app.py:26",
+        "tasks --group parent",
+        "tasks --group state",
+        "tasks --filter name=first",
+        "tasks --filter state=ready --filter job",
+        "tasks --filter name=nobody",
+        "tasks --filter colour=red",
+        returncode=1,
+    )
+    assert by_parent["data"] == [
+        {"parent": "T1", "count": 5, "tasks": ["T2", "T3", "T4", "T5", "T6"]},
+        {"parent": None, "count": 1, "tasks": ["T1"]},
+    ]
+    line = "    5  T1      T2 first, T3 second, T4 job0, T5 job1 and 1 more"
+    assert by_parent["text"].splitlines()[1] == line
+    assert {one["state"]: one["count"] for one in by_state["data"]} == {
+        "ready": 3, "running": 1, "returned": 1, "failed": 1,
+    }  # fmt: skip
+    assert [one["task"] for one in first["data"]] == ["T2"]
+    assert [one["task"] for one in jobs["data"]] == ["T4", "T5", "T6"]
+    assert no["text"].splitlines()[0] == "no such tasks here"
+    assert unknown["error"] == "no such column: 'colour'"
+
+
 def test_who_gave_way_is_not_new(recording: Path) -> None:
     _, ready = said(recording, "c app.py:11", "ready")
     (chosen,) = (one for one in ready["data"] if one["chosen"])
