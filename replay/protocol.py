@@ -27,8 +27,8 @@ A goal (all parts may be missing):
 * ``since``: a position; what was met up to there does not count. Where the run begins, if it is missing.
 * ``until``: a position; what is met from there on does not count.
 * ``rough``: count no lines, which is much faster: the position that is met is only right in its step. All
-  conditions must be of the kinds ``place``, ``step``, ``await``, ``event``, ``cancel``, ``wake`` and
-  ``cancelled``.
+  conditions must be of the kinds ``place``, ``step``, ``await``, ``event``, ``cancel``, ``wake``,
+  ``cancelled`` and ``sent``.
 * ``signals``: stop also where the program is about to be told of a signal; that is after the step it says.
 * ``pause_ns``: stop at the first step after so much CPU time.
 
@@ -51,13 +51,16 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
   to cancel. What is met has one more item, who did it: a ``Cause`` of ``replay.runtime.inspection.data``, or
   None if ``rough``. There are no others in the same goal.
 
+* ``sent``: where something goes out of the program that the recording has only a checksum of.
+
 ``await``, ``event``, ``cancel`` and ``watch`` are noticed when they have happened. They are met at the place
 before: the last line of the program's own code, or the step, that had begun; ``owner`` is that place's.
 The debuggee stops where it is then; the place is in ``met``.
 
 What is met is ``[step, line, owner, id, event]``, and more: of a line its path, number and depth if all are
 wanted; of a ``watch``, the texts of the value before and after; of an ``event`` its tag;
-of ``cancel`` the task.
+of ``cancel`` the task; of ``sent``, the numbers of the thread and of the item of its events that says so,
+how many bytes (None: it is another request), the first of them, and an address.
 
 Those at lines may have a ``condition``, an expression; one that cannot be evaluated counts as true. What
 could run code of the program is evaluated in a copy of the process, anything else where it stands.

@@ -42,6 +42,9 @@ VALUE_LIMIT: Final = 120
 _OWNER_COLUMNS: Final = 18
 _KIND_COLUMNS: Final = 18
 _ABOUT_TASK: Final = frozenset({Kind.SPAWN, Kind.END, Kind.NAME, Kind.EAGER})
+_SAYS_LINE: Final = ("ssl.do_handshake", "ssl.read", "ssl.write", "ssl.shutdown")
+"""Calls of which a number is where OpenSSL says that it has to wait for the other side."""
+_CHECKSUM_END: Final = 1 << 32
 _OUTPUTS: Final = {1: "stdout", 2: "stderr"}
 
 Wanted = Callable[[Event, Owner], bool]
@@ -99,15 +102,25 @@ def range_of(text: str | None) -> Range:
 
 
 class Selection:
-    """The events that were asked for."""
+    """The events that were asked for.
+
+    Attributes:
+      names: of tasks, as far as they are known at the event that was yielded last.
+      doors: their names, by tag.
+      is_whole: none is left.
+      is_checksum: the value of the event that was yielded last is not a result: that of bytes sent.
+    """
 
     def __init__(self, recording: Recording, wanted_range: Range, task: str | None, kinds: list[str]) -> None:
         self.names = recording.task_names()
         self.doors = recording.door_names
         self.is_whole = False
+        self.is_checksum = False
         self._recording = recording
         self._range = wanted_range
         self._wanted = _wanted(recording, task, kinds)
+        self._asked: set[tuple[int, int]] = set()
+        self._sends = next((tag for tag, name in self.doors.items() if name == "socket.send"), None)
         self._last: Event | None = None
 
     def __iter__(self) -> Iterator[tuple[Event, Owner]]:
@@ -115,6 +128,7 @@ class Selection:
         for event, owner in self._recording.owned_events():
             self._last = event
             self.names.add(event)
+            self.is_checksum = self._is_checksum(event)
             if first is not None and not _is_from(event, first):
                 continue
             if last is not None and not _is_until(event, last):
@@ -122,6 +136,19 @@ class Selection:
             if self._wanted(event, owner):
                 yield event, owner
         self.is_whole = True
+
+    def _is_checksum(self, event: Event) -> bool:
+        """Whether it says of bytes that all were sent: if not even that they go out was said before."""
+        key = concerned(event.key, event.value)
+        if key >= 0 or split_key(key)[0] != self._sends:
+            return False
+        asked = (event.stream, key)
+        if key != event.key:
+            (self._asked.add if split_key(event.key)[0] == Kind.EFFECT else self._asked.discard)(asked)
+            return False
+        is_result = asked in self._asked
+        self._asked.discard(asked)
+        return not is_result and type(event.value) is int and 0 <= event.value < _CHECKSUM_END
 
     def check(self) -> None:
         """Refuse a range that begins behind the end of the recording."""
@@ -189,7 +216,24 @@ def _about_task(event: Event) -> int:
 
 def event_line(event: Event, owner: Owner, found: Selection, style: Style, limit: int | None) -> str:
     """Return an event as one line, with its value in about ``limit`` characters."""
-    value = printable(describe_value(event.key, event.value, limit)) if event.key < 0 else ""
+    value = printable(event_value(event, found, limit))
+    return line_of(event, owner, found, style, value)
+
+
+def event_value(event: Event, found: Selection, limit: int | None) -> str:
+    """Return what an event says, in about ``limit`` characters."""
+    if event.key >= 0:
+        return ""
+    name = event_name(event.key, found.doors)
+    if type(event.value) is int and name in _SAYS_LINE:
+        return "raises ssl.SSLWantReadError"
+    if found.is_checksum:
+        return f"all of it goes out, checksum {event.value:08x}"
+    return describe_value(event.key, event.value, limit)
+
+
+def line_of(event: Event, owner: Owner, found: Selection, style: Style, value: str) -> str:
+    """Return an event as one line, with a value."""
     return (
         f"{style('dim', pad(f'#{event.index}', 6))} {style('position', pad(f'@{event.step}', 5))} "
         f"{style('name', pad(shorten(_label(owner, found), _OWNER_COLUMNS), _OWNER_COLUMNS))} "
@@ -235,6 +279,7 @@ def _write_json(recording: Recording, found: Selection) -> None:
 
 def event_json(event: Event, owner: Owner, found: Selection) -> dict[str, object]:
     """Return an event as JSON."""
+    key = concerned(event.key, event.value)
     return {
         "event": f"#{event.index}",
         "pos": f"@{event.step}",
@@ -242,6 +287,7 @@ def event_json(event: Event, owner: Owner, found: Selection) -> dict[str, object
         "owner": owner.kind,
         "task": f"T{owner.task}" if owner.kind == "task" else None,
         "kind": event_name(event.key, found.doors),
-        "fd": (split_key(event.key)[1] or None) if event.key < 0 else None,
+        "fd": (split_key(key)[1] or None) if key < 0 else None,
         "value": json_value(event.value),
+        "is_checksum": found.is_checksum,
     }

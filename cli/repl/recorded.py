@@ -8,14 +8,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
 from typing import Final
 
 from replay.cli.arguments import Parser
-from replay.cli.commands.events import VALUE_LIMIT, Selection, add_choice, event_json, event_line, range_of
+from replay.cli.commands.events import (
+    VALUE_LIMIT,
+    Selection,
+    add_choice,
+    event_json,
+    event_line,
+    event_value,
+    line_of,
+    range_of,
+)  # fmt: skip
 from replay.cli.commands.info import info_json, info_lines
 from replay.cli.commands.timeline import MAX_STEPS, is_in, picture, steps_range
-from replay.cli.reading import task_label
+from replay.cli.reading import json_value, task_label
 from replay.cli.repl.command import Command, Result, no_more
 from replay.cli.repl.state import State
 from replay.cli.repl.stops import breakpoints
@@ -25,11 +35,15 @@ from replay.cli.style import Style
 from replay.cli.text import Cell, Column, printable, printable_lines, shorten, table
 from replay.errors import UsageError
 from replay.quantities import counted, duration
+from replay.recording.describe import concerned, event_name
 from replay.recording.events import Kind, split_key
 from replay.recording.recording import Step, Task, find_task
+from replay.timeline.session import Sent
 
 _EVENTS: Final = "events"
 _MAX_ROWS: Final = 200
+_MAX_UNASKED: Final = 20_000
+"""Of a longer run it is not looked up unasked what it sent: that runs all of it again."""
 _MAX_BUSY: Final = 10
 _MAX_NAME: Final = 60
 _TARGETS: Final = {1: "stdout", 2: "stderr"}
@@ -105,18 +119,29 @@ def _find(state: State, text: str) -> Result:
 
 
 def _io(state: State, text: str) -> Result:
-    if text and not (text.isascii() and text.isdigit()):
+    def add(parser: Parser) -> None:
+        parser.add_argument("fd", nargs="?", default="")
+        parser.add_argument("--full", action="store_true")
+        parser.add_argument("--sent", action="store_true")
+
+    args = Words("io", add).of(text)
+    if args.fd and not (args.fd.isascii() and args.fd.isdigit()):
         raise UsageError(
-            f"`io` takes a file descriptor: {text!r:.60}", hint="`events --kind socket` shows all"
+            f"`io` takes a file descriptor: {args.fd!r:.60}", hint="`events --kind socket` shows all"
         )
-    wanted = int(text) if text else None
+    wanted = int(args.fd) if args.fd else None
+    limit = None if args.full else VALUE_LIMIT
+    is_long = len(state.session.steps) > _MAX_UNASKED and not args.sent
+    sent = state.sent() if state.can_replay and not is_long else {}
     lines: list[str] = []
     data: list[object] = []
     known = set(state.session.recording.door_names.values())
     found = Selection(state.session.recording, range_of(None), None, [name for name in _IO if name in known])
     for event, owner in found:
         one = event_json(event, owner, found)
-        is_file = str(one["kind"]).startswith("os.")  # files too: only where it is asked for
+        out = sent.get((event.stream, event.item))
+        name = event_name(concerned(event.key, event.value), found.doors)
+        is_file = name.startswith("os.")  # files too: only where it is asked for
         if is_file if wanted is None else one["fd"] != wanted:
             continue
         if len(lines) >= _MAX_ROWS and not state.settings.json:
@@ -124,17 +149,28 @@ def _io(state: State, text: str) -> Result:
                 state.style("dim", f"(more from #{event.index} on; `events #{event.index}.. --kind socket`)")
             )
             break
-        lines.append(event_line(event, owner, found, state.style, VALUE_LIMIT))
-        data.append(one)
-    return Result(
-        lines
-        or [
-            "nothing went over sockets; `io FD` looks at one descriptor"
-            if wanted is None
-            else f"nothing went over {wanted}"
-        ],
-        data,
-    )
+        value = event_value(event, found, limit) if out is None else _sent_text(out, limit)
+        lines.append(line_of(event, owner, found, state.style, printable(value)))
+        data.append(
+            one
+            | {"name": name, "sent": None if out is None else {**asdict(out), "data": json_value(out.data)}}
+        )
+    if not lines:
+        nothing = "nothing went over sockets; `io FD` looks at one descriptor"
+        lines.append(nothing if wanted is None else f"nothing went over {wanted}")
+    elif state.can_replay and is_long:
+        lines.append(state.style("dim", "(what was sent: `io --sent`, which runs it all once more)"))
+    return Result(lines, data)
+
+
+def _sent_text(out: Sent, limit: int | None) -> str:
+    """Return what goes out, and where to; of long data its begin."""
+    to = f" to {out.to}" if out.to else ""
+    if out.size is None:
+        return f"goes out{to}"
+    size = limit if limit is not None and out.size > limit else len(out.data)
+    more = f"... ({counted(out.size, 'byte')})" if out.size > size else ""
+    return f"<- {out.data[:size]!r}{more}{to}"
 
 
 def outputs(state: State, *, is_whole: bool) -> Iterator[tuple[int, int, bytes]]:
@@ -352,8 +388,8 @@ COMMANDS: Final = (
     Command(
         "io",
         _EVENTS,
-        "io [FD]",
-        "List what went over sockets, or over one descriptor",
+        "io [FD] [--full] [--sent]",
+        "List what went over sockets and TLS, or over one descriptor: bytes received and sent",
         ("io", "io | grep recv"),
         ("events", "out"),
         _io,

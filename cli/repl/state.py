@@ -10,7 +10,7 @@ from replay.cli.style import Style
 from replay.positions import Position
 from replay.recording.recording import Step, Task
 from replay.timeline.debuggee import Stop
-from replay.timeline.session import Failure, Session
+from replay.timeline.session import Failure, Sent, Session
 
 if TYPE_CHECKING:
     from replay.cli.repl.stops import Breakpoint
@@ -102,6 +102,7 @@ class State:
     sources: SourceBook = field(init=False)
     _names: dict[int, str] | None = None
     _steps_of: dict[int, list[Step]] | None = None
+    _sent: dict[tuple[int, int], Sent] | None = None
     _wakes: dict[int, list[int]] | None = None
     _failure: tuple[Failure | None] | None = None
 
@@ -161,6 +162,12 @@ class State:
                 found.setdefault(task, []).append(step)
             self._wakes = found  # all of them, or none: this may be interrupted
         return self._wakes
+
+    def sent(self) -> dict[tuple[int, int], Sent]:
+        """Return what went out in the whole run, by thread and item of its event; found once."""
+        if self._sent is None:
+            self._sent = self.session.sent()
+        return self._sent
 
     def made(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
         """Return those that are made where one is, as far as that is known: the replay knows it."""

@@ -38,6 +38,9 @@ MAX_NOTES: Final = 1000
 _TRIOS: Final = frozenset((("Runner.init", "<init>"), ("EntryQueue.task", "<TrioToken.run_sync_soon task>")))
 """Coroutine and name of the tasks that each run of trio begins with."""
 
+_ASYNCIOS: Final = ("BaseEventLoop.shutdown_", "BaseEventLoop._", "BaseSelectorEventLoop._")
+"""How the coroutines begin that asyncio runs as tasks of its own."""
+
 _GROUPS: Final = ("builtins.ExceptionGroup", "builtins.BaseExceptionGroup")
 
 
@@ -142,11 +145,11 @@ class Task:
 
     @property
     def is_internal(self) -> bool:
-        """The library made it for itself: asyncio when it closed a loop, trio when it began a run."""
+        """The library made it for itself: asyncio to accept, and to close a loop, trio to begin a run."""
         if self.coroutine is None:
             return False
         is_of_run = self.is_of_trio and (self.coroutine, self.name) in _TRIOS
-        return is_of_run or self.coroutine.startswith("BaseEventLoop.shutdown_")
+        return is_of_run or self.coroutine.startswith(_ASYNCIOS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from replay.timeline.motions import Motions
 from replay.timeline.timeline import START, Timeline
 
 _CLOCK_KEY: Final = -Kind.CLOCK
+_MOST_SENT: Final = 10_000
+"""At a time: each may have some thousand bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,21 @@ class Cause:
     position: Position
     owner: str
     how: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request sent.
+
+    Attributes:
+      size: so many bytes; None if it has none.
+      data: the first of them.
+      to: an address, if it has one.
+    """
+
+    size: int | None
+    data: bytes
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +294,12 @@ class Session:
         if end.line:
             found += self.timeline.all_between(max(first, whole), end, goal)
         return [(one[0], one[3]) for one in found]
+
+    def sent(self) -> dict[tuple[int, int], Sent]:
+        """Return what went out in the whole run, by thread and item of the event that has its checksum."""
+        goal = {"stops": [{"kind": "sent"}], "rough": True, "most": _MOST_SENT}
+        found = self.timeline.all_between(START, Position(len(self.steps) + 1), goal)
+        return {(one[5], one[6]): Sent(*one[7:]) for one in found}
 
     def clock_origin_ns(self, stream: int) -> int | None:
         """Return what the clock of a thread's event loop read when the recording began.

@@ -32,7 +32,7 @@ PATIENCE_S: Final = 1.0
 MOST_VISITED: Final = 8
 """Steps where one has just been looking backwards have checkpoints too: so many of the last ones."""
 
-_ROUGH: Final = {"place", "step", "await", "event", "cancel", "wake", "cancelled"}
+_ROUGH: Final = {"place", "step", "await", "event", "cancel", "wake", "cancelled", "sent"}
 """Conditions whose step can be found without counting lines."""
 
 START: Final = Position(0)

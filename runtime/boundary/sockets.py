@@ -283,6 +283,8 @@ def _recorded_send(
             following = items[pos + 2]
             if following not in (_SHORT_KEY, _ERROR_KEY):
                 stream.pos = pos + 2
+                if world.sent is not None:
+                    world.sent(stream, stream.passed + pos, (data,))
                 return size
         try:
             return _compared_send(stream, world, key, known.fd, general, self, data, size, flags)
@@ -307,8 +309,12 @@ def _compared_send(
             f"socket.send fd={fd} of {size} bytes {bytes(data)[:80]!r} (checksum {bytes_checksum(data):08x})",
             "the program sent something else than when it was recorded",
         )
+    item = stream.passed + stream.pos - 2
     if stream.pos >= len(stream.items):
         stream.fill()
+    if world.sent is not None:
+        is_short = stream.items[stream.pos : stream.pos + 1] == [_SHORT_KEY]
+        world.sent(stream, item, (bytes(data)[: stream.items[stream.pos + 1]] if is_short else data,))
     if stream.pos < len(stream.items):
         following, value = stream.items[stream.pos : stream.pos + 2]
         if following == _SHORT_KEY:

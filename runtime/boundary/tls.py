@@ -498,6 +498,8 @@ def _replayed_calls(boundary: Installer) -> dict[str, Callable[..., Any]]:
                 f"ssl.write{wrote(args)} (checksum {observed:08x})",
                 "the program sent something else than when it was recorded",
             )
+        if world.sent is not None:
+            world.sent(stream, stream.passed + stream.pos - 2, (bytes(args[0])[:count],))
         return count
 
     def wrote(args: tuple[Any, ...]) -> str:

@@ -25,6 +25,7 @@ from replay.runtime.debuggee.goal import Goal, Stop, depth_of, is_place, matches
 from replay.runtime.debuggee.inplace import InPlace
 from replay.runtime.debuggee.lines import OWN, kinds, lines
 from replay.runtime.debuggee.noticed import Cancelling, Place
+from replay.runtime.debuggee.sent import sent
 from replay.runtime.debuggee.stack import frames_from
 from replay.runtime.divergence import Divergence, Ended, Interrupted, Reporter, Unseen
 from replay.runtime.ending import BusyEnd
@@ -264,6 +265,13 @@ class Control:
                 self._notice(one, self._place, None, [number])
                 return
 
+    def _on_sent(self, stream: Any, item: int, args: tuple[Any, ...]) -> None:
+        """Something goes out, as an event of the recording says."""
+        one = self._goal.sent
+        if one is not None and not self._is_looking:
+            found = [*self._place, one.get("id"), "sent", stream.number, item, *sent(args)]
+            self.note(found, Stop("met", None, "sent"))
+
     def _holds(self, one: Mapping[str, Any], frame: FrameType) -> bool:
         """Whether the condition of a breakpoint holds, if it has one; an error counts as if it did."""
         condition = one.get("condition")
@@ -407,6 +415,7 @@ class Control:
                 one.begin(self)
         finally:
             self._is_looking = False
+        self.world.sent = None if goal.sent is None else self._on_sent
         self._causes = Causes(goal.causes, self, is_rough=goal.is_rough) if goal.causes else None
         self._lines.is_blind = False
         self._cancelling.is_on = bool(goal.cancels or (self._causes and self._causes.cancelled))

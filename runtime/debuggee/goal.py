@@ -55,6 +55,7 @@ class Goal:
             for one in stops
             if one["kind"] in ("watch", "event")
         ]
+        self.sent = next((one for one in stops if one["kind"] == "sent"), None)
         self.causes = [one for one in stops if one["kind"] in _CAUSES]
         self.at_signals = bool(form.get("signals"))
         self.is_last = bool(form.get("last"))

@@ -227,6 +227,13 @@ class RecordedStream:
         return number
 
 
+class Sent(Protocol):
+    """Is told what goes out, of which the recording has a checksum."""
+
+    def __call__(self, stream: RecordedStream, item: int, args: tuple[Any, ...], /) -> None:
+        """The arguments of a request; the event that says so begins at this item of its stream."""
+
+
 class StepWatcher(Protocol):
     """Is told of each step."""
 
@@ -256,6 +263,7 @@ class RecordedWorld:
         self.carrier = carrier
         self.is_simulated = self.reorders = False
         self.watcher: StepWatcher | None = None
+        self.sent: Sent | None = None
         self._chunks = chunks
         self.names = {FIRST_DOOR + at: name for at, name in enumerate(doors)}
         self._stop = stop
@@ -465,6 +473,8 @@ class RecordedWorld:
                     ):
                         stream.pos -= 2
                         self.differ(stream, key, describe)
+                    if self.sent is not None:
+                        self.sent(stream, stream.passed + stream.pos - 2, args)
                     value = stream.take(key, describe)
                 elif unchecked:
                     value = stream.take(key, describe)
