@@ -58,7 +58,8 @@ def _frame_here(state: State) -> dict[str, Any]:
         raise ReplayError(f"T{state.task} has no frames here: it has ended, or is not made yet")
     stop = state.session.stop
     if stop.is_over:
-        why = "the replay has diverged" if stop.reason == "diverged" else "the program has ended"
+        told = {"diverged": "the replay has diverged", "over": "the recording ends here"}
+        why = told.get(stop.reason, "the program has ended")
         raise ReplayError(f"{why}: it has no frames", hint="`reverse-step-any` goes to the last line")
     who = owner_label(state, stop.owner)
     raise ReplayError(

@@ -112,7 +112,7 @@ def _here(state: State, before: Stop, stop: Stop, *, says_meanwhile: bool = Fals
     if stop.reason == "diverged":
         return _diverged(stop, lines)
     if stop.reason == "over" and stop.message:
-        lines += [state.style("dim", printable(line)) for line in stop.message.splitlines()]
+        lines += [state.style("dim", printable(line)) for line in stop.message.splitlines()[1:]]
     return Result(lines, data)
 
 

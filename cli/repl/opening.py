@@ -18,6 +18,8 @@ _MAX_FAILURE = 100
 def open_at(state: State, place: str | None) -> Result:
     """Go to where the session is to begin: a place, the failure, or the first step.
 
+    A run that was stopped has its end as its failure: there one sees who waits for what.
+
     Raises:
       ReplayError: there is no such place.
     """
@@ -27,12 +29,17 @@ def open_at(state: State, place: str | None) -> Result:
         return Result([*_headline(state, None), *_refused(state)])
     where = None if place is None else place_of(state, place)
     failure = state.failure() if where is None else None
-    if where is None:
-        where = failure.position if failure is not None else Position(1 if state.session.steps else 0)
+    outcome = state.session.recording.outcome
+    opened = None
+    if failure is not None:
+        where, opened = failure.position, "opened at the failure; `why` explains"
+    elif where is None and (outcome.is_cut or outcome.is_failure):
+        where, opened = state.end, "opened where it ends; `deadlocks` and `tasks` show who waits"
+    elif where is None:
+        where = Position(1 if state.session.steps else 0)
     result = goto(state, where)
     state.past.clear()
-    opened = "opened at the failure" if failure is not None and not result.diverged else None
-    result.lines = _headline(state, opened, failure) + result.lines
+    result.lines = _headline(state, None if result.diverged else opened, failure) + result.lines
     result.data = stop_json(state, state.session.stop)
     return result
 
@@ -55,11 +62,9 @@ def _headline(state: State, opened: str | None, failure: Failure | None = None) 
         parts += [state.style("error", "FAILED"), printable(f"{outcome.how} {outcome.detail}")]
     elif outcome.is_cut:
         parts.append("cut: nothing says how it ended")
-    tail = [opened] if opened else []
-    if not opened:
-        tail.append(f"{len(state.session.steps)} steps, {len(state.session.tasks())} tasks")
-    tail.append("`why` explains, `help` lists the commands" if opened else "`help` lists the commands")
-    return ["  ".join(parts) + state.style("dim", f"      {'; '.join(tail)}")]
+    counts = f"{len(state.session.steps)} steps, {len(state.session.tasks())} tasks; "
+    tail = f"{opened}, " if opened else counts
+    return ["  ".join(parts) + state.style("dim", f"      {tail}`help` lists the commands")]
 
 
 def _refused(state: State) -> list[str]:

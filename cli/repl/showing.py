@@ -82,7 +82,7 @@ def _over(state: State, stop: Stop) -> str:
         case "diverged":
             return state.style("error", "the replay has diverged")
         case "over":
-            return "the recording ends here"
+            return printable((stop.message or "the recording ends here").partition("\n")[0])
         case _:
             detail = "" if stop.detail is None else f" {printable(str(stop.detail))}"
             how = {"exit": "exit code", "signal": "signal"}.get(stop.how or "", printable(stop.how or ""))

@@ -172,7 +172,7 @@ class State:
     def made(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
         """Return those that are made where one is, as far as that is known: the replay knows it."""
         stop = self.stop
-        if stop is None or stop.is_over:
+        if stop is None or stop.has_ended:
             return tasks
         last: int = self.session.inspect("made")
         return tuple(task for task in tasks if task.id <= last)
@@ -184,9 +184,13 @@ class State:
         return self._failure[0]
 
     def time_ns(self, position: Position) -> int | None:
-        """Return when the step of a place began, since the recording did."""
+        """Return when the step of a place began, since the recording did; at the end, when the last ended."""
         steps = self.session.steps
-        return steps[position.step - 1].start_ns if 0 < position.step <= len(steps) else None
+        if not steps or not position.step:
+            return None
+        if position.step > len(steps):
+            return steps[-1].start_ns + (steps[-1].run_ns or 0)
+        return steps[position.step - 1].start_ns
 
     def loop_ns(self, when: float) -> int | None:
         """Return a time of the event loop that runs here as one since the recording began."""

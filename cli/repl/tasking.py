@@ -74,7 +74,7 @@ def rows(state: State) -> list[dict[str, Any]]:
     tasks = state.session.tasks()
     found = [_recorded(state, task, position) for task in state.made(tasks)]
     found = [row for row in found if row["state"] is not None]
-    if not state.can_replay or state.session.stop.is_over:
+    if not state.can_replay or state.session.stop.has_ended:
         return found
     infos = {info["id"]: info for info in state.session.inspect("tasks")}
     waits = state.session.inspect("all_waits")
@@ -477,7 +477,7 @@ def _tree(state: State, text: str) -> Result:
     if args.by == "await" and not state.can_replay:
         raise UsageError("who awaits whom needs a replay, and there is none", hint="`tree --by spawn`")
     found = {row["id"]: row for row in rows(state) if args.all or not row["internal"]}
-    is_of_scopes = args.by == "await" and not state.session.stop.is_over
+    is_of_scopes = args.by == "await" and not state.session.stop.has_ended
     scopes = state.session.inspect("scopes") if is_of_scopes else []
     if scopes:
         live_rows = {number: row for number, row in found.items() if row["state"] not in ENDS}

@@ -42,7 +42,7 @@ def _tasks(state: State) -> str:
         for task in state.made(state.session.tasks())
         if not task.is_internal
     )
-    if state.stop.is_over or alive > _MAX_COUNTED:
+    if state.stop.has_ended or alive > _MAX_COUNTED:
         return counted(alive, "task")
     ready = sum(one["task"] is not None for one in state.session.inspect("ready"))
     return counted(alive, "task") + (f" {ready} ready" if ready else "")

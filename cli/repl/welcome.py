@@ -21,7 +21,10 @@ def is_first_start() -> bool:
 def welcome(state: State) -> list[str]:
     """Return the four lines of a first start."""
     failure = state.failure() if state.can_replay else None
+    outcome = state.session.recording.outcome
     first = "`timeline` shows who ran when, `goto @7` goes there"
+    if outcome.is_cut or outcome.is_failure:
+        first = "this is where it ends; try `deadlocks`"
     if failure is not None:
         first = f"failure at {failure.position}; try `why`"
     lines = (

@@ -75,6 +75,11 @@ class Stop:
         """Whether there is nothing more to run."""
         return self.reason in ("end", "diverged", "over")
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the program itself has: nothing waits in it any more, as it does where a recording ends."""
+        return self.reason == "end"
+
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.conftest import run_replay
 
@@ -87,8 +90,49 @@ def test_an_interrupt(tmp_path: Path) -> None:
 def test_an_end_that_no_exception_made(tmp_path: Path) -> None:
     """What was caught before is not what the run failed with."""
     (when, goto) = opened(tmp_path, ABRUPT, "goto failure")
-    assert when["pos"] == "@1"
+    assert when["data"]["event"] == "end"
     assert not goto["ok"]
+
+
+HUNG = """\
+import asyncio, os, signal
+first, second = asyncio.Lock(), asyncio.Lock()
+async def hold(mine, other):
+    async with mine:
+        await asyncio.sleep(0.01)
+        async with other:
+            pass
+async def main():
+    asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.{signal})
+    one = asyncio.create_task(hold(first, second), name="one")
+    two = asyncio.create_task(hold(second, first), name="two")
+    await asyncio.gather(one, two)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_a_run_that_hung_until_it_was_killed_opens_where_it_hangs(tmp_path: Path, name: str) -> None:
+    """There its tasks are still there, and wait."""
+    commands = ("why one", "tasks", "where one", "tree", "deadlocks", "task two locals", "rs")
+    program = HUNG.replace("{signal}", name)
+    (when, why, tasks, where, tree, deadlocks, locals_, back) = opened(tmp_path, program, *commands)
+    assert when["data"]["reason"] == "over"
+    assert "the recording ends here: " in when["text"]
+    lines = why["text"].splitlines()
+    assert lines[0].startswith("T2 one is waiting in hold app.py:6 since @")
+    assert float(re.search(r"for (\d+) ms", lines[0])[1]) > 150  # type: ignore[index]
+    assert lines[1] == '  lock "other", locked; held by T3 two (hold app.py:4)'
+    assert [row["awaiting"] for row in tasks["data"]] == [
+        "gather: T2 one, T3 two",
+        'lock "other", held by T3 two',
+        'lock "other", held by T2 one',
+    ]
+    assert [frame["lineno"] for frame in where["data"]] == [6, 12]
+    assert [one["children"] for one in tree["data"]] == [["T2", "T3"], [], []]
+    assert len(deadlocks["data"]["cycles"]) == 1
+    assert set(locals_["data"]) == {"mine", "other"}
+    assert back["ok"]
 
 
 def test_an_exception_is_met_once_where_it_comes_from(tmp_path: Path) -> None:
