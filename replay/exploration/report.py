@@ -95,6 +95,8 @@ def _hint(failure: Failure) -> str:
         return "`--real-subprocess` lets the program start real children"
     if failure.kind == "refused":
         return "the simulated world is in memory; what leaves it is refused, see docs/exploring.md"
+    if "gaierror" in failure.message:
+        return "names of hosts are given by a scenario: `world: {hosts: [NAME]}` in a file for `--world`"
     return "mend that first, or record it: `replay record` and `replay debug`"
 
 

@@ -240,6 +240,17 @@ def test_what_cannot_be_explored_is_said(tmp_path: Path, text: str, expected: st
     assert done.stderr.startswith(expected)
 
 
+def test_a_name_that_nobody_has_given(tmp_path: Path) -> None:
+    app = program(tmp_path, "import socket\nsocket.create_connection(('db.local', 5432))\n")
+    done = explore(tmp_path, app)
+    assert done.returncode == 2
+    assert "socket.gaierror: [Errno -2] Name or service not known\n" in done.stderr
+    hint = "names of hosts are given by a scenario: `world: {hosts: [NAME]}` in a file for `--world`"
+    assert done.stderr.endswith(f"\n\nhint: {hint}\n")
+    (tmp_path / "world.yaml").write_text("replay: 1\nprogram: [app.py]\nworld: {hosts: [db.local]}\n")
+    assert "ConnectionRefusedError" in explore(tmp_path, "--world", "world.yaml", app).stderr
+
+
 def test_a_child_process_is_refused_by_name(tmp_path: Path) -> None:
     done = explore(tmp_path, program(tmp_path, "import subprocess\nsubprocess.run(['true'])\n"))
     assert done.returncode == 2
