@@ -48,9 +48,9 @@ def choices_of(state: State) -> list[Choice]:
     for task in state.session.tasks():
         if task.spawned_at is not None:
             ready_at[task.spawned_at.step].append(task.id)
-    for number, woken_at in state.wakes().items():
-        for at in woken_at:
-            ready_at[at].append(number)
+    for number, wakes in state.wakes().items():
+        for wake in wakes:
+            ready_at[wake.step].append(number)
     runs = _runs_of_loops(state)
     run_of: dict[int, Run | None] = {}  # the run in which it runs next, by task
     ready: dict[Run | None, dict[int, None]] = defaultdict(dict)

@@ -10,7 +10,7 @@ from replay.cli.style import Style
 from replay.positions import Position
 from replay.recording.recording import Step, Task
 from replay.timeline.debuggee import Stop
-from replay.timeline.session import Failure, Sent, Session
+from replay.timeline.session import Failure, Sent, Session, Wake
 
 if TYPE_CHECKING:
     from replay.cli.repl.stops import Breakpoint
@@ -103,7 +103,7 @@ class State:
     _names: dict[int, str] | None = None
     _steps_of: dict[int, list[Step]] | None = None
     _sent: dict[tuple[int, int], Sent] | None = None
-    _wakes: dict[int, list[int]] | None = None
+    _wakes: dict[int, list[Wake]] | None = None
     _failure: tuple[Failure | None] | None = None
 
     def __post_init__(self) -> None:
@@ -154,12 +154,12 @@ class State:
             self._steps_of = found
         return self._steps_of.get(task, [])
 
-    def wakes(self) -> dict[int, list[int]]:
-        """Return the steps in which each task was woken, in the whole run; found once."""
+    def wakes(self) -> dict[int, list[Wake]]:
+        """Return where each task was woken, in the whole run; found once."""
         if self._wakes is None:
-            found: dict[int, list[int]] = {}
-            for step, task in self.session.wakes(Position(0), self.end):
-                found.setdefault(task, []).append(step)
+            found: dict[int, list[Wake]] = {}
+            for wake in self.session.wakes(Position(0), self.end):
+                found.setdefault(wake.task, []).append(wake)
             self._wakes = found  # all of them, or none: this may be interrupted
         return self._wakes
 

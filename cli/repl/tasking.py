@@ -24,6 +24,7 @@ from replay.errors import ReplayError, UsageError
 from replay.positions import Position, parse_position
 from replay.quantities import counted, duration
 from replay.recording.recording import Task, find_task
+from replay.timeline.session import Wake
 
 _ASYNC: Final = "async"
 _row: Final = Group(_ASYNC, takes="task", needs_replay=True).row
@@ -196,7 +197,7 @@ def _add_times(state: State, row: dict[str, Any], *, is_eager: bool) -> None:
     assert here is not None
     now_ns = state.time_ns(here)
     own = [step for step in state.steps_of(row["id"]) if step.number <= here.step - (not here.line)]
-    wakes = [step for step in state.wakes().get(row["id"], ()) if step < here.step]
+    wakes = [wake for wake in state.wakes().get(row["id"], ()) if wake.step < here.step]
     born_at = parse_position(born).step if born else 0
     # Ready at once, when it was made; before the first step there is no time.
     since_ns = ready_at_ns = state.time_ns(Position(born_at)) or (own[0].start_ns if own else now_ns or 0)
@@ -216,12 +217,13 @@ def _add_times(state: State, row: dict[str, Any], *, is_eager: bool) -> None:
     row["ready_ns"], row["wait_ns"] = ready_ns, wait_ns
 
 
-def _woken_ns(state: State, wakes: list[int], after: int, before: int, first_ns: int, none_ns: int) -> int:
+def _woken_ns(state: State, wakes: list[Wake], after: int, before: int, first_ns: int, none_ns: int) -> int:
     """Return when a task was woken between two steps; ``none_ns`` if it was not."""
-    at = bisect_right(wakes, before - 1)
-    if not at or wakes[at - 1] < after:
+    at = bisect_right(wakes, before - 1, key=lambda wake: wake.step)
+    if not at or wakes[at - 1].step < after:
         return none_ns
-    return max(first_ns, state.time_ns(Position(wakes[at - 1])) or 0)
+    wake = wakes[at - 1]  # what the loop does itself, it does when it has waited: just before the next step
+    return max(first_ns, state.time_ns(Position(wake.step + wake.is_after)) or 0)
 
 
 def _cells(row: dict[str, Any]) -> list[Cell]:
@@ -421,7 +423,7 @@ def _ready_since(state: State, tasks: list[int]) -> dict[int, int]:
     count = 16 + 2 * len(tasks)
     while True:
         first = Position(max(here.step - count, 0))
-        woken = {number: step for step, number in state.session.wakes(first, here)}
+        woken = {wake.task: wake.step for wake in state.session.wakes(first, here)}
         found |= {number: woken[number] for number in tasks if number in woken}
         if first == Position(0) or all(number in found for number in tasks):
             return found

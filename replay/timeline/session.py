@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from replay.errors import ReplayError, UnreadableRecording, UsageError
 from replay.positions import Position
@@ -51,6 +51,20 @@ class Cause:
     position: Position
     owner: str
     how: dict[str, Any]
+
+
+class Wake(NamedTuple):
+    """That a task was woken.
+
+    Attributes:
+      step: the last that had begun.
+      task: its number.
+      is_after: not in that step, but after it, by the loop: trio sees to deadlines and descriptors so.
+    """
+
+    step: int
+    task: int
+    is_after: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +297,8 @@ class Session:
             else Cause(Position(found[0], found[1]), found[2], found[5])
         )
 
-    def wakes(self, first: Position, end: Position) -> list[tuple[int, int]]:
-        """Return who was woken in a part of the run, in order: the step in which it was done, and the task.
+    def wakes(self, first: Position, end: Position) -> list[Wake]:
+        """Return who was woken in a part of the run, in order.
 
         That a task is new is left out: the recording says when it was made.
         """
@@ -293,7 +307,7 @@ class Session:
         found = self.timeline.all_between(first, whole, {**goal, "rough": True}) if first < whole else []
         if end.line:
             found += self.timeline.all_between(max(first, whole), end, goal)
-        return [(one[0], one[3]) for one in found]
+        return [Wake(one[0], one[3], not one[2].startswith(("T", "callback"))) for one in found]
 
     def sent(self) -> dict[tuple[int, int], Sent]:
         """Return what went out in the whole run, by thread and item of the event that has its checksum."""

@@ -162,7 +162,9 @@ def test_each_step_but_the_first_has_one_wake_before_it(session: Session) -> Non
     last: dict[int, int] = {}
     for step in session.steps:
         if step.task in last:
-            found = [at for at, task in wakes if task == step.task and last[step.task] <= at < step.number]
+            found = [
+                one for one in wakes if one.task == step.task and last[step.task] <= one.step < step.number
+            ]
             assert len(found) == 1, step
         last[step.task] = step.number
     assert len(wakes) == len(session.steps) - len(last)
@@ -172,7 +174,8 @@ def test_each_step_but_the_first_has_one_wake_before_it(session: Session) -> Non
 def test_looking_at_one_wake_does_not_move_the_next(session: Session) -> None:
     """In one turn of the loop several tasks are woken: what is looked at there is counted as no lines."""
     wakes = session.wakes(Position(0), Position(len(session.steps) + 1))
-    step = max((at for at, _ in wakes), key=[at for at, _ in wakes].count)
+    steps = [wake.step for wake in wakes]
+    step = max(steps, key=steps.count)
     first, last = Position(step), Position(step + 1)
     found = session.timeline.all_between(first, last, {"stops": [{"kind": "wake", "task": None}]})
     assert len(found) > 2
@@ -186,7 +189,7 @@ def test_while_it_is_ready_and_later(session: Session, folder: Path) -> None:
     assert task.first_step is not None
     assert task.last_step is not None
     wakes = session.wakes(Position(0), Position(len(session.steps) + 1))
-    woken = next(at for at, number in wakes if number == task.id)
+    woken = next(wake.step for wake in wakes if wake.task == task.id)
     commands = (f"goto @{task.last_step}", "ready", "why ready late", "why cancelled late", "why late")
     commands += (f"goto @{task.first_step}", "why ready late", "why cancelled late")
     commands += ("+", "why cancelled late")

@@ -124,3 +124,30 @@ def test_nobody_can_tell_who_took_a_lock_by_hand(tmp_path: Path) -> None:
     assert lock == '  lock "lock", locked; who holds it is not known (only `async with` tells)'
     assert line == "  in line: 1st of 1 task"
     assert hands == "  can be ended by: T2 Task-2"
+
+
+SLEEPS = {
+    "asyncio": (
+        "import asyncio\n"
+        "async def main():\n"
+        "    for _ in range(5):\n"
+        "        await asyncio.sleep(0.02)\n"
+        "asyncio.run(main())\n"
+    ),
+    "trio": (
+        "import trio\n"
+        "async def main():\n"
+        "    for _ in range(5):\n"
+        "        await trio.sleep(0.02)\n"
+        "trio.run(main)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("library", SLEEPS)
+def test_who_sleeps_waits_and_is_not_ready(tmp_path: Path, library: str) -> None:
+    """Trio wakes it between two steps, asyncio in a callback."""
+    _, tasks = said(recorded(tmp_path, SLEEPS[library]), "goto end", "tasks")
+    (main,) = [row for row in tasks["data"] if row["where"].endswith("main")]
+    assert main["wait_ns"] >= 90_000_000
+    assert main["ready_ns"] < main["wait_ns"] / 4
