@@ -51,7 +51,8 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
   to cancel. What is met has one more item, who did it: a ``Cause`` of ``replay.runtime.inspection.data``, or
   None if ``rough``. There are no others in the same goal.
 
-* ``sent``: where something goes out of the program that the recording has only a checksum of.
+* ``sent``: where something goes out of the program that the recording has only a checksum of; ``size`` bytes
+  of it are wanted.
 
 ``await``, ``event``, ``cancel`` and ``watch`` are noticed when they have happened. They are met at the place
 before: the last line of the program's own code, or the step, that had begun; ``owner`` is that place's.

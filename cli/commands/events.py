@@ -108,19 +108,19 @@ class Selection:
       names: of tasks, as far as they are known at the event that was yielded last.
       doors: their names, by tag.
       is_whole: none is left.
-      is_checksum: the value of the event that was yielded last is not a result: that of bytes sent.
+      is_checksum: the value of the event that was yielded last is that of bytes that go out.
+      is_alone: nothing said before that the request of that event goes out.
     """
 
     def __init__(self, recording: Recording, wanted_range: Range, task: str | None, kinds: list[str]) -> None:
         self.names = recording.task_names()
         self.doors = recording.door_names
         self.is_whole = False
-        self.is_checksum = False
+        self.is_checksum = self.is_alone = False
         self._recording = recording
         self._range = wanted_range
         self._wanted = _wanted(recording, task, kinds)
         self._asked: set[tuple[int, int]] = set()
-        self._sends = next((tag for tag, name in self.doors.items() if name == "socket.send"), None)
         self._last: Event | None = None
 
     def __iter__(self) -> Iterator[tuple[Event, Owner]]:
@@ -128,7 +128,7 @@ class Selection:
         for event, owner in self._recording.owned_events():
             self._last = event
             self.names.add(event)
-            self.is_checksum = self._is_checksum(event)
+            self._note(event)
             if first is not None and not _is_from(event, first):
                 continue
             if last is not None and not _is_until(event, last):
@@ -137,18 +137,20 @@ class Selection:
                 yield event, owner
         self.is_whole = True
 
-    def _is_checksum(self, event: Event) -> bool:
-        """Whether it says of bytes that all were sent: if not even that they go out was said before."""
+    def _note(self, event: Event) -> None:
+        """See what the value of an event is, from those before it."""
         key = concerned(event.key, event.value)
-        if key >= 0 or split_key(key)[0] != self._sends:
-            return False
         asked = (event.stream, key)
-        if key != event.key:
-            (self._asked.add if split_key(event.key)[0] == Kind.EFFECT else self._asked.discard)(asked)
-            return False
-        is_result = asked in self._asked
-        self._asked.discard(asked)
-        return not is_result and type(event.value) is int and 0 <= event.value < _CHECKSUM_END
+        is_effect = key != event.key and split_key(event.key)[0] == Kind.EFFECT
+        self.is_alone = asked not in self._asked
+        (self._asked.add if is_effect else self._asked.discard)(asked)
+        self.is_checksum = (
+            self.is_alone
+            and key == event.key
+            and event_name(key, self.doors) == "socket.send"
+            and type(event.value) is int
+            and 0 <= event.value < _CHECKSUM_END
+        )
 
     def check(self) -> None:
         """Refuse a range that begins behind the end of the recording."""
@@ -224,11 +226,11 @@ def event_value(event: Event, found: Selection, limit: int | None) -> str:
     """Return what an event says, in about ``limit`` characters."""
     if event.key >= 0:
         return ""
-    name = event_name(event.key, found.doors)
-    if type(event.value) is int and name in _SAYS_LINE:
-        return "raises ssl.SSLWantReadError"
     if found.is_checksum:
-        return f"all of it goes out, checksum {event.value:08x}"
+        return f"goes out, checksum {event.value:08x}"
+    name = event_name(event.key, found.doors)
+    if found.is_alone and type(event.value) is int and name in _SAYS_LINE:
+        return "raises ssl.SSLWantReadError"
     return describe_value(event.key, event.value, limit)
 
 
@@ -250,7 +252,8 @@ def _kind(event: Event, doors: Mapping[int, str]) -> str:
     tag, fd = split_key(key)
     if tag == Kind.OUTPUT:
         return f"{name} {_OUTPUTS.get(fd, fd)}"
-    return f"{name} fd={fd}" if fd and tag >= FIRST_DOOR else name
+    about = "connection" if name.startswith("ssl.") else "fd"
+    return f"{name} {about}={fd}" if fd and tag >= FIRST_DOOR else name
 
 
 def _label(owner: Owner, found: Selection) -> str:
@@ -280,6 +283,8 @@ def _write_json(recording: Recording, found: Selection) -> None:
 def event_json(event: Event, owner: Owner, found: Selection) -> dict[str, object]:
     """Return an event as JSON."""
     key = concerned(event.key, event.value)
+    about = (split_key(key)[1] or None) if key < 0 else None
+    is_of_tls = event_name(key, found.doors).startswith("ssl.")
     return {
         "event": f"#{event.index}",
         "pos": f"@{event.step}",
@@ -287,7 +292,8 @@ def event_json(event: Event, owner: Owner, found: Selection) -> dict[str, object
         "owner": owner.kind,
         "task": f"T{owner.task}" if owner.kind == "task" else None,
         "kind": event_name(event.key, found.doors),
-        "fd": (split_key(key)[1] or None) if key < 0 else None,
+        "fd": None if is_of_tls else about,
+        "connection": about if is_of_tls else None,
         "value": json_value(event.value),
         "is_checksum": found.is_checksum,
     }

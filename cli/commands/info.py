@@ -29,6 +29,7 @@ from replay.cli.text import pad, printable
 from replay.options import ExitCode
 from replay.quantities import byte_size, counted, duration
 from replay.recording.describe import cut, show
+from replay.recording.events import DURATION
 from replay.recording.merge import Event
 from replay.recording.recording import Outcome, Recording, Survey
 from replay.recording.redaction import SECRETS_COUNT
@@ -70,7 +71,8 @@ def _lines(recording: Recording, style: Style) -> Iterator[tuple[str, str]]:
     yield from _outcome_lines(recording, style)
     yield "program", cut(_program(header), _MAX_LIST)
     yield "folder", text_of(header.get("cwd", "unknown"))
-    yield "recorded", f"{_when(header)}, {duration(survey.duration_ns)} to the last step"
+    upto = "" if DURATION in survey.outcome.extra else " to the last step"
+    yield "recorded", f"{_when(header)}, {duration(survey.duration_ns)}{upto}"
     simulated = header.get("simulated")
     if isinstance(simulated, dict):
         yield "world", f"simulated, seed {text_of(simulated.get('seed', 0))}: its times are virtual"
@@ -261,7 +263,7 @@ def _recorder_lines(outcome: Outcome) -> Iterator[tuple[str, str]]:
         )
         lines.append("what each recorded call costs is not measured")
     for name, value in outcome.extra.items():
-        if name == SECRETS_COUNT or (cost is not None and name in _COST):
+        if name in (SECRETS_COUNT, DURATION) or (cost is not None and name in _COST):
             continue
         stem, _, unit = name.rpartition("_")
         text = text_of(value)

@@ -17,28 +17,16 @@ _MAX_GROUPS: Final = 200
 _MAX_TEXT: Final = 60
 
 
-def error_text(error: dict[str, Any] | None) -> str:
-    """Return what a task failed with, as a traceback's last line has it."""
-    if error is None:
-        return ""
-    return f"{error['type'].removeprefix('builtins.')}: {error['message'] or ''}".removesuffix(": ")
-
-
-def _awaited(row: Row) -> str:
-    """Return what kind of thing a task waits for, without what differs from task to task."""
-    return str(row["awaiting"] or "") if row["wait"] is None else what_text(row["wait"])
-
-
 _TEXTS: Final[dict[str, Callable[[Row], str]]] = {
     "state": lambda row: str(row["state"]),
     "where": lambda row: str(row["where"] or ""),
-    "awaiting": _awaited,
+    "awaiting": lambda row: "" if row["wait"] is None else what_text(row["wait"]),
     "parent": lambda row: str(row["parent"] or ""),
     "nursery": lambda row: str(row["nursery"] or ""),
-    "error": lambda row: error_text(row["error"]),
+    "error": lambda row: str(row["error_text"]),
 }
 GROUPED: Final = tuple(_TEXTS)
-"""Columns by which tasks are alike."""
+"""Columns by which tasks are alike; of what is awaited, without what differs from task to task."""
 
 _FILTERED: Final[dict[str, Callable[[Row], str]]] = {
     **_TEXTS,
@@ -51,16 +39,19 @@ def filtered(rows: Iterable[Row], texts: Iterable[str]) -> list[Row]:
     """Return the rows that each of some texts is in: in any column, or with ``COLUMN=TEXT`` in that one.
 
     Raises:
-      UsageError: there is no such column.
+      UsageError: there is no such column; ``=TEXT`` is for a text that has the sign itself.
     """
     found = list(rows)
     for text in texts:
         column, is_one, part = text.partition("=")
-        if is_one and column not in _FILTERED:
-            raise UsageError(f"no such column: {column!r:.60}", hint=f"there are {', '.join(_FILTERED)}")
-        of = [_FILTERED[column]] if is_one else list(_FILTERED.values())
-        wanted = part if is_one else text
-        found = [row for row in found if any(wanted in one(row) for one in of)]
+        if column not in _FILTERED and is_one and column:
+            known = ", ".join(_FILTERED)
+            raise UsageError(
+                f"no such column: {column!r:.60}", hint=f"there are {known}; `={shorten(text, 40)}` is a text"
+            )
+        of = [_FILTERED[column]] if is_one and column else list(_FILTERED.values())
+        wanted = (part if is_one else text).casefold()
+        found = [row for row in found if any(wanted in one(row).casefold() for one in of)]
     return found
 
 
@@ -79,7 +70,7 @@ def grouped(state: State, rows: Iterable[Row], column: str) -> Result:
         )
         for text, some in found[:_MAX_GROUPS]
     ]
-    lines = table(titles, cells, state.style) if cells else ["no tasks"]
+    lines = table(titles, cells, state.style)
     if len(found) > _MAX_GROUPS:
         lines.append(state.style("dim", f"({len(found) - _MAX_GROUPS} more, with fewer tasks)"))
     return Result(

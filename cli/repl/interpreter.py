@@ -133,7 +133,7 @@ class Interpreter:
         parsed = parse(rest)
 
         def find() -> Result:
-            state.session.timeline  # noqa: B018 - raises where there is none
+            state.need_replay(f"task {word}")
             if parsed.command is None or parsed.command.group != "look" or parsed.command.is_motion:
                 raise UsageError(
                     f"not a command that looks: {printable(rest)[:60]}", hint="where, locals, p, list"
@@ -194,10 +194,8 @@ class Interpreter:
         if command is None:
             result = self._python(line.text)
         else:
-            refusal = self.state.session.refusal
-            if command.needs_replay and refusal is not None:
-                told = f"`{command.name}` needs a replay, and there is none: {refusal.message}"
-                raise ReplayError(told, hint=refusal.hint)
+            if command.needs_replay:
+                self.state.need_replay(command.name)
             before = self.state.position
             result = command.run(self.state, line.text)
             if command.is_motion and self.state.displays and self.state.position != before:

@@ -60,7 +60,10 @@ def _frame_here(state: State) -> dict[str, Any]:
     if stop.is_over:
         told = {"diverged": "the replay has diverged", "over": "the recording ends here"}
         why = told.get(stop.reason, "the program has ended")
-        raise ReplayError(f"{why}: it has no frames", hint="`reverse-step-any` goes to the last line")
+        raise ReplayError(
+            f"{why}: it has no frames",
+            hint="`reverse-step-any` goes to the last line, `where T` shows where a task is",
+        )
     who = owner_label(state, stop.owner)
     raise ReplayError(
         f"no frame is running at {stop.position}: {who} is about to run", hint="`step` goes to its first line"
@@ -239,16 +242,16 @@ def _list(state: State, text: str) -> Result:
 def _place_here(state: State, text: str) -> tuple[str, int | None]:
     """Return the file and the line one is at; another file may be looked at from anywhere.
 
-    Without a replay one is in the program's own file, at no line.
+    Where no frame is, one is in the file that was listed last, or the program's own, at no line.
     """
-    if not state.can_replay:
-        return state.sources.program if state.listed is None else state.listed[0], None
     try:
-        frame = _frame_here(state)
+        frame = _frame_here(state) if state.can_replay else None
     except ReplayError:
-        if text != "." and (":" in text or state.listed is not None):
-            return ("" if state.listed is None else state.listed[0]), None
-        raise
+        if text == ".":
+            raise
+        frame = None
+    if frame is None:
+        return state.sources.program if state.listed is None else state.listed[0], None
     return frame["path"], frame["lineno"]
 
 

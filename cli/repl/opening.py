@@ -13,6 +13,8 @@ from replay.positions import Position
 from replay.timeline.session import Failure
 
 _MAX_FAILURE = 100
+_TELLING = ("look", "async", "events")
+"""Groups of commands that tell of the run."""
 
 
 def open_at(state: State, place: str | None) -> Result:
@@ -34,11 +36,13 @@ def open_at(state: State, place: str | None) -> Result:
     if failure is not None:
         where, opened = failure.position, "opened at the failure; `why` explains"
     elif where is None and (outcome.is_cut or outcome.is_failure):
-        where, opened = state.end, "opened where it ends; `deadlocks` and `tasks` show who waits"
+        where, opened = state.end, "opened where it ends"
     elif where is None:
         where = Position(1 if state.session.steps else 0)
     result = goto(state, where)
     state.past.clear()
+    if opened is not None and state.session.stop.reason == "over":  # the program itself has not ended
+        opened += "; `deadlocks` and `tasks` show who waits"
     result.lines = _headline(state, None if result.diverged else opened, failure) + result.lines
     result.data = stop_json(state, state.session.stop)
     return result
@@ -68,15 +72,12 @@ def _headline(state: State, opened: str | None, failure: Failure | None = None) 
 
 
 def _refused(state: State) -> list[str]:
+    from replay.cli.repl.table import COMMANDS
+
     refusal = state.session.refusal
     assert refusal is not None
     lines = [f"{state.style('error', 'it cannot be replayed here:')} {printable(refusal.message)}"]
     if refusal.hint:
         lines.append(f"{state.style('hint', 'hint:')} {printable(refusal.hint)}")
-    return [
-        *lines,
-        (
-            "what the recording alone can tell is here: tasks, task, timeline, events, event, find, "
-            "schedule, stats, io, out, info, list"
-        ),
-    ]
+    told = [one.name for one in COMMANDS if not one.needs_replay and one.group in _TELLING]
+    return [*lines, f"what the recording alone can tell is here: {', '.join(told)}"]

@@ -42,8 +42,10 @@ from replay.timeline.session import Sent
 
 _EVENTS: Final = "events"
 _MAX_ROWS: Final = 200
-_MAX_UNASKED: Final = 20_000
-"""Of a longer run it is not looked up unasked what it sent: that runs all of it again."""
+_MAX_UNASKED: Final = 200_000
+"""Of a run with more events it is not looked up unasked what it sent: that runs all of it again."""
+_MAX_SENT: Final = 1_000_000
+"""So many bytes are shown of what was sent at once."""
 _MAX_BUSY: Final = 10
 _MAX_NAME: Final = 60
 _TARGETS: Final = {1: "stdout", 2: "stderr"}
@@ -125,14 +127,16 @@ def _io(state: State, text: str) -> Result:
         parser.add_argument("--sent", action="store_true")
 
     args = Words("io", add).of(text)
-    if args.fd and not (args.fd.isascii() and args.fd.isdigit()):
+    if args.fd and not (args.fd.isascii() and args.fd.isdigit() and len(args.fd) < 10):
         raise UsageError(
             f"`io` takes a file descriptor: {args.fd!r:.60}", hint="`events --kind socket` shows all"
         )
     wanted = int(args.fd) if args.fd else None
+    if args.sent:
+        state.need_replay("io --sent")
     limit = None if args.full else VALUE_LIMIT
-    is_long = len(state.session.steps) > _MAX_UNASKED and not args.sent
-    sent = state.sent() if state.can_replay and not is_long else {}
+    is_long = state.session.recording.events_count > _MAX_UNASKED and not args.sent
+    sent = state.sent(_MAX_SENT if args.full else VALUE_LIMIT) if state.can_replay and not is_long else {}
     lines: list[str] = []
     data: list[object] = []
     known = set(state.session.recording.door_names.values())
@@ -158,9 +162,18 @@ def _io(state: State, text: str) -> Result:
     if not lines:
         nothing = "nothing went over sockets; `io FD` looks at one descriptor"
         lines.append(nothing if wanted is None else f"nothing went over {wanted}")
-    elif state.can_replay and is_long:
-        lines.append(state.style("dim", "(what was sent: `io --sent`, which runs it all once more)"))
+    elif state.can_replay:
+        lines += [state.style("dim", f"({note})") for note in _notes_of_sent(state, is_long=is_long)]
     return Result(lines, data)
+
+
+def _notes_of_sent(state: State, *, is_long: bool) -> Iterator[str]:
+    """Yield what is to be said of what is not known to have been sent."""
+    diverged = state.session.timeline.divergence
+    if is_long:
+        yield "what was sent: `io --sent`, which runs it all once more"
+    elif diverged is not None:
+        yield f"what was sent is known up to {diverged.position}, where the replay diverges"
 
 
 def _sent_text(out: Sent, limit: int | None) -> str:
@@ -168,9 +181,9 @@ def _sent_text(out: Sent, limit: int | None) -> str:
     to = f" to {out.to}" if out.to else ""
     if out.size is None:
         return f"goes out{to}"
-    size = limit if limit is not None and out.size > limit else len(out.data)
-    more = f"... ({counted(out.size, 'byte')})" if out.size > size else ""
-    return f"<- {out.data[:size]!r}{more}{to}"
+    data = out.data[:limit]
+    more = f"... ({counted(out.size, 'byte')})" if out.size > len(data) else ""
+    return f"<- {data!r}{more}{to}"
 
 
 def outputs(state: State, *, is_whole: bool) -> Iterator[tuple[int, int, bytes]]:
@@ -389,7 +402,7 @@ COMMANDS: Final = (
         "io",
         _EVENTS,
         "io [FD] [--full] [--sent]",
-        "List what went over sockets and TLS, or over one descriptor: bytes received and sent",
+        "List what went over sockets and TLS, or over one descriptor: bytes received, and sent",
         ("io", "io | grep recv"),
         ("events", "out"),
         _io,

@@ -92,11 +92,10 @@ class SourceBook:
     def function(self, path: str, number: int) -> tuple[int, int]:
         """Return the first and the last line of the function around a line; of the file, if there is none."""
         lines = self.lines(path)
-        try:
-            tree = ast.parse("\n".join(lines))
-        except (SyntaxError, ValueError):
-            return 1, len(lines)
+        tree = _parsed("\n".join(lines))
         best = (1, len(lines))
+        if tree is None:
+            return best
         for node in ast.walk(tree):
             if isinstance(node, _DEFS):
                 first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
@@ -109,12 +108,9 @@ class SourceBook:
         """Return the lines of what is defined in a line of a file, or is called so; None if nothing is."""
         if isinstance(where, int):
             return self.function(path, where) if self.lines(path) else None
-        body: list[ast.stmt] = []
         node: ast.AST | None = None
-        try:
-            body = ast.parse("\n".join(self.lines(path))).body
-        except (SyntaxError, ValueError):
-            return None
+        tree = _parsed("\n".join(self.lines(path)))
+        body: list[ast.stmt] = [] if tree is None else tree.body
         for name in where.replace(".<locals>", "").split("."):
             node = next((one for one in body if isinstance(one, _DEFS) and one.name == name), None)
             if node is None:
@@ -146,7 +142,14 @@ class SourceBook:
     def _trees(self) -> Iterator[tuple[str, ast.Module]]:
         """Yield path and tree of each file of the program that can be parsed."""
         for path, text in self.texts.items():
-            try:
-                yield path, ast.parse(text)
-            except (SyntaxError, ValueError):
-                continue
+            tree = _parsed(text)
+            if tree is not None:
+                yield path, tree
+
+
+def _parsed(text: str) -> ast.Module | None:
+    """Return the tree of a file of the program; None if Python itself cannot read it."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from replay.cli.repl.sources import SourceBook
 from replay.cli.style import Style
+from replay.errors import ReplayError
 from replay.positions import Position
 from replay.recording.recording import Step, Task
 from replay.timeline.debuggee import Stop
@@ -102,7 +103,7 @@ class State:
     sources: SourceBook = field(init=False)
     _names: dict[int, str] | None = None
     _steps_of: dict[int, list[Step]] | None = None
-    _sent: dict[tuple[int, int], Sent] | None = None
+    _sent: dict[int, dict[tuple[int, int], Sent]] = field(default_factory=dict)
     _wakes: dict[int, list[Wake]] | None = None
     _failure: tuple[Failure | None] | None = None
 
@@ -124,6 +125,17 @@ class State:
     def can_replay(self) -> bool:
         """Whether there is a replay, and not just a file."""
         return self.session.refusal is None
+
+    def need_replay(self, name: str) -> None:
+        """Refuse a command where there is no replay.
+
+        Raises:
+          ReplayError: there is none; says why.
+        """
+        refusal = self.session.refusal
+        if refusal is not None:
+            told = f"`{name}` needs a replay, and there is none: {refusal.message}"
+            raise ReplayError(told, hint=refusal.hint)
 
     @property
     def stop(self) -> Stop | None:
@@ -163,11 +175,11 @@ class State:
             self._wakes = found  # all of them, or none: this may be interrupted
         return self._wakes
 
-    def sent(self) -> dict[tuple[int, int], Sent]:
-        """Return what went out in the whole run, by thread and item of its event; found once."""
-        if self._sent is None:
-            self._sent = self.session.sent()
-        return self._sent
+    def sent(self, size: int) -> dict[tuple[int, int], Sent]:
+        """Return so many bytes of what went out each time, by thread and item of its event; found once."""
+        if size not in self._sent:
+            self._sent = {size: self.session.sent(size)}
+        return self._sent[size]
 
     def made(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
         """Return those that are made where one is, as far as that is known: the replay knows it."""
@@ -184,12 +196,13 @@ class State:
         return self._failure[0]
 
     def time_ns(self, position: Position) -> int | None:
-        """Return when the step of a place began, since the recording did; at the end, when the last ended."""
+        """Return when the step of a place began, since the recording did; at the end, when that was."""
         steps = self.session.steps
         if not steps or not position.step:
             return None
         if position.step > len(steps):
-            return steps[-1].start_ns + (steps[-1].run_ns or 0)
+            ended_ns = steps[-1].start_ns + (steps[-1].run_ns or 0)
+            return max(ended_ns, self.session.recording.survey().duration_ns)
         return steps[position.step - 1].start_ns
 
     def loop_ns(self, when: float) -> int | None:

@@ -10,7 +10,7 @@ from replay.cli.commands.tasks import task_json
 from replay.cli.reading import place_of, task_label
 from replay.cli.repl.causes import why_cancelled, why_ready
 from replay.cli.repl.command import Group, Result, no_more
-from replay.cli.repl.grouping import GROUPED, error_text, filtered, grouped
+from replay.cli.repl.grouping import GROUPED, filtered, grouped
 from replay.cli.repl.looking import stack
 from replay.cli.repl.scopes import cancelled_lines, scope_tree
 from replay.cli.repl.showing import owner_label
@@ -101,6 +101,7 @@ def _recorded(state: State, task: Task, position: Position | None) -> dict[str, 
     """Return a task as far as the recording knows it; its state is None if it is not made yet."""
     row = {
         **task_json(task),
+        "error_text": task.error_text,
         "internal": task.is_internal,
         "here": False,
         "where": task.coroutine,
@@ -126,7 +127,7 @@ def _recorded(state: State, task: Task, position: Position | None) -> dict[str, 
     ended = task.ended_at
     if ended is not None and ended.step < position.step:
         return row
-    row["error"] = None
+    row |= {"error": None, "error_text": ""}
     born = task.spawned_at
     if is_here and position.line:
         row["state"] = "running"
@@ -146,37 +147,44 @@ def _tasks(state: State, text: str) -> Result:
         parser.add_argument("--group", choices=GROUPED)
 
     args = Words("tasks", add).of(text)
+    if args.group is not None and (args.times or args.sort != "id"):
+        raise UsageError("`--group` has no times, and sorts by how many there are")
     found = rows(state)
-    shown = [row for row in found if args.all or not row["internal"]]
-    every = len(shown)
-    shown = filtered(shown, args.filter)
-    if args.group is not None:
-        return grouped(state, shown, args.group)
+    every = [row for row in found if args.all or not row["internal"]]
+    shown = filtered(every, args.filter)
+    if not shown:
+        result = Result(["no such tasks here" if every else "no tasks yet"], [])
+    elif args.group is not None:
+        result = grouped(state, shown, args.group)
+    else:
+        result = _listed(state, shown, args)
+    notes = []
+    if len(every) < len(found):
+        hidden = counted(len(found) - len(every), "task")
+        notes.append(f"{hidden} of the library itself; `tasks --all` shows them")
+    later = len(state.session.tasks()) - len(found)
+    if later:
+        notes.append(f"{counted(later, 'task')} made later")
+    result.lines += [state.style("dim", f"({note})") for note in notes]
+    return result
+
+
+def _listed(state: State, shown: list[dict[str, Any]], args: Any) -> Result:
+    """Show each task in a line."""
     is_long = len(state.session.steps) > _MAX_TIMED
     if state.can_replay and (args.times or args.sort in ("ready", "wait") or not is_long):
         eager = {task.id for task in state.session.tasks() if task.is_eager}
         for row in shown:
             _add_times(state, row, is_eager=row["id"] in eager)
-    internal_count = len(found) - every
     shown.sort(key=_SORTED[args.sort])
     kept = shown if args.all else shown[:_MAX_ROWS]
-    lines = (
-        table(_COLUMNS, [_cells(row) for row in kept], state.style)
-        if kept
-        else ["no such tasks here" if every else "no tasks yet"]
-    )
+    lines = table(_COLUMNS, [_cells(row) for row in kept], state.style)
     notes = []
     if len(shown) > len(kept):
         notes.append(f"{counted(len(shown) - len(kept), 'more task')}; `tasks --all` shows them")
-    if internal_count:
-        notes.append(f"{counted(internal_count, 'task')} of the library itself; `tasks --all` shows them")
-    later = len(state.session.tasks()) - len(found)
-    if later:
-        notes.append(f"{counted(later, 'task')} made later")
-    if state.can_replay and is_long and shown and shown[0]["wait_ns"] is None:
+    if state.can_replay and is_long and shown[0]["wait_ns"] is None:
         notes.append("how long they were ready and waiting: `tasks --times`, which runs it all once more")
-    lines += [state.style("dim", f"({note})") for note in notes]
-    return Result(lines, shown)
+    return Result(lines + [state.style("dim", f"({note})") for note in notes], shown)
 
 
 _SORTED: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
@@ -227,7 +235,7 @@ def _woken_ns(state: State, wakes: list[Wake], after: int, before: int, first_ns
 
 
 def _cells(row: dict[str, Any]) -> list[Cell]:
-    state, failed = row["state"], error_text(row["error"])
+    state = row["state"]
     return [
         Cell(">" if row["here"] else "", "marker"),
         Cell(str(row["id"])),
@@ -243,7 +251,7 @@ def _cells(row: dict[str, Any]) -> list[Cell]:
         Cell(shorten(printable(row["nursery"] or ""), _MAX_TEXT)),
         Cell(shorten(printable(row["where"] or ""), _MAX_TEXT)),
         Cell(shorten(row["awaiting"] or "", _MAX_TEXT), "waiting"),
-        Cell(shorten(printable(failed), 80), "error"),
+        Cell(shorten(printable(row["error_text"]), 80), "error"),
     ]
 
 

@@ -20,13 +20,13 @@ def is_first_start() -> bool:
 
 def welcome(state: State) -> list[str]:
     """Return the four lines of a first start."""
-    failure = state.failure() if state.can_replay else None
-    outcome = state.session.recording.outcome
+    stop = state.stop
+    failure = None if stop is None else state.failure()
     first = "`timeline` shows who ran when, `goto @7` goes there"
-    if outcome.is_cut or outcome.is_failure:
-        first = "this is where it ends; try `deadlocks`"
     if failure is not None:
         first = f"failure at {failure.position}; try `why`"
+    elif stop is not None and stop.reason == "over":
+        first = "this is where the recording ends; try `deadlocks`"
     lines = (
         "this is the run as it was recorded; go through it both ways, as often as you like",
         "step, next, continue go forward; reverse-step, reverse-next, reverse-continue go back",

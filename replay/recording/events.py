@@ -34,6 +34,9 @@ UNMEASURED: Final = -1
 CANCELLED: Final = 1
 ORDERED: Final = 2
 """In the fd part of a DECIDED: what was decided."""
+DURATION: Final = "duration_ns"
+"""What EXIT says of how long the run took."""
+
 NO_LOCK_MORE: Final = -1
 """In the place of a lock's number: the thread outlived the program, and took no further one."""
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, TypeAlias, f
 from replay.errors import UsageError
 from replay.positions import Position
 from replay.recording.describe import error_name, event_name
-from replay.recording.events import FIRST_DOOR, OF_TRIO, UNMEASURED, Kind, split_key
+from replay.recording.events import DURATION, FIRST_DOOR, OF_TRIO, UNMEASURED, Kind, split_key
 from replay.recording.merge import Event, merged
 from replay.recording.reader import RecordingFile, Sizes
 from replay.recording.redaction import SECRETS_COUNT
@@ -329,13 +329,13 @@ class Recording:
         return TaskNames(all_count=isinstance(python, str) and python.startswith("3.11."))
 
     def failures(self) -> tuple[Task, ...]:
-        """Return the tasks whose exceptions ended the run, the first to fail first; none if it did not fail.
+        """Return the tasks whose exceptions ended the run, the first to fail first; none if none did.
 
         The last is the one that the program waited for; those before it are tasks it had made, from whom its
         exception, or a part of its exception group, came.
         """
         failed = [task for task in self.tasks() if task.state == "failed" and task.ended_at is not None]
-        if not self.outcome.is_failure or not failed:
+        if not self.outcome.is_failure or self.outcome.how != "exit" or not failed:
             return ()
         failed.sort(key=lambda task: task.ended_at or Position(0))
         first_child: dict[tuple[int, tuple[str, str] | None], Task] = {}
@@ -374,7 +374,7 @@ class Recording:
             kinds[event_name(-tag, self.door_names)] += count
         end = Position(tally.steps_count)
         outcome = tally.outcome or Outcome("cut", None, end, MappingProxyType({}))
-        told_ns = outcome.extra.get("duration_ns")
+        told_ns = outcome.extra.get(DURATION)
         return Survey(
             tasks=tally.tasks(),
             outcome=outcome,

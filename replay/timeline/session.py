@@ -19,8 +19,8 @@ from replay.timeline.motions import Motions
 from replay.timeline.timeline import START, Timeline
 
 _CLOCK_KEY: Final = -Kind.CLOCK
-_MOST_SENT: Final = 10_000
-"""At a time: each may have some thousand bytes."""
+_MOST_SENT: Final = 50_000
+"""At a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +309,15 @@ class Session:
             found += self.timeline.all_between(max(first, whole), end, goal)
         return [Wake(one[0], one[3], not one[2].startswith(("T", "callback"))) for one in found]
 
-    def sent(self) -> dict[tuple[int, int], Sent]:
-        """Return what went out in the whole run, by thread and item of the event that has its checksum."""
-        goal = {"stops": [{"kind": "sent"}], "rough": True, "most": _MOST_SENT}
+    def sent(self, size: int) -> dict[tuple[int, int], Sent]:
+        """Return what went out in the run, by thread and item of the event that has its checksum.
+
+        Where the replay diverges, which `Timeline.divergence` tells then, nothing more is known.
+
+        Args:
+          size: of each the first so many bytes.
+        """
+        goal = {"stops": [{"kind": "sent", "size": size}], "rough": True, "most": _MOST_SENT}
         found = self.timeline.all_between(START, Position(len(self.steps) + 1), goal)
         return {(one[5], one[6]): Sent(*one[7:]) for one in found}
 

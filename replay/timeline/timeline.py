@@ -268,6 +268,8 @@ class Timeline:
             while stop.reason == "full":
                 stop = runner.run(form)
                 found += stop.met
+            if stop.reason == "diverged":
+                self.ending = stop
         finally:
             runner.kill()
         return sorted(found, key=_place)

@@ -284,7 +284,7 @@ def _recorded_send(
             if following not in (_SHORT_KEY, _ERROR_KEY):
                 stream.pos = pos + 2
                 if world.sent is not None:
-                    world.sent(stream, stream.passed + pos, (data,))
+                    world.sent(stream, stream.passed + pos, "socket.send", (self, data))
                 return size
         try:
             return _compared_send(stream, world, key, known.fd, general, self, data, size, flags)
@@ -312,17 +312,16 @@ def _compared_send(
     item = stream.passed + stream.pos - 2
     if stream.pos >= len(stream.items):
         stream.fill()
-    if world.sent is not None:
-        is_short = stream.items[stream.pos : stream.pos + 1] == [_SHORT_KEY]
-        world.sent(stream, item, (bytes(data)[: stream.items[stream.pos + 1]] if is_short else data,))
     if stream.pos < len(stream.items):
         following, value = stream.items[stream.pos : stream.pos + 2]
         if following == _SHORT_KEY:
             stream.pos += 2
-            return value  # type: ignore[no-any-return]
-        if following == _ERROR_KEY and value[0] == key:
+            size = value
+        elif following == _ERROR_KEY and value[0] == key:
             stream.pos += 2
             raise world.decoded_error(value[1])
+    if world.sent is not None:
+        world.sent(stream, item, "socket.send", (sock, bytes(data)[:size]))
     return size
 
 

@@ -222,7 +222,7 @@ class RecordedLock(Lock):
         if stream is None:  # before the run: one thread
             self._locked = True
             return True
-        if stream.lock_is_elided():
+        if stream.lock_is_elided(is_free=not self._locked):
             if self._locked:
                 _Shared.world.end_if_over(stream)
                 _Shared.world.diverge(

@@ -499,7 +499,7 @@ def _replayed_calls(boundary: Installer) -> dict[str, Callable[..., Any]]:
                 "the program sent something else than when it was recorded",
             )
         if world.sent is not None:
-            world.sent(stream, stream.passed + stream.pos - 2, (bytes(args[0])[:count],))
+            world.sent(stream, stream.passed + stream.pos - 2, "ssl.write", (None, bytes(args[0])[:count]))
         return count
 
     def wrote(args: tuple[Any, ...]) -> str:

@@ -265,12 +265,17 @@ class Control:
                 self._notice(one, self._place, None, [number])
                 return
 
-    def _on_sent(self, stream: Any, item: int, args: tuple[Any, ...]) -> None:
+    def _on_sent(self, stream: Any, item: int, door: str, args: tuple[Any, ...]) -> None:
         """Something goes out, as an event of the recording says."""
-        one = self._goal.sent
-        if one is not None and not self._is_looking:
-            found = [*self._place, one.get("id"), "sent", stream.number, item, *sent(args)]
-            self.note(found, Stop("met", None, "sent"))
+        goal = self._goal
+        told = None if goal.sent is None else sent(door, args, goal.sent.get("size", 0))
+        if goal.sent is None or told is None:
+            return
+        met = [*self._place, goal.sent.get("id"), "sent", stream.number, item, *told]
+        self.note(met, Stop("met", None, "sent"))
+        goal.bytes_count += len(told[1])
+        if goal.is_full:  # here: all may go out in one step
+            self._stopped(Stop("full", None, "sent"))
 
     def _holds(self, one: Mapping[str, Any], frame: FrameType) -> bool:
         """Whether the condition of a breakpoint holds, if it has one; an error counts as if it did."""

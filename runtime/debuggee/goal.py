@@ -20,6 +20,9 @@ _CAUSES: Final = ("wake", "cancelled")
 MOST_MET: Final = 200_000
 """So many matches are told at a time, of a goal that asks for all."""
 
+MOST_BYTES: Final = 16_000_000
+"""So much of what they sent, at a time."""
+
 
 class Stop:
     """Where the program stands."""
@@ -65,6 +68,7 @@ class Goal:
         self.most: int = form.get("most") or MOST_MET
         self.pause_ns: int | None = form.get("pause_ns")
         self.met: list[list[Any]] = []
+        self.bytes_count = 0
         owners = {one.get("owner") for one in self.for_lines}
         # Lines between steps have their place in the count of the step before.
         self.any_lines = (
@@ -103,7 +107,7 @@ class Goal:
     @property
     def is_full(self) -> bool:
         """Whether so much is met that it has to be told before one goes on."""
-        return self.is_all and len(self.met) >= self.most
+        return self.is_all and (len(self.met) >= self.most or self.bytes_count >= MOST_BYTES)
 
     @property
     def has_places(self) -> bool:

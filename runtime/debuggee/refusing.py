@@ -22,7 +22,7 @@ class Refusing:
     def __init__(self) -> None:
         self.puts = self.elided = 0
 
-    def lock_is_elided(self) -> bool:
+    def lock_is_elided(self, *, is_free: bool) -> bool:
         """Whether taking a lock is no hand-off: yes."""
         return True
 

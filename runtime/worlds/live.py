@@ -18,7 +18,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Unrecordable, checksum, pack_error, pack_request, unrecorded
-from replay.recording.events import NO_LOCK_MORE, TAG_BITS, Kind
+from replay.recording.events import DURATION, NO_LOCK_MORE, TAG_BITS, Kind
 from replay.recording.redaction import SECRETS_COUNT, Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
@@ -153,7 +153,8 @@ class LiveWorld:
         self._put: Callable[[int, list[Any]], None] = _lose
         self.threads_started = False
         self.at_first_thread: list[Callable[[], None]] = []
-        self.main = LiveStream(0, self.now_ns())
+        self._began_ns = self.now_ns()
+        self.main = LiveStream(0, self._began_ns)
         self._live_streams = [self.main]
         self.on_stop: Callable[[bool | None], None] | None = None
         self._start_cpu_ns = 0
@@ -242,13 +243,14 @@ class LiveWorld:
                 self.abandon(problem)
 
     def _extra(self) -> dict[str, int]:
-        """Return what the recorder says of itself: its cost, in time of the processor, and what it redacted.
+        """Return how long the run took, and what the recorder says of itself: its cost, and what it redacted.
 
         What each recorded call costs is not in it: to measure that would cost more.
         """
         told = {
             "cpu_ns": real.process_time_ns(),
             "start_cpu_ns": self._start_cpu_ns,
+            DURATION: self.now_ns() - self._began_ns,
             "sealing_cpu_ns": self._writer.sealing_cpu_ns,
         }
         if self.redactor is not None:

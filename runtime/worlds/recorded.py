@@ -150,10 +150,12 @@ class RecordedStream:
                 return key
         return None
 
-    def lock_is_elided(self) -> bool:
+    def lock_is_elided(self, *, is_free: bool) -> bool:
         """Whether the lock that this thread takes now was no hand-off when recorded."""
         key = self.next_key()
         if key is None:
+            if is_free and self.world.is_cut_here():
+                return True  # it goes on to where it asks for something that there is no event of any more
             # It may be a lock that another thread holds, which has come to its end too.
             self.world.ran_out(self)
         at = self.pos
@@ -230,8 +232,8 @@ class RecordedStream:
 class Sent(Protocol):
     """Is told what goes out, of which the recording has a checksum."""
 
-    def __call__(self, stream: RecordedStream, item: int, args: tuple[Any, ...], /) -> None:
-        """The arguments of a request; the event that says so begins at this item of its stream."""
+    def __call__(self, stream: RecordedStream, item: int, door: str, args: tuple[Any, ...], /) -> None:
+        """A door with its arguments; the event that says so begins at this item of its stream."""
 
 
 class StepWatcher(Protocol):
@@ -417,6 +419,11 @@ class RecordedWorld:
             return True
         return bool(stream.items[stream.pos] == _STOPPED_KEY)
 
+    def is_cut_here(self) -> bool:
+        """Whether the recording was cut, and nothing more was recorded of any thread."""
+        streams = list(self.streams.values())
+        return not self.ending.is_orderly and all(stream.next_key() is None for stream in streams)
+
     def end_if_over(self, stream: RecordedStream) -> None:
         """Do not return if nothing more was recorded of this thread."""
         if self.is_at_end(stream):
@@ -474,7 +481,7 @@ class RecordedWorld:
                         stream.pos -= 2
                         self.differ(stream, key, describe)
                     if self.sent is not None:
-                        self.sent(stream, stream.passed + stream.pos - 2, args)
+                        self.sent(stream, stream.passed + stream.pos - 2, door.name, args)
                     value = stream.take(key, describe)
                 elif unchecked:
                     value = stream.take(key, describe)

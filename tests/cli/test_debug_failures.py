@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import run_replay
+from tests.conftest import run_replay, start_replay
+from tests.replays.harness import let_fall_asleep
 
 MAIN = """\
 import asyncio
@@ -111,6 +114,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
 def test_a_run_that_hung_until_it_was_killed_opens_where_it_hangs(tmp_path: Path, name: str) -> None:
     """There its tasks are still there, and wait."""
@@ -133,6 +137,65 @@ def test_a_run_that_hung_until_it_was_killed_opens_where_it_hangs(tmp_path: Path
     assert len(deadlocks["data"]["cycles"]) == 1
     assert set(locals_["data"]) == {"mine", "other"}
     assert back["ok"]
+
+
+WAITS = """\
+import asyncio
+async def wait(lock):
+    async with lock:
+        await asyncio.Event().wait()
+async def bad():
+    raise ValueError("seen to")
+async def main():
+    lock = asyncio.Lock()
+    one = asyncio.create_task(wait(lock), name="one")
+    two = asyncio.create_task(wait(lock), name="two")
+    await asyncio.gather(bad(), return_exceptions=True)
+    print("waiting", flush=True)
+    await asyncio.gather(one, two)
+asyncio.run(main())
+"""
+ON_TRIO = """\
+import trio
+async def wait(lock):
+    async with lock:
+        await trio.sleep_forever()
+async def main():
+    lock = trio.Lock()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait, lock, name="one")
+        nursery.start_soon(wait, lock, name="two")
+        await trio.testing.wait_all_tasks_blocked()
+        print("waiting", flush=True)
+import trio.testing
+trio.run(main)
+"""
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("program", [WAITS, ON_TRIO], ids=["asyncio", "trio"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_run_that_others_killed_opens_where_it_waits(tmp_path: Path, program: str, number: int) -> None:
+    """No step comes after the wait that it hangs in; and no exception that was seen to is its failure."""
+    (tmp_path / "app.py").write_text(program)
+    child = start_replay("record", "-o", "run.rec", "app.py", cwd=tmp_path)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "waiting\n"
+    let_fall_asleep(child.pid)
+    began = time.monotonic()
+    time.sleep(0.2)  # it is to have waited for some time
+    child.send_signal(number)
+    child.communicate(timeout=30)
+    waited_ns = (time.monotonic() - began) * 1e9
+    commands = ("-ex", "when", "-ex", "tasks --filter where=wait", "-ex", "info")
+    done = run_replay("debug", "run.rec", "--json", "--batch", *commands, cwd=tmp_path)
+    when, tasks, info = map(json.loads, done.stdout.splitlines())
+    assert when["data"]["reason"] == "over"
+    assert [row["state"] for row in tasks["data"]] == ["waiting", "waiting"]
+    (two,) = [row for row in tasks["data"] if row["awaiting"].startswith("lock ")]
+    assert "ValueError" not in info["text"]
+    if number == signal.SIGTERM:  # of who is killed nobody can say when
+        assert 200_000_000 <= two["wait_ns"] <= waited_ns + 1e9
 
 
 def test_an_exception_is_met_once_where_it_comes_from(tmp_path: Path) -> None:

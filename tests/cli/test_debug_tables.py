@@ -59,7 +59,7 @@ def test_who_is_made_in_the_middle_of_a_step(recording: Path, line: int, made: l
 
 def test_which_tasks_are_alike(recording: Path) -> None:
     """Where the program stands in `main`, having made three jobs."""
-    _, by_parent, by_state, first, jobs, no, unknown = said(
+    _, by_parent, by_state, first, jobs, no, unknown, text = said(
         recording,
         "c app.py:26",
         "tasks --group parent",
@@ -68,6 +68,7 @@ def test_which_tasks_are_alike(recording: Path) -> None:
         "tasks --filter state=ready --filter job",
         "tasks --filter name=nobody",
         "tasks --filter colour=red",
+        "tasks --filter =GIVES_way",
         returncode=1,
     )
     assert by_parent["data"] == [
@@ -83,6 +84,8 @@ def test_which_tasks_are_alike(recording: Path) -> None:
     assert [one["task"] for one in jobs["data"]] == ["T4", "T5", "T6"]
     assert no["text"].splitlines()[0] == "no such tasks here"
     assert unknown["error"] == "no such column: 'colour'"
+    assert unknown["hint"].endswith("`=colour=red` is a text")
+    assert [one["task"] for one in text["data"]] == ["T2"]
 
 
 def test_who_gave_way_is_not_new(recording: Path) -> None:

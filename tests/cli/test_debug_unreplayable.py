@@ -70,7 +70,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     folder = tmp_path_factory.mktemp("unreplayable")
     recording = recorded(folder, PROGRAM, returncode=1)
     (folder / "app.py").write_text(EDITED)
-    commands = [*TOLD, *REFUSED, "p 1", "goto @2"]
+    commands = [*TOLD, *REFUSED, "p 1", "goto @2", "task T2 where", "io --sent"]
     words = [word for command in commands for word in ("-ex", command)]
     done = run_replay("debug", recording, "--json", "--batch", "--keep-going", *words, cwd=folder)
     assert done.returncode == 1
@@ -89,8 +89,9 @@ def test_it_tells_what_the_file_knows(found: dict[str, dict[str, Any]]) -> None:
 def test_it_says_what_needs_a_replay_and_why_there_is_none(found: dict[str, dict[str, Any]]) -> None:
     for command, (message, hint) in REFUSED.items():
         assert (found[command]["error"], found[command]["hint"]) == (message, hint)
-    for command in ("p 1", "goto @2"):
-        name = command.split()[0]
+    for command in ("p 1", "goto @2", "task T2 where", "io --sent"):
+        name = command if command == "io --sent" else command.removesuffix(" where").removesuffix(" 1")
+        name = name.removesuffix(" @2")
         start = f"`{name}` needs a replay, and there is none: source files were edited"
         assert found[command]["error"].startswith(start)
         assert "--source recorded" in found[command]["hint"]

@@ -144,6 +144,7 @@ SLEEPS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("library", SLEEPS)
 def test_who_sleeps_waits_and_is_not_ready(tmp_path: Path, library: str) -> None:
     """Trio wakes it between two steps, asyncio in a callback."""

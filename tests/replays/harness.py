@@ -126,7 +126,7 @@ def run(
         for line, number in signals:
             seen = _read_until(child, line.encode(), seen)
             if number != signal.SIGKILL:
-                _let_fall_asleep(child.pid)
+                let_fall_asleep(child.pid)
             child.send_signal(number)
         stdout, stderr = child.communicate(stdin.encode() if stdin is not None else None, limit_s)
     except subprocess.TimeoutExpired:
@@ -161,7 +161,7 @@ def _read_until(child: subprocess.Popen[bytes], line: bytes, seen: bytes) -> byt
     return seen
 
 
-def _let_fall_asleep(pid: int) -> None:
+def let_fall_asleep(pid: int) -> None:
     """Return when a process seems to wait for something, or after a moment when it never does.
 
     A signal that comes between Python's last look for signals and the system call that blocks is not seen
