@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from replay.recording.describe import show
@@ -28,11 +27,11 @@ def sent(door: str, args: tuple[Any, ...], most: int) -> tuple[int | None, bytes
 
     Nothing of the program runs for that. None: it is a request of another kind.
     """
-    data: Any = _argument(args, _DATA.get(door))
+    data = _argument(args, _DATA.get(door))
     address = _argument(args, _ADDRESS.get(door))
     if data is None and address is None:
         return None
-    pieces: Iterable[Any] = data if type(data) in (list, tuple) else [data]
+    pieces = [*data] if isinstance(data, (list, tuple)) else [data]
     found = [bytes(piece) for piece in pieces if type(piece) in _BUFFERS]
     joined = b"".join(found)
     return len(joined) if found else None, joined[:most], "" if address is None else show(_plain(address))
