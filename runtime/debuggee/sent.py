@@ -31,10 +31,14 @@ def sent(door: str, args: tuple[Any, ...], most: int) -> tuple[int | None, bytes
     address = _argument(args, _ADDRESS.get(door))
     if data is None and address is None:
         return None
-    pieces = [*data] if isinstance(data, (list, tuple)) else [data]
-    found = [bytes(piece) for piece in pieces if type(piece) in _BUFFERS]
+    found = [bytes(piece) for piece in _pieces(data) if type(piece) in _BUFFERS]
     joined = b"".join(found)
     return len(joined) if found else None, joined[:most], "" if address is None else show(_plain(address))
+
+
+def _pieces(data: Any) -> list[Any]:
+    """Return the buffers of a request that takes several; in no type that the program has written."""
+    return list(data) if type(data) in (list, tuple) else [data]
 
 
 def _argument(args: tuple[Any, ...], at: int | None) -> Any:
