@@ -41,6 +41,9 @@ _TRIOS: Final = frozenset((("Runner.init", "<init>"), ("EntryQueue.task", "<Trio
 _ASYNCIOS: Final = ("BaseEventLoop.shutdown_", "BaseEventLoop._", "BaseSelectorEventLoop._")
 """How the coroutines begin that asyncio runs as tasks of its own."""
 
+_INTERRUPTS: Final = ("builtins.KeyboardInterrupt", "builtins.BaseExceptionGroup")
+"""What a task fails with that Ctrl-C comes to, on trio; asyncio cancels."""
+
 _GROUPS: Final = ("builtins.ExceptionGroup", "builtins.BaseExceptionGroup")
 
 
@@ -335,7 +338,10 @@ class Recording:
         exception, or a part of its exception group, came.
         """
         failed = [task for task in self.tasks() if task.state == "failed" and task.ended_at is not None]
-        if not self.outcome.is_failure or self.outcome.how != "exit" or not failed:
+        outcome = self.outcome
+        if outcome.how != "exit":  # what else failed before it was stopped was seen to; Ctrl-C raises
+            failed = [task for task in failed if task.error is not None and task.error[0] in _INTERRUPTS]
+        if not outcome.is_failure or not failed:
             return ()
         failed.sort(key=lambda task: task.ended_at or Position(0))
         first_child: dict[tuple[int, tuple[str, str] | None], Task] = {}

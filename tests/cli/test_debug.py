@@ -752,7 +752,7 @@ def test_an_edited_program_cannot_be_replayed_but_looked_at(bank: Path, tmp_path
         done = debug(bank, "p 1", options=(*current, "--batch"))
         assert done.stdout.splitlines()[1:] == ["> @15  the replay has diverged"]
         assert done.returncode == 3
-        done = debug(bank, "when", "list", "rsa", "p total", options=(*current, *GOING_ON))
+        done = debug(bank, "when", "where", "rsa", "p total", options=(*current, *GOING_ON))
         assert done.stdout.splitlines()[-3:] == [
             "> bank.py:30 main()  task Task-1  @14.3  raises AssertionError: lost update: 70 != 180",
             '-> assert total == 180, f"lost update: {total} != 180"',

@@ -307,7 +307,7 @@ def test_json(folder: Path) -> None:
     events = read_json("events", "run.rec", "@5..@7")
     assert list(events) == ["v", "recording", "events", "damage", "cut", "running"]
     assert list(events["events"][0]) == [
-        *("event", "pos", "thread", "owner", "task", "kind", "fd", "value", "is_checksum")
+        *("event", "pos", "thread", "owner", "task", "kind", "fd", "connection", "value", "is_checksum")
     ]
     assert {event["pos"] for event in events["events"]} == {"@5", "@6", "@7"}
     assert len(read_json("events", "run.rec")["events"]) == info["events"]

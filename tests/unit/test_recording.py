@@ -211,9 +211,26 @@ def test_the_same_exception_is_followed_to_where_it_came_from(make: Any) -> None
     recording = make(
         *(SPAWN, 1, 1, 1, SPAWN, 2, SPAWN, 3, 3, 1, END, [3, "builtins.OSError", "handled"]),
         *(2, 1, END, [2, "builtins.ValueError", "no"], 1, 1, END, [1, "builtins.ValueError", "no"]),
-        *(EXIT, ["signal", 9]),
+        *(EXIT, ["exit", 1]),
     )
     assert [task.id for task in recording.failures()] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "ending", "failed"),
+    [
+        ("builtins.OSError", ["exit", 1], [2]),
+        ("builtins.OSError", ["signal", 15], []),
+        ("builtins.OSError", ["signal", 2], []),
+        ("builtins.OSError", ["timeout", 5], []),
+        ("builtins.KeyboardInterrupt", ["signal", 2], [2]),
+    ],
+)
+def test_what_failed_in_a_run_that_was_stopped_did_not_end_it(
+    make: Any, error: str, ending: list[Any], failed: list[int]
+) -> None:
+    recording = make(SPAWN, 1, 1, 1, SPAWN, 2, 2, 1, END, [2, error, "handled"], 1, 1, EXIT, ending)
+    assert [task.id for task in recording.failures()] == failed
 
 
 @pytest.mark.parametrize(
