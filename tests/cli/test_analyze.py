@@ -131,6 +131,7 @@ def lines_of_trio() -> dict[str, int]:
     return {**found, "lock": line("async def queues", TRIO) + 1}
 
 
+@pytest.mark.more
 def test_two_locks_of_trio(tmp_path: Path) -> None:
     code, where, said = of_trio(tmp_path, "locks,outside")
     assert code == 1
@@ -143,6 +144,7 @@ def test_two_locks_of_trio(tmp_path: Path) -> None:
     assert re.sub(r"descriptor \d+", "descriptor FD", shown).endswith(f"{where}\n{said}")
 
 
+@pytest.mark.more
 def test_tasks_of_trio_that_wait_for_the_outside(tmp_path: Path) -> None:
     code, _, said = of_trio(tmp_path, "outside")
     assert code == 0

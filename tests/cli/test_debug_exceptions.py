@@ -149,6 +149,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.more
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     found = answers(tmp_path, LARGE, ["exceptions Task-1", "exceptions nested"], returncode=1)
     tree = found["exceptions Task-1"]["data"][0]["tree"]

@@ -198,6 +198,7 @@ def test_a_run_that_others_killed_opens_where_it_waits(tmp_path: Path, program: 
         assert 200_000_000 <= two["wait_ns"] <= waited_ns + 1e9
 
 
+@pytest.mark.more
 def test_an_exception_is_met_once_where_it_comes_from(tmp_path: Path) -> None:
     """Not in each frame that it passes."""
     commands = ("goto end", "rc exc:AssertionError", "rc exc:AssertionError")

@@ -133,6 +133,7 @@ trio.run(main)
 """
 
 
+@pytest.mark.more
 def test_on_trio(tmp_path: Path) -> None:
     _, every = said(recorded(tmp_path, ON_TRIO), "goto end", "io")
     assert b"hello" in sent(every["data"])  # trio wakes its loop through a socket, too

@@ -96,6 +96,7 @@ def test_a_program_that_was_edited(folder: Path) -> None:
     assert not (folder / "run.yaml").exists()
 
 
+@pytest.mark.more
 def test_what_cannot_be_exported(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("print('fine')\n")
     assert run_replay("record", "-o", "run.rec", "app.py", cwd=tmp_path).returncode == 0

@@ -586,6 +586,7 @@ header_names = st.sampled_from(
 headers = st.dictionaries(header_names | st.text(max_size=3), plain, max_size=8)
 
 
+@pytest.mark.more
 @settings(deadline=None, max_examples=150)
 @given(headers, st.lists(st.tuples(st.integers(0, 2), items), max_size=4), st.booleans())
 def test_hostile_recordings_do_no_harm(
@@ -735,6 +736,7 @@ trio.run(main)
 """
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(("count", "is_shared"), [(80, True), (20, False)])
 def test_of_very_many_tasks_of_trio_each_eighth_step_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, is_shared: bool

@@ -325,6 +325,7 @@ def test_real_pytest(folder: Path) -> None:
     assert finish(start("play", "run.rec")) == recorded
 
 
+@pytest.mark.more
 def test_real_uvicorn(folder: Path) -> None:
     pytest.importorskip("uvicorn")
     (folder / "site_.py").write_text(SITE)

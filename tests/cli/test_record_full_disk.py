@@ -75,6 +75,7 @@ def test_an_older_recording_is_left_as_it_was() -> None:
     assert Path("run.rec").read_bytes() == before
 
 
+@pytest.mark.more
 def test_an_unrecorded_program_is_stopped_in_time_too() -> None:
     done = record("--timeout", "1", "app.py", "long", room=4096)
     assert (done.returncode, done.stdout) == (124, SAID)

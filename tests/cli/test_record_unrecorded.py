@@ -107,6 +107,7 @@ def watched_at_import() -> list[unrecorded.Row]:
     return [row for row in unrecorded.TABLE if row.name not in installed and not row.use]
 
 
+@pytest.mark.more
 def test_each_extension_is_named_when_it_is_imported() -> None:
     rows = watched_at_import()
     for row in rows:

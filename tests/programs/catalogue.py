@@ -198,17 +198,13 @@ PROGRAMS = (*LISTED, *_unlisted())
 
 FIRST = frozenset(
     """
-    uncaught failing_taskgroup bank daemons deadlocks exit_codes-3 exit_codes-raise tracebacks interrupted
-    graceful_shutdown-TERM tls_streams tls_blocking_client files_read_write files_temporary files_listing databases
-    lib_aiohttp lib_httpx lib_websockets lib_uvicorn_fastapi lib_starlette_testclient lib_anyio-both lib_redis
-    lib_asyncpg trio_echo trio_threads trio_subprocess trio_batch_order trio_cancel trio_channels trio_files
-    trio_signals trio_tls trio_exception_group trio_after_asyncio lib_trio_httpx lib_trio_websocket
-    lib_trio_hypercorn stdin_lines environment echo_streams blocking_sockets sock_calls unix_sockets udp
-    subprocess_pipes subprocess_inherited subprocess_in_threads threads_primitives threads_queues
-    threads_callbacks threads_two_loops two_loops clocks scheduling timeouts eager_tasks order_of_sets
-    gc_finalizers gc_hashes signals_to_itself output_ways context_and_names selectors_by_hand kitchen-asyncio
-    killed terminated trio_deadlock leak_unrecorded leak_addresses leak_other_bytes leak_fewer_bytes
-    leak_other_order leak_trio_order leak_other_turns-turn leak_other_turns-clock leak_other_arguments-sendto
+    uncaught failing_taskgroup bank daemons deadlocks exit_codes-3 interrupted tls_streams files_read_write
+    databases lib_aiohttp lib_websockets lib_anyio-both lib_redis lib_asyncpg trio_echo trio_threads
+    trio_batch_order lib_trio_httpx stdin_lines environment echo_streams blocking_sockets unix_sockets udp
+    subprocess_pipes threads_primitives two_loops clocks scheduling timeouts eager_tasks order_of_sets
+    gc_finalizers signals_to_itself output_ways context_and_names kitchen-asyncio killed terminated
+    trio_deadlock leak_unrecorded leak_addresses leak_other_bytes leak_fewer_bytes leak_other_order
+    leak_trio_order leak_other_turns-turn leak_other_turns-clock leak_other_arguments-sendto
     leak_other_arguments-argv leak_other_arguments-path leak_other_refusals-not
     """.split()
 )

@@ -195,6 +195,7 @@ print(time.tzname)
         must_agree(recorded, project.play(env={"TZ": elsewhere}))
 
 
+@pytest.mark.more
 def test_locale_and_encodings(tmp_path: Path) -> None:
     text = """
 import locale, sys

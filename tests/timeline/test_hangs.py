@@ -59,6 +59,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.more
 def test_a_watchdog_of_the_program_does_not_end_who_looks_at_it(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(WATCHED)
     recorded = run_replay("record", "app.py", cwd=tmp_path)

@@ -90,6 +90,7 @@ trio.run(main)
 """
 
 
+@pytest.mark.more
 def test_the_clock_is_told_by_steps_that_were_measured(tmp_path: Path) -> None:
     """No reading of the clock is before the begin of the step it is made in."""
     (tmp_path / "app.py").write_text(MANY)
