@@ -191,7 +191,7 @@ def test_info_screen(folder: Path) -> None:
         "             exit code 1",
         "program      python prog.py 'an argument'",
         f"folder       {os.path.realpath(folder)}",
-        "recorded     DATE UTC, TIME to the last step",
+        "recorded     DATE UTC, TIME",
     ]
     assert lines[6].startswith(f"with         CPython {python}, linux ")
     labels = [line.split("  ")[0] for line in lines if not line.startswith(" ")]
