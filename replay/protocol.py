@@ -50,7 +50,6 @@ Stop conditions, by ``kind``; each may have an ``id``, which is given back:
   before: the event loop is changed for it, in a process that is thrown away; ``cancelled``: where it is asked
   to cancel. What is met has one more item, who did it: a ``Cause`` of ``replay.runtime.inspection.data``, or
   None if ``rough``. There are no others in the same goal.
-
 * ``sent``: where something goes out of the program that the recording has only a checksum of; ``size`` bytes
   of it are wanted.
 

@@ -33,7 +33,7 @@ from replay.cli.text import pad, printable, shorten
 from replay.errors import UsageError
 from replay.options import ExitCode
 from replay.positions import EventIndex, Place, Position, Range, check_place, parse_range
-from replay.recording.describe import concerned, describe_value, event_name
+from replay.recording.describe import CHECKSUM_END, concerned, describe_value, event_name
 from replay.recording.events import FIRST_DOOR, Kind, split_key
 from replay.recording.merge import Event
 from replay.recording.recording import Owner, Recording, find_task
@@ -44,7 +44,6 @@ _KIND_COLUMNS: Final = 18
 _ABOUT_TASK: Final = frozenset({Kind.SPAWN, Kind.END, Kind.NAME, Kind.EAGER})
 _SAYS_LINE: Final = ("ssl.do_handshake", "ssl.read", "ssl.write", "ssl.shutdown")
 """Calls of which a number is where OpenSSL says that it has to wait for the other side."""
-_CHECKSUM_END: Final = 1 << 32
 _OUTPUTS: Final = {1: "stdout", 2: "stderr"}
 
 Wanted = Callable[[Event, Owner], bool]
@@ -149,7 +148,7 @@ class Selection:
             and key == event.key
             and event_name(key, self.doors) == "socket.send"
             and type(event.value) is int
-            and 0 <= event.value < _CHECKSUM_END
+            and 0 <= event.value < CHECKSUM_END
         )
 
     def check(self) -> None:

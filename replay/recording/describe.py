@@ -14,7 +14,7 @@ from replay.recording.events import FIRST_DOOR, Kind, split_key
 
 _TEXT_LIMIT: Final = 200
 _MAX_DEPTH: Final = 8
-_CHECKSUM_END: Final = 1 << 32
+CHECKSUM_END: Final = 1 << 32
 _READINESS: Final = ((1, "in"), (2, "pri"), (4, "out"), (8, "err"), (16, "hup"))
 
 
@@ -203,7 +203,7 @@ def _readiness(pair: Any) -> str:
 def _result(value: Any) -> Any:
     """Return a door's result; one that compares its request stores the checksum of that beside it."""
     match value:
-        case [int() as asked, result] if 0 <= asked < _CHECKSUM_END:
+        case [int() as asked, result] if 0 <= asked < CHECKSUM_END:
             return result
         case _:
             return value
