@@ -193,10 +193,12 @@ def _unknown(word: str) -> UsageError:
 def version() -> str:
     """Return what ``--version`` prints: what one needs to know to compare two machines."""
     from replay import __version__
+    from replay.compiled import compiled
     from replay.recording.events import FORMAT_VERSION
 
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"replay {__version__} (Python {python}, recording format {FORMAT_VERSION})"
+    recorder = "pure Python" if compiled is None else "compiled"
+    return f"replay {__version__} (Python {python}, recording format {FORMAT_VERSION}, recorder: {recorder})"
 
 
 def usage(*, is_coloured: bool = False) -> str:

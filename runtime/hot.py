@@ -1,10 +1,11 @@
 """The hot path of recording: clock, send, receive and step of the main thread.
 
 These few functions are entered for every message and every turn of a recorded program, so they are
-written for speed and kept together: a compiled module with the same names can take the place of this
-one. ``hot.append`` is the ``append`` of the main stream's list while the main thread alone is
-recorded, and ``None`` otherwise; then each hands over to its general twin (``worlds.live``), which
-finds the running thread's stream first.
+written for speed and kept together. ``hot.append`` is the ``append`` of the main stream's list while the
+main thread alone is recorded, and ``None`` otherwise; then each hands over to its general twin
+(``worlds.live``), which finds the running thread's stream first.
+
+Where ``replay.compiled`` is there, the usual case of some of them is in C; what is not usual is done here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, CoroutineType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from replay.compiled import compiled
 from replay.recording.codec import bytes_checksum
 from replay.recording.events import TAG_BITS, Kind
 from replay.runtime import real
@@ -27,6 +29,7 @@ from replay.runtime.tracebacks import strip
 if TYPE_CHECKING:
     from replay.runtime.worlds.live import LiveStream, LiveWorld
 
+_ERROR_KEY = -Kind.ERROR
 _SHORT_KEY = -Kind.SHORT
 _END_KEY = -Kind.END
 
@@ -34,16 +37,65 @@ CLOCK_BATCH_S = 0.001
 """A program that does nothing but read clocks writes its batch out this often: bounds memory."""
 
 
-class Hot:
-    """What the hot functions share with the world; see the module's text."""
+class PureStream:
+    """The part of a thread's stream that the hot functions change.
 
-    __slots__ = ("append",)
+    Attributes:
+      items: events that are not yet in the file: key, value, key, value, ...
+      append: of these.
+      number: the ordinal of the stream.
+      last_ns: when its last step began.
+      clock_ns: what the loop's clock told last.
+    """
+
+    __slots__ = ("append", "clock_ns", "items", "last_ns", "number")
+
+    items: list[Any]
+    append: Callable[[Any], None]
+    number: int
+    last_ns: int
+    clock_ns: int
+
+
+class PureHot:
+    """What the hot functions share with the world; see the module's text.
+
+    Attributes:
+      writer: what only the main thread puts into, nobody else at the same time; or None.
+    """
+
+    __slots__ = ("append", "writer")
 
     def __init__(self) -> None:
         self.append: Callable[[Any], None] | None = None
+        self.writer: Any = None
 
+
+if TYPE_CHECKING or compiled is None:
+    Stream = PureStream
+    Hot = PureHot
+else:
+    Stream = compiled.Stream
+    Hot = compiled.Hot
 
 hot = Hot()
+
+
+def introduce(world: LiveWorld, blocked: dict[int, Any]) -> bool:
+    """Let what is compiled know the world; return whether it serves it.
+
+    It reads the system's clock and writes to a file, so it serves no world that has its own.
+
+    Args:
+      blocked: what is recorded where there was nothing yet, by the key of the request.
+    """
+    if compiled is None or not world.has_system:
+        return False
+    shared: Any = hot
+    shared.world, shared.main, shared.current, shared.blocked = world, world.main, current, blocked
+    shared.error_key, shared.short_key = int(_ERROR_KEY), int(_SHORT_KEY)
+    shared.fileno, shared.getblocking = real.Socket.fileno, real.Socket.getblocking
+    return True
 
 
 def clock(
@@ -81,8 +133,17 @@ def clock(
         nonlocal due
         due = 0.0
 
-    signals.on_catch.append(make_due)  # the program may be waiting for the handler, and only read this clock
-    return clock
+    if not world.is_compiled:
+        # The program may be waiting for the handler of a signal, and only read this clock.
+        signals.on_catch.append(make_due)
+        return clock
+
+    def make_door_due() -> None:
+        door.due = 0.0
+
+    door: Any = compiled.clock(hot, clock, read, key, catch_up)
+    signals.on_catch.append(make_door_due)
+    return door  # type: ignore[no-any-return]
 
 
 def receive(
@@ -97,7 +158,11 @@ def receive(
         if append is None or may_wait(self):
             stream = current.stream
             if stream is None or may_wait(self):
-                return general(self, bufsize, flags)
+                try:
+                    return general(self, bufsize, flags)
+                except BaseException as error:
+                    strip(error)
+                    raise
             append = stream.append
         key = -(tag | fileno(self) << TAG_BITS)
         try:
@@ -112,7 +177,19 @@ def receive(
         append(data)
         return data
 
-    return receive
+    receive.__name__ = receive.__qualname__ = "recv"
+    return compiled.receive(hot, receive, recv, tag) if world.is_compiled else receive
+
+
+def bytes_of(data: Any) -> bytes:
+    """Return the bytes of what is to be sent; refuse what a socket refuses."""
+    try:
+        view = memoryview(data)
+    except TypeError:
+        view = None
+    if view is None:
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}")
+    return bytes(view)
 
 
 def send(
@@ -134,9 +211,17 @@ def send(
         if append is None or may_wait(self):
             stream = current.stream
             if stream is None or may_wait(self):
-                return general(self, data, flags)
+                try:
+                    return general(self, data, flags)
+                except BaseException as error:
+                    strip(error)
+                    raise
             append = stream.append
-        content = data if type(data) is bytes else bytes(memoryview(data))
+        try:
+            content = data if type(data) is bytes else bytes_of(data)
+        except BaseException as error:
+            strip(error)
+            raise
         size = len(content)
         key = -(tag | fileno(self) << TAG_BITS)
         if key > 0:
@@ -155,7 +240,7 @@ def send(
         return count
 
     send_.__name__ = send_.__qualname__ = "send"
-    return send_
+    return compiled.send(hot, send_, send, tag) if world.is_compiled else send_
 
 
 def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
@@ -169,6 +254,7 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
     append = stream.append
     now = loop._world.now_ns
     last = stream.last_ns
+    step: Any = stream.step if loop._world.is_compiled else None  # type: ignore[attr-defined]
     timed = loop._run_timed if loop._debug else None
     owner = None
     try:
@@ -184,10 +270,13 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                 owner = callback.__self__
                 if type(owner) is Task:
                     number = owner._replay_id  # type: ignore[attr-defined]
-                    append(number)
-                    started = now()
-                    append(started - last)
-                    last = started
+                    if step is not None:
+                        step(number)
+                    else:
+                        append(number)
+                        started = now()
+                        append(started - last)
+                        last = started
                     if timed is None:
                         # As Handle._run does; what a task raises it keeps, so there is nothing to catch.
                         if kind is TASK_STEP:  # takes no arguments: much faster without a star
@@ -205,10 +294,13 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
                             loop._world.task_ended(stream, owner)
                     callback = owner = None
                     continue
-            append(0)
-            started = now()
-            append(started - last)
-            last = started
+            if step is not None:
+                step(0)
+            else:
+                append(0)
+                started = now()
+                append(started - last)
+                last = started
             callback = owner = None
             if timed is None:
                 handle._run()
@@ -219,7 +311,8 @@ def run_ready(loop: Any, stream: LiveStream, pending: list[int]) -> None:
             loop._world.task_ended(stream, owner)
         raise
     finally:
-        stream.last_ns = last
+        if step is None:
+            stream.last_ns = last
     handle = None
 
 

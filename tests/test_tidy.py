@@ -22,6 +22,8 @@ import replay
 ROOT = Path(__file__).resolve().parent.parent
 
 GROUND_FLOOR = (
+    "replay._compiled",
+    "replay.compiled",
     "replay.errors",
     "replay.labels",
     "replay.options",

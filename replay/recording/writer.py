@@ -38,9 +38,7 @@ from os import open as open_descriptor
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 from time import thread_time_ns
 from typing import TYPE_CHECKING, Final, final
-from zlib import crc32
 
-from msgspec.msgpack import Encoder
 from zstandard import ZstdCompressor
 
 from replay.errors import UsageError
@@ -64,6 +62,7 @@ from replay.recording.container import (
     frame_seed,
     window_header,
 )
+from replay.recording.frames import FRAME_SIZE, Frames, encode
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -80,13 +79,9 @@ _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.EN
 _FRAMES_START: Final = WINDOW_OFFSET + WINDOW.size
 _FULL: Final = WINDOW_END - LAST_WORDS_ROOM
 
-_FRAME_SIZE: Final = FRAME.size
-_encode = Encoder().encode
-_pack_frame = FRAME.pack_into
-
 
 @final
-class RecordingWriter:
+class RecordingWriter(Frames):
     """A recording that is being written.
 
     Not thread safe and not reentrant: the caller holds a lock, and runs no signal handler inside.
@@ -111,25 +106,21 @@ class RecordingWriter:
         "_chunks_raw_bytes",
         "_compressor",
         "_descriptor",
-        "_events_count",
-        "_frame_offset",
-        "_full_offset",
         "_has_failed",
         "_identity",
         "_is_open",
-        "_seed",
         "_seq",
-        "_window",
         "sealing_cpu_ns",
     )
 
     def __init__(self, path: str | PathLike[str], header: dict[str, object]) -> None:
-        encoded = _encode(header)
+        encoded = encode(header)
         if len(encoded) > MAX_CHUNK:
             raise ValueError(f"the header takes {len(encoded)} bytes; at most {MAX_CHUNK} fit")
         name = fspath(path)
         self._descriptor = _create(name)
         self._compressor = ZstdCompressor(level=CODEC_LEVEL)
+        self._encode = encode
         self._chain = 0
         self._seq = 0
         self._chunks_end = WINDOW_END
@@ -165,43 +156,14 @@ class RecordingWriter:
                 unlink(name)
             raise
 
-    def put(self, stream: int, items: list[object]) -> None:
-        """Append the events of one stream; they are in the file when this returns.
-
-        Args:
-          stream: ordinal of the stream, 0 to 2**32 - 1.
-          items: ``key, value, key, value, ...``; not changed and not kept.
-
-        Raises:
-          OSError: the window was full and could not be written out. These events are lost, all before them
-            are in the file, and the writer has failed: it takes only `last_words`.
-          RuntimeError: the writer has failed, or is closed.
-          ValueError: a single event exceeds ``MAX_FRAME_PAYLOAD`` bytes. Nothing was written.
-          TypeError, ValueError, OverflowError, RecursionError: a value is not one a recording can hold: of
-            another type, text with surrogates, an integer beyond 64 bits. Nothing was written.
-        """
-        payload = _encode(items)
-        length = len(payload)
-        offset = self._frame_offset
-        start = offset + _FRAME_SIZE
-        end = start + length
-        if end > self._full_offset:
-            self._put_slowly(stream, items, payload)
-            return
-        window = self._window
-        window[start:end] = payload
-        _pack_frame(window, offset, crc32(payload, self._seed ^ stream ^ length << 16), stream, length)
-        self._frame_offset = end
-        self._events_count += len(items) >> 1
-
     def last_words(self, stream: int, items: list[object]) -> bool:
         """Append one more short frame, the last one, in the room that is kept for it: also if writing failed.
 
         Returns:
           Whether it is in the file: not if it is too long, or if the writer is closed.
         """
-        payload = _encode(items)
-        if not self._is_open or self._frame_offset + _FRAME_SIZE + len(payload) > WINDOW_END:
+        payload = encode(items)
+        if not self._is_open or self._frame_offset + FRAME_SIZE + len(payload) > WINDOW_END:
             return False
         self._store(stream, payload)
         self._events_count += len(items) >> 1
@@ -280,7 +242,7 @@ class RecordingWriter:
     def _put_slowly(self, stream: int, items: list[object], payload: bytes) -> None:
         """Put what does not fit into the rest of the window."""
         self._check_alive()
-        room = _FULL - _FRAMES_START - _FRAME_SIZE
+        room = _FULL - _FRAMES_START - FRAME_SIZE
         # Split first: what is too large must be refused before anything is written.
         payloads = [payload] if len(payload) <= MAX_FRAME_PAYLOAD else list(_split(items))
         self.seal()
@@ -295,7 +257,7 @@ class RecordingWriter:
     def _store(self, stream: int, payload: bytes) -> None:
         """Put into the window what is known to fit."""
         offset = self._frame_offset
-        start = offset + _FRAME_SIZE
+        start = offset + FRAME_SIZE
         end = start + len(payload)
         self._window[start:end] = payload
         FRAME.pack_into(
@@ -434,7 +396,7 @@ def _map(descriptor: int) -> mmap:
 
 def _split(items: list[object]) -> list[bytes]:
     """Encode a list that is too large for a chunk as several, each of whole pairs."""
-    payload = _encode(items)
+    payload = encode(items)
     if len(payload) <= MAX_FRAME_PAYLOAD:
         return [payload]
     if len(items) <= 2:

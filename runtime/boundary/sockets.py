@@ -263,6 +263,7 @@ def _recorded_receive(
             strip(error)
             raise
 
+    recv.__qualname__ = "recv"
     return recv
 
 
@@ -272,9 +273,13 @@ def _recorded_send(
     def send(self: Any, data: Any, flags: int = 0, /) -> int:
         stream = current.stream
         known = state.get(id(self))
-        if stream is None or known is None:
-            return general(self, data, flags)
-        size = len(data) if type(data) is bytes else memoryview(data).nbytes
+        try:
+            if stream is None or known is None:
+                return general(self, data, flags)
+            size = len(data if type(data) is bytes else hot.bytes_of(data))
+        except BaseException as error:
+            strip(error)
+            raise
         key = -(tag | known.fd << TAG_BITS) if known.fd > 0 else -tag
         pos = stream.pos
         items = stream.items
@@ -292,6 +297,7 @@ def _recorded_send(
             strip(error)
             raise
 
+    send.__qualname__ = "send"
     return send
 
 

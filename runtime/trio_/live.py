@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
+from replay.compiled import compiled
 from replay.recording.events import OF_TRIO, TAG_BITS, UNMEASURED, Kind
 from replay.runtime import real
 from replay.runtime.garbage import YOUNG, garbage
@@ -138,6 +139,8 @@ def _make_list(world: LiveWorld, plain: Any) -> Callable[..., list[Any]]:
         batch: list[Any] = plain(tasks) if len(tasks) < _LONG_BATCH else LongBatch(tasks)
         return batch
 
+    if world.is_compiled:
+        return compiled.trio_make_list(hot, make_list)  # type: ignore[no-any-return]
     return make_list
 
 
@@ -159,6 +162,8 @@ def _clock(world: LiveWorld) -> Callable[[], float]:
         stream.clock_ns = now
         return now / 1e9
 
+    if world.is_compiled:
+        return compiled.trio_clock(hot, perf_counter, int(_CLOCK_KEY))  # type: ignore[no-any-return]
     return perf_counter
 
 
@@ -199,4 +204,27 @@ def _waiting(world: LiveWorld) -> Callable[[Any, float], Any]:
             raise
         return batch
 
-    return get_events
+    if not world.is_compiled:
+        return get_events
+
+    def wait(wait: Callable[..., Any], timeout: float, most: int) -> Any:
+        """Wait for what is not ready yet: what is compiled has looked."""
+        try:
+            return world.wait_long(main, wait, lambda left: (left, most), timeout, _never)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    def settle(stream: Any) -> None:
+        """Do what is due in some turns."""
+        try:
+            if gc_count()[0] > YOUNG and garbage.is_enabled:
+                world.collect_garbage(stream)
+            if pending:
+                world.deliver_signals(stream)
+        except BaseException as error:
+            strip(error)
+            raise
+
+    key = int(_POLL_KEY)
+    return compiled.trio_wait(hot, get_events, gc_count, key, wait, settle, pending)  # type: ignore[no-any-return]

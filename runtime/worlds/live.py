@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn
 
 from replay.recording.codec import Unrecordable, checksum, pack_error, pack_request, unrecorded
 from replay.recording.events import DURATION, NO_LOCK_MORE, TAG_BITS, Kind
+from replay.recording.frames import Frames
 from replay.recording.redaction import SECRETS_COUNT, Redactor
 from replay.recording.writer import RecordingWriter
 from replay.runtime import real
@@ -26,7 +27,7 @@ from replay.runtime.aio import eager
 from replay.runtime.boundary.table import Door, nothing
 from replay.runtime.contents import Read
 from replay.runtime.garbage import OVERDUE, YOUNG, garbage
-from replay.runtime.hot import hot, task_hash
+from replay.runtime.hot import Stream, hot, introduce, task_hash
 from replay.runtime.report import tell, wrote
 from replay.runtime.signals import INTERRUPTED, signals
 from replay.runtime.streams import current
@@ -81,20 +82,15 @@ class Delivered(BaseException):
             raise
 
 
-class LiveStream:
+class LiveStream(Stream):
     """The events of one thread that are not yet in the file."""
 
     __slots__ = (
-        "append",
-        "clock_ns",
         "eager",
         "elided",
         "ident",
         "is_main",
-        "items",
-        "last_ns",
         "native_id",
-        "number",
         "puts",
         "quiet_calls",
         "read",
@@ -159,11 +155,13 @@ class LiveWorld:
         self.on_stop: Callable[[bool | None], None] | None = None
         self._start_cpu_ns = 0
         self._writer: RecordingWriter
+        self.is_compiled = introduce(self, self._blocked)
 
     def open(self, writer: RecordingWriter) -> None:
         """Write to this file from now on."""
         self._writer = writer
         self._put = writer.put
+        hot.writer = writer if isinstance(writer, Frames) and not self._is_shared else None
 
     # -- the file -------------------------------------------------------------------------------
 
@@ -265,6 +263,7 @@ class LiveWorld:
     def share(self) -> None:
         """More than one thread writes to the file from now on."""
         self._is_shared = True
+        hot.writer = None
 
     def stop(self, how: str, detail: object, *, for_good: bool = True) -> bool:
         """Write the last event and close the file, whatever the program is doing; whether it was open.
@@ -728,13 +727,23 @@ class LiveWorld:
           arguments: its arguments, for a wait of up to so many seconds.
           is_due: whether the handler of a signal has made something ready that need not be waited for.
         """
-        is_alone = hot.append is not None
-        if is_alone and self.has_system and len(stream.items) <= BATCH_ITEMS:
+        if hot.append is not None and self.has_system and len(stream.items) <= BATCH_ITEMS:
             batch = wait(*arguments(0))
             if batch:  # it need not be waited for, so nothing need be in the file by now
                 return batch
+        return self.wait_long(stream, wait, arguments, timeout, is_due)
+
+    def wait_long(
+        self,
+        stream: LiveStream,
+        wait: Callable[..., Any],
+        arguments: Callable[[float | None], tuple[Any, ...]],
+        timeout: float | None,
+        is_due: Callable[[], bool],
+    ) -> Any:
+        """Wait for readiness, as `wait_ready` does, where nothing is ready yet."""
         self.flush(stream)
-        if is_alone:  # there is nobody else to be told of it
+        if hot.append is not None:  # there is nobody else to be told of it
             batch = signals.perform(wait, arguments(timeout))
             if batch is not INTERRUPTED:
                 return batch

@@ -205,7 +205,7 @@ FIRST = frozenset(
     gc_finalizers signals_to_itself output_ways context_and_names kitchen-asyncio killed terminated
     trio_deadlock leak_unrecorded leak_addresses leak_other_bytes leak_fewer_bytes leak_other_order
     leak_trio_order leak_other_turns-turn leak_other_turns-clock leak_other_arguments-sendto
-    leak_other_arguments-argv leak_other_arguments-path leak_other_refusals-not
+    leak_other_arguments-argv leak_other_arguments-path leak_other_refusals-not small_messages
     """.split()
 )
 """What the default run records and replays: one of each kind of program. The others are `more`."""

@@ -1,0 +1,28 @@
+"""The compiled part of the recorder, where there is one.
+
+``_compiled.c`` has the usual case of a few functions that are entered for each message and each step. What is
+recorded is the same without it; recording costs more. It is missing where there was no C compiler when the
+package was installed, and left out if the variable ``REPLAY_PURE`` is set.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any, Final
+
+PURE: Final = "REPLAY_PURE"
+"""Variable that says to do without."""
+
+
+def _load() -> Any:
+    if os.environ.get(PURE):
+        return None
+    try:
+        return import_module("replay._compiled")
+    except ImportError:  # not built, or not for this Python
+        return None
+
+
+compiled: Final = _load()
+"""The module, or None."""
