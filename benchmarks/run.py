@@ -11,9 +11,11 @@ How it measures:
   away (caches, .pyc).
 - CPU is user + system time of the child and of what it waited for, from `wait4`. The programs measure
   nothing.
-- Start-up is taken off: the median of an empty program in the same mode, measured in the same rounds. What
+- Of the rounds the cheapest counts, as in `timeit`: what else runs on the machine makes a child's CPU time
+  larger (it shares the caches, and the cores where they are threads of one), up to twice as large, and never
+  smaller. The quotient of the medians stands beside each ratio: if it is far off, the machine was busy.
+- Start-up is taken off: that of an empty program in the same mode, measured in the same rounds. What
   start-up itself costs is the first rows of the table.
-- Ratios are quotients of medians; beside them are the smallest and the largest of the rounds' own quotients.
 - MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ are pinned for all modes: asyncio reads into 256 KiB
   buffers, and unpinned glibc gives the memory back and fetches it again for each message. Plain echo is twice
   as fast when pinned; unpinned, recording looks faster than not recording.
@@ -33,6 +35,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +43,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 MODES = ("plain", "record", "replay")
 RUN_LIMIT_S = 120  # a run that takes longer is stuck
-SMALLEST_PART_S = 0.001  # below this a difference of two medians is noise, and no divisor
+SMALLEST_PART_S = 0.001  # below this a difference is noise, and no divisor
 
 
 @dataclass(frozen=True)
@@ -253,27 +256,16 @@ def show_progress(text: str) -> None:
 # -- figures -------------------------------------------------------------------------------------------------
 
 
-def parts(entry: Measured, start: Measured | None, mode: str, kind: str) -> list[float]:
-    """Return the seconds of each round that are the program's own: start-up taken off."""
-    whole = [getattr(cost, kind) for cost in entry.costs[mode]]
+def part(entry: Measured, start: Measured | None, mode: str, kind: str, of: Callable[..., float]) -> float:
+    """Return the seconds of the program without its start-up; ``of`` makes one figure of all rounds."""
+    whole = of(getattr(cost, kind) for cost in entry.costs[mode])
     if start is None:
         return whole
-    off = statistics.median(getattr(cost, kind) for cost in start.costs[mode])
-    return [seconds - off for seconds in whole]
+    return whole - of(getattr(cost, kind) for cost in start.costs[mode])
 
 
-def quotient(over: list[float], under: list[float]) -> dict[str, float]:
-    """Return the quotient of two medians, and the range of the rounds' own quotients."""
-
-    def divide(a: float, b: float) -> float:
-        return max(a, SMALLEST_PART_S) / max(b, SMALLEST_PART_S)
-
-    rounds = [divide(a, b) for a, b in zip(over, under, strict=True)]
-    return {
-        "ratio": divide(statistics.median(over), statistics.median(under)),
-        "low": min(rounds),
-        "high": max(rounds),
-    }
+def quotient(over: float, under: float) -> float:
+    return max(over, SMALLEST_PART_S) / max(under, SMALLEST_PART_S)
 
 
 def figures(measured: list[Measured], modes: list[str]) -> dict[str, dict[str, float]]:
@@ -284,16 +276,16 @@ def figures(measured: list[Measured], modes: list[str]) -> dict[str, dict[str, f
         start = by_name[entry.program.start] if entry.program.start else None
         row: dict[str, float] = {}
         for mode in modes:
-            row[f"{mode}_cpu_ms"] = statistics.median(parts(entry, start, mode, "cpu_s")) * 1000
-            row[f"{mode}_wall_ms"] = statistics.median(parts(entry, start, mode, "wall_s")) * 1000
+            row[f"{mode}_cpu_ms"] = part(entry, start, mode, "cpu_s", min) * 1000
+            row[f"{mode}_wall_ms"] = part(entry, start, mode, "wall_s", min) * 1000
         for mode in ("record", "replay"):
             if mode not in modes or "plain" not in modes:
                 continue
             for kind in ("cpu", "wall"):
-                over = parts(entry, start, mode, f"{kind}_s")
-                under = parts(entry, start, "plain", f"{kind}_s")
-                for name, value in quotient(over, under).items():
-                    row[f"{mode}_{kind}_{name}"] = value
+                for name, of in (("ratio", min), ("median", statistics.median)):
+                    over = part(entry, start, mode, f"{kind}_s", of)
+                    under = part(entry, start, "plain", f"{kind}_s", of)
+                    row[f"{mode}_{kind}_{name}"] = quotient(over, under)
             row[f"{mode}_wall_speedup"] = 1 / row[f"{mode}_wall_ratio"]
         size = entry.recording or {}
         row |= size
@@ -346,11 +338,11 @@ def table(rows: dict[str, dict[str, float]]) -> str:
     def cell(row: dict[str, float], key: str, form: str) -> str:
         return format(row[key], form) if key in row else "-"
 
-    def spread(row: dict[str, float], mode: str) -> str:
+    def both(row: dict[str, float], mode: str) -> str:
         ratio = f"{mode}_cpu_ratio"
         if ratio not in row:
             return "-"
-        return f"{row[ratio]:.2f} ({row[f'{mode}_cpu_low']:.2f}-{row[f'{mode}_cpu_high']:.2f})"
+        return f"{row[ratio]:.2f} ({row[f'{mode}_cpu_median']:.2f})"
 
     header = [
         "program",
@@ -366,7 +358,7 @@ def table(rows: dict[str, dict[str, float]]) -> str:
     lines = []
     for name, row in rows.items():
         line = [name, *(cell(row, f"{mode}_cpu_ms", ".1f") for mode in MODES)]
-        line += [spread(row, "record"), spread(row, "replay")]
+        line += [both(row, "record"), both(row, "replay")]
         line += [cell(row, "record_wall_ratio", ".2f"), cell(row, "replay_wall_ratio", ".3f")]
         file_kb = f"{row['file_bytes'] / 1000:.0f}" if "file_bytes" in row else "-"
         line += [file_kb, cell(row, "events_count", ".0f"), cell(row, "bytes_per_event", ".1f")]
@@ -472,8 +464,8 @@ def main() -> int:
     )
     print(table(rows))
     print(
-        "\nms: CPU of the program part (first rows: of start-up); ratios: of medians (range of rounds);"
-        " kB: the file as it is"
+        "\nms: CPU of the program part (first rows: of start-up); ratios: of the cheapest rounds (of the"
+        " medians); kB: the file as it is"
     )
     if verdicts:
         print("\n" + verdict_table(verdicts))

@@ -1,9 +1,9 @@
-"""One TCP connection, 8,000 round trips of 64 bytes, server and client in this process, with trio."""
+"""One TCP connection, 16,000 round trips of 64 bytes, server and client in this process, with trio."""
 
 import trio
 import trio.testing
 
-ROUND_TRIPS = 8_000
+ROUND_TRIPS = 16_000
 MESSAGE = b"x" * 63 + b"\n"
 
 
