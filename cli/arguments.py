@@ -43,13 +43,17 @@ class Parser(argparse.ArgumentParser):
         """Raise the error instead of printing the usage and leaving."""
         raise UsageError(message, hint=f"`{self.prog} --help` shows what it takes")
 
-    def parse_before_program(self, argv: Sequence[str]) -> argparse.Namespace:
+    def parse_before_program(self, argv: Sequence[str], *, or_after: bool = False) -> argparse.Namespace:
         """Parse options up to the first token of a program's own command line, as python does.
 
         argparse cannot: its REMAINDER swallows options that stand before, and drops a ``--`` that
         belongs to the program. The first word that is no option, ``-m`` (with its value attached, as in
         ``-mpytest``, or not) or ``--`` ends our own options; it and all that follows is left in
         ``program``, untouched.
+
+        Args:
+          or_after: our own options may also stand right behind the program's name, up to the first word that
+            is none of them, or a ``--``, which is dropped. Not behind a command that itself follows a ``--``.
         """
         at = 0
         while at < len(argv):
@@ -57,9 +61,21 @@ class Parser(argparse.ArgumentParser):
             if word in ("-", "--") or word.startswith("-m") or not word.startswith("-"):
                 break
             at += 1 + self._takes_next(word)
-        args = self.parse_args(argv[:at])
-        setattr(args, PROGRAM, tuple(argv[at:]))
+        named = after = at
+        if or_after and argv[at : at + 1] not in ([], ["--"]):
+            named = min(len(argv), at + (2 if argv[at] == "-m" else 1))
+            after = self._end_of_options(argv, named)
+        args = self.parse_args([*argv[:at], *argv[named:after]])
+        if named > at and argv[after : after + 1] == ["--"]:
+            after += 1
+        setattr(args, PROGRAM, (*argv[at:named], *argv[after:]))
         return args
+
+    def _end_of_options(self, argv: Sequence[str], at: int) -> int:
+        """Return where the words end that are options of ours and their values."""
+        while at < len(argv) and argv[at].partition("=")[0] in self._option_string_actions:
+            at += 1 + self._takes_next(argv[at])
+        return min(at, len(argv))
 
     def _takes_next(self, word: str) -> bool:
         """Say whether an option's value is the next token; unknown options are left to argparse."""

@@ -43,6 +43,7 @@ class Command(NamedTuple):
       summary: what it does, in a line.
       runs_program: it runs the user's program, so it needs a platform where that works.
       takes_program: what follows its own options is a program's command line.
+      options_after: its own options may also stand right behind the program's name.
       passes_exit_code: its exit code is the program's, and its own failures have other codes.
     """
 
@@ -51,6 +52,7 @@ class Command(NamedTuple):
     summary: str
     runs_program: bool = False
     takes_program: bool = False
+    options_after: bool = False
     passes_exit_code: bool = False
 
 
@@ -77,6 +79,7 @@ COMMANDS: Final = (
         "look for the schedule that breaks a program, in a simulated world",
         runs_program=True,
         takes_program=True,
+        options_after=True,
     ),
     Command(
         "run",
@@ -150,9 +153,10 @@ def _run(command: Command, arguments: list[str]) -> int:
     parser = Parser(prog=f"replay {command.name}", description=module.__doc__)
     module.configure(parser)
     try:
-        args = (
-            parser.parse_before_program(arguments) if command.takes_program else parser.parse_args(arguments)
-        )
+        if command.takes_program:
+            args = parser.parse_before_program(arguments, or_after=command.options_after)
+        else:
+            args = parser.parse_args(arguments)
     except SystemExit:  # --help was asked for, and printed
         return ExitCode.FINE
     return module.run(args)

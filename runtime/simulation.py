@@ -136,6 +136,7 @@ class Server:
         self._world = world
         self._header = header
         self._run = run
+        self._null = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._beat = world.agenda.beat = mmap(-1, _BEAT_BYTES)
 
     def serve(self) -> NoReturn:
@@ -157,6 +158,7 @@ class Server:
         pid = fork()
         if pid == 0:
             _close(reader)
+            real.stderr_fd = self._null
             _Run(self._world, self._header, writer, request).run(self._run)
         _close(writer)
         answer = self._follow(pid, reader, float(request["limit_s"]))
@@ -264,9 +266,7 @@ class _Run:
             world.tree.hidden.add(path)
         header = {**self._header, **{name: self._request[name] for name in ("policy", "expect", "limit_s")}}
         world.open(Nowhere() if path is None else RecordingWriter(path, header))  # type: ignore[arg-type]
-        real.stderr_fd = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._listen()
-        world.watch_exceptions()
         how, detail = run()
         world.close(how, detail)
         self._tell(how, detail)
@@ -398,6 +398,9 @@ def begin(boundary: Any, target: Any, header: dict[str, Any], job: dict[str, Any
     threads.begin_main(world)
     boundary.start()
     server = Server(job["fd"], world, header, run)
+    world.watch_exceptions()
+    if header["script"] is not None:
+        program.compile_script(header["script"], source)
     program.warm(header["warm"])
     sys.stdout.flush()
     server.serve()

@@ -3,6 +3,8 @@
     replay explore app.py ARGS          until a run fails, or --schedules are through
     replay explore -m MODULE ARGS       a module
     replay explore --all app.py         go on after the first failure, and collect others
+    replay explore app.py --jobs 1 -- ARGS
+                                        options may stand behind the program, too; a `--` ends them
 
 In the simulated world there is no network, no clock and no luck: time is virtual, connections are in memory,
 and what arrives when is decided anew in each run. Only what a real loop could do is tried: something arrives

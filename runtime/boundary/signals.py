@@ -18,6 +18,8 @@ from replay.runtime.tracebacks import strip
 _ANSWERS = ("alarm", "setitimer", "getitimer", "sigpending", "pthread_sigmask", "siginterrupt")
 _WAITS = ("sigwait", "sigwaitinfo", "sigtimedwait")
 
+_NUMBERS = sorted(map(int, signal.valid_signals()))
+"""Each call of that makes 64 enum members."""
 
 _ENDING = frozenset(
     (
@@ -85,10 +87,10 @@ def _pause(boundary: Installer) -> Callable[[], None]:
 def initial_dispositions() -> dict[str, int]:
     """Return what each signal is set to at the start: 0 default, 1 ignored."""
     found = {}
-    for number in signal.valid_signals():
+    for number in _NUMBERS:
         handler = signal.getsignal(number)
         if handler in DEFAULTS:
-            found[str(int(number))] = int(handler)  # pyright: ignore[reportArgumentType]
+            found[str(number)] = int(handler)  # pyright: ignore[reportArgumentType]
     return found
 
 
@@ -99,7 +101,7 @@ def set_handler(signalnum: int, handler: Handler) -> Handler:
     if threading.current_thread() is not threading.main_thread():
         raise ValueError("signal only works in main thread of the main interpreter")
     number = int(signalnum)
-    if number not in map(int, signal.valid_signals()):
+    if number not in _NUMBERS:
         raise ValueError("signal number out of range")
     if number in (signal.SIGKILL, signal.SIGSTOP):
         raise OSError(22, "Invalid argument")
@@ -153,7 +155,7 @@ def _be_forked() -> None:
 
 def get_handler(signalnum: int) -> Handler:
     """Return the handler of a signal; as ``signal.getsignal``."""
-    if int(signalnum) not in map(int, signal.valid_signals()):
+    if int(signalnum) not in _NUMBERS:
         raise ValueError("signal number out of range")
     return signals.handlers.get(int(signalnum), signal.SIG_DFL)
 

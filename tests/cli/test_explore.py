@@ -34,6 +34,16 @@ asyncio.run(main())
 """
 
 
+SLEEPS = """
+import asyncio
+
+async def main():
+    await asyncio.gather(asyncio.sleep(0.01), asyncio.sleep(0.02))
+
+asyncio.run(main())
+"""
+
+
 def program(folder: Path, text: str, name: str = "app.py") -> str:
     """Write a program into a folder; return its name."""
     (folder / name).write_text(textwrap.dedent(text))
@@ -67,6 +77,27 @@ def test_a_race_is_found_told_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.more
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        (("--schedules", "3", "app.py"), []),
+        (("app.py", "--schedules", "3"), []),
+        (("app.py", "--schedules=3", "--seed", "4", "one", "--jobs", "9"), ["one", "--jobs", "9"]),
+        (("app.py", "--schedules", "3", "--", "--seed", "x"), ["--seed", "x"]),
+        (("app.py", "--schedules", "3", "--", "--", "x"), ["--", "x"]),
+        (("-m", "app", "--schedules", "3", "--verbose"), ["--verbose"]),
+        (("--schedules", "3", "-mapp", "--json", "one", "--json"), ["one", "--json"]),
+    ],
+)
+def test_options_may_stand_before_the_program_and_after(
+    tmp_path: Path, words: tuple[str, ...], seen: list[str]
+) -> None:
+    program(tmp_path, f"import sys\nassert sys.argv[1:] == {seen!r}, sys.argv\n{SLEEPS}")
+    done = explore(tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 schedules" in done.stdout or json.loads(done.stdout)["schedules"] == 3
+
+
 def test_the_same_seed_finds_the_same(tmp_path: Path) -> None:
     name = program(tmp_path, ORDERS)
     told = [json.loads(explore(tmp_path, "--json", "--seed", "3", name).stdout) for _ in range(2)]
