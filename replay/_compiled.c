@@ -11,6 +11,9 @@ signals and other threads see the lists and the window before or after, never in
 A `Hot` holds what they share. `hot.append` is None while other threads are recorded too, or while a door is
 open whose events are not to be seen; then the running thread's stream is looked up. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* memmem */
+#endif
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h>
@@ -19,6 +22,10 @@ open whose events are not to be seen; then the running thread's stream is looked
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+
+/* With each change of what is asked of this module from outside, here and in `compiled.py`: an older build that lies
+   in a checkout is then passed over. */
+#define INTERFACE 1
 
 /* `tests/unit/test_compiled.py` compares these with those of the twins. */
 #define TAG_BITS 9          /* of `recording.events` */
@@ -31,7 +38,6 @@ open whose events are not to be seen; then the running thread's stream is looked
 #define YOUNG 2000          /* of `garbage` */
 
 #define LOOKED_THROUGH 4096  /* larger contents are the twin's, who looks through them faster */
-#define EXACT_DOUBLE (1LL << 53)
 
 static PyObject *name_counter, *name_epoll, *name_failed, *name_flush, *name_put_slowly, *name_registered,
     *name_stream, *name_wait, *name_would_block;
@@ -175,6 +181,10 @@ frames_put(Frames *self, PyObject *const *args, Py_ssize_t count)
     if (stream == (unsigned long)-1 && PyErr_Occurred()) {
         return NULL;
     }
+    if (stream > UINT32_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "the number of a stream has 32 bits");
+        return NULL;
+    }
     PyObject *payload = NULL;
     int stored = store_frame(self, stream, args[1], &payload);
     if (stored == 0) {
@@ -266,8 +276,11 @@ now_ns(void)
 static int
 add_event(Stream *stream, PyObject *key, PyObject *value)
 {
-    if (value == NULL || key == NULL) {
+    if (value == NULL || key == NULL || stream->items == NULL) {
         Py_XDECREF(value);
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_RuntimeError, "there is no list of events");
+        }
         return -1;
     }
     int failed = PyList_Append(stream->items, key);
@@ -365,6 +378,7 @@ typedef struct {
     PyObject *short_key;
     PyObject *fileno;      /* of a socket */
     PyObject *getblocking;
+    char is_redacting;     /* what goes out is to be redacted before its checksum is taken */
 } Hot;
 
 static PyTypeObject Hot_Type;
@@ -408,6 +422,7 @@ static PyMemberDef hot_members[] = {
     {"short_key", T_OBJECT, offsetof(Hot, short_key), 0, NULL},
     {"fileno", T_OBJECT, offsetof(Hot, fileno), 0, NULL},
     {"getblocking", T_OBJECT, offsetof(Hot, getblocking), 0, NULL},
+    {"is_redacting", T_BOOL, offsetof(Hot, is_redacting), 0, NULL},
     {NULL},
 };
 
@@ -464,7 +479,8 @@ flush(Hot *hot, Stream *stream)
         int stored = store_frame((Frames *)hot->writer, stream->number, items, &payload);
         Py_XDECREF(payload);
         if (stored > 0) {
-            /* The list keeps its room: it is filled again at once. */
+            /* The list keeps its room: it is filled again at once. What can be encoded runs nothing when it
+               goes, so nothing is appended meanwhile. */
             for (Py_ssize_t at = PyList_GET_SIZE(items); at-- > 0;) {
                 PyObject *item = PyList_GET_ITEM(items, at);
                 Py_SET_SIZE(items, at);
@@ -528,6 +544,7 @@ typedef struct {
     PyObject *other;   /* see each door */
     PyObject *another;
     PyObject *pending;
+    PyObject *weakrefs;
     long tag;
     double due;
 } Door;
@@ -545,6 +562,9 @@ static int
 key_of_socket(Door *self, PyObject *socket, PyObject **key)
 {
     Hot *hot = self->hot;
+    if (hot->getblocking == NULL || hot->fileno == NULL) {
+        return 0;
+    }
     PyObject *answer = PyObject_CallOneArg(hot->getblocking, socket);
     int may_wait = answer != Py_False;
     Py_XDECREF(answer);
@@ -595,21 +615,25 @@ static PyObject *
 call_send(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
-    if (names != NULL || count < 2 || count > 3) {
-        return call_twin(self, args, nargsf, names);
-    }
-    Py_buffer view;
-    if (PyObject_GetBuffer(args[1], &view, PyBUF_SIMPLE) < 0) {
-        PyErr_Clear();
-        return call_twin(self, args, nargsf, names);
-    }
     Stream *stream = NULL;
     PyObject *key = NULL;
-    /* A content may hold an address, which its checksum goes without: the twin knows how. */
-    if (view.len > LOOKED_THROUGH || memmem(view.buf, (size_t)view.len, " at 0x", 6) != NULL ||
+    Py_buffer view;
+    /* Of these types: to look at others may run code of the program. */
+    if (names != NULL || count < 2 || count > 3 || self->hot->is_redacting ||
+        !(PyBytes_CheckExact(args[1]) || PyByteArray_CheckExact(args[1]) || PyMemoryView_Check(args[1])) ||
         (stream = stream_of(self->hot)) == NULL || !key_of_socket(self, args[0], &key)) {
-        PyBuffer_Release(&view);
         Py_XDECREF(stream);
+        return call_twin(self, args, nargsf, names);
+    }
+    int is_bytes = PyObject_GetBuffer(args[1], &view, PyBUF_SIMPLE) == 0;
+    /* A content may hold an address, which its checksum goes without: the twin knows how. */
+    if (!is_bytes || view.len > LOOKED_THROUGH || memmem(view.buf, (size_t)view.len, " at 0x", 6) != NULL) {
+        PyErr_Clear();
+        if (is_bytes) {
+            PyBuffer_Release(&view);
+        }
+        Py_DECREF(key);
+        Py_DECREF(stream);
         return call_twin(self, args, nargsf, names);
     }
     Py_ssize_t size = view.len;
@@ -633,12 +657,12 @@ done:
     return sent;
 }
 
-/* A clock that counts seconds; `other` catches up with what waits for the program to come to a door. */
+/* A clock that counts seconds, called with its module; `other` catches up with what waits for the program to come to a door. */
 static PyObject *
 call_clock(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Hot *hot = self->hot;
-    if (PyVectorcall_NARGS(nargsf) != 0 || names != NULL || !is_alone(hot)) {
+    if (PyVectorcall_NARGS(nargsf) != 1 || names != NULL || !is_alone(hot)) {
         return call_twin(self, args, nargsf, names);
     }
     Stream *stream = stream_of(hot);
@@ -686,15 +710,7 @@ call_trio_clock(Door *self, PyObject *const *args, size_t nargsf, PyObject *name
     if (failed) {
         return NULL;
     }
-    if (now < EXACT_DOUBLE) {
-        return PyFloat_FromDouble((double)now / 1e9);
-    }
-    /* As a replay divides it: to the nearest, from all of its digits. */
-    PyObject *whole = PyLong_FromLongLong(now), *second = PyLong_FromLong(1000000000L);
-    PyObject *seconds = whole == NULL || second == NULL ? NULL : PyNumber_TrueDivide(whole, second);
-    Py_XDECREF(whole);
-    Py_XDECREF(second);
-    return seconds;
+    return PyFloat_FromDouble((double)now / 1e9);
 }
 
 /* `get_events` of trio's loop. `real` is how much there is for the garbage collector, `other` waits, `another`
@@ -703,8 +719,13 @@ static PyObject *
 call_trio_wait(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Hot *hot = self->hot;
-    if (PyVectorcall_NARGS(nargsf) != 2 || names != NULL || !is_alone(hot) || !PyFloat_CheckExact(args[1])) {
+    if (PyVectorcall_NARGS(nargsf) != 2 || names != NULL || !is_alone(hot) ||
+        !(PyFloat_CheckExact(args[1]) || PyLong_CheckExact(args[1]))) {
         return call_twin(self, args, nargsf, names);
+    }
+    double timeout = PyFloat_AsDouble(args[1]); /* trio's 0 is an int */
+    if (timeout == -1.0 && PyErr_Occurred()) {
+        return NULL;
     }
     Stream *stream = stream_of(hot);
     if (stream == NULL || PyList_GET_SIZE(stream->items) > BATCH_ITEMS) {
@@ -724,7 +745,7 @@ call_trio_wait(Door *self, PyObject *const *args, size_t nargsf, PyObject *names
     PyObject *asked[] = {nothing, most};
     batch = PyObject_Vectorcall(wait, asked, 2, NULL);
     if (batch != NULL && PyList_CheckExact(batch) && PyList_GET_SIZE(batch) == 0 &&
-        PyFloat_AS_DOUBLE(args[1]) > 0.0) {
+        timeout > 0.0) {
         Py_DECREF(batch);
         PyObject *given[] = {wait, args[1], most};
         batch = PyObject_Vectorcall(self->other, given, 3, NULL);
@@ -825,9 +846,11 @@ static void
 batch_dealloc(Batch *self)
 {
     PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, batch_dealloc)
     Py_CLEAR(self->hot);
     PyObject_GC_Track(self); /* the list takes it off again */
     PyList_Type.tp_dealloc((PyObject *)self);
+    Py_TRASHCAN_END
 }
 
 static PyMethodDef batch_methods[] = {
@@ -893,6 +916,9 @@ static void
 door_dealloc(Door *self)
 {
     PyObject_GC_UnTrack(self);
+    if (self->weakrefs != NULL) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
     door_clear(self);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
@@ -946,6 +972,19 @@ door_attribute(Door *self, void *name)
     return PyObject_GetAttrString(self->twin, name);
 }
 
+/* As functions are: copied by being what they are. */
+static PyObject *
+door_copy(PyObject *self, PyObject *Py_UNUSED(memo))
+{
+    return Py_NewRef(self);
+}
+
+static PyMethodDef door_methods[] = {
+    {"__copy__", door_copy, METH_NOARGS, NULL},
+    {"__deepcopy__", door_copy, METH_O, NULL},
+    {NULL},
+};
+
 static PyGetSetDef door_attributes[] = {
     {"__doc__", (getter)door_attribute, NULL, NULL, "__doc__"},
     {"__module__", (getter)door_attribute, NULL, NULL, "__module__"},
@@ -964,7 +1003,9 @@ static PyTypeObject Door_Type = {
     .tp_getattro = (getattrofunc)door_getattro,
     .tp_setattro = (setattrofunc)door_setattro,
     .tp_repr = (reprfunc)door_repr,
+    .tp_weaklistoffset = offsetof(Door, weakrefs),
     .tp_members = door_members,
+    .tp_methods = door_methods,
     .tp_getset = door_attributes,
 };
 
@@ -1162,7 +1203,8 @@ PyInit__compiled(void)
                  PyModule_AddObjectRef(module, "Stream", (PyObject *)&Stream_Type) < 0 ||
                  PyModule_AddObjectRef(module, "Hot", (PyObject *)&Hot_Type) < 0 ||
                  PyModule_AddObjectRef(module, "CLOCK_BATCH_S", batch_s) < 0 ||
-                 PyModule_AddIntMacro(module, TAG_BITS) < 0 || PyModule_AddIntMacro(module, UNMEASURED) < 0 ||
+                 PyModule_AddIntMacro(module, INTERFACE) < 0 || PyModule_AddIntMacro(module, TAG_BITS) < 0 ||
+                 PyModule_AddIntMacro(module, UNMEASURED) < 0 ||
                  PyModule_AddIntMacro(module, FRAME_SIZE) < 0 || PyModule_AddIntMacro(module, BATCH_ITEMS) < 0 ||
                  PyModule_AddIntMacro(module, LONG_BATCH) < 0 ||
                  PyModule_AddIntMacro(module, UNMEASURED_COUNT) < 0 || PyModule_AddIntMacro(module, YOUNG) < 0;

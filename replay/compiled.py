@@ -8,6 +8,7 @@ package was installed, and left out if the variable ``REPLAY_PURE`` is set.
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Any, Final
 
@@ -15,13 +16,19 @@ PURE: Final = "REPLAY_PURE"
 """Variable that says to do without."""
 
 
+_INTERFACE: Final = 1
+"""As ``INTERFACE`` of the C file: a build of another one, left in a checkout, is passed over."""
+
+
 def _load() -> Any:
     if os.environ.get(PURE):
         return None
     try:
-        return import_module("replay._compiled")
+        module = import_module("replay._compiled")
     except ImportError:  # not built, or not for this Python
         return None
+    del sys.modules["replay._compiled"]  # programs look through these, and a replay may be without it
+    return module if getattr(module, "INTERFACE", 0) == _INTERFACE else None
 
 
 compiled: Final = _load()

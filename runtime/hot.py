@@ -62,13 +62,15 @@ class PureHot:
 
     Attributes:
       writer: what only the main thread puts into, nobody else at the same time; or None.
+      is_redacting: what goes out is to be redacted before its checksum is taken.
     """
 
-    __slots__ = ("append", "writer")
+    __slots__ = ("append", "is_redacting", "writer")
 
     def __init__(self) -> None:
         self.append: Callable[[Any], None] | None = None
         self.writer: Any = None
+        self.is_redacting = False
 
 
 if TYPE_CHECKING or compiled is None:
@@ -100,18 +102,22 @@ def introduce(world: LiveWorld, blocked: dict[int, Any]) -> bool:
 
 def clock(
     world: LiveWorld, key: int, read: Callable[[], float], general: Callable[[], float]
-) -> Callable[[], float]:
-    """Return the door of a clock that counts seconds and never goes far back."""
+) -> Callable[[object], float]:
+    """Return the door of a clock that counts seconds and never goes far back; called with its module."""
     due = 0.0
 
     def catch_up() -> None:
-        world.flush_main()
-        if real.gc_get_count()[0] > YOUNG and garbage.is_enabled:
-            world.collect_garbage(world.main)
-        if signals.pending:
-            world.deliver_signals(world.main)
+        try:
+            world.flush_main()
+            if real.gc_get_count()[0] > YOUNG and garbage.is_enabled:
+                world.collect_garbage(world.main)
+            if signals.pending:
+                world.deliver_signals(world.main)
+        except BaseException as error:
+            strip(error)
+            raise
 
-    def clock() -> float:
+    def clock(of: object) -> float:
         nonlocal due
         append = hot.append
         if append is None:
@@ -178,6 +184,7 @@ def receive(
         return data
 
     receive.__name__ = receive.__qualname__ = "recv"
+    receive.__module__ = real.Socket.__module__
     return compiled.receive(hot, receive, recv, tag) if world.is_compiled else receive
 
 
@@ -240,6 +247,7 @@ def send(
         return count
 
     send_.__name__ = send_.__qualname__ = "send"
+    send_.__module__ = real.Socket.__module__
     return compiled.send(hot, send_, send, tag) if world.is_compiled else send_
 
 

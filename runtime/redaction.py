@@ -23,6 +23,7 @@ from replay.runtime import real
 from replay.runtime.boundary import sockets
 from replay.runtime.boundary.install import Installer
 from replay.runtime.boundary.table import Door, replace, without_self
+from replay.runtime.hot import hot
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
@@ -136,6 +137,7 @@ class Redaction:
         writer = _RedactingWriter(world._writer, redactor, self._counts)
         world.open(writer)
         world.redactor = redactor
+        hot.is_redacting = True
         checksum, bytes_checksum = codec.checksum, codec.bytes_checksum
 
         def of_plain(plain: Any) -> int:

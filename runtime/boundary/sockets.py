@@ -264,6 +264,7 @@ def _recorded_receive(
             raise
 
     recv.__qualname__ = "recv"
+    recv.__module__ = _C.__module__
     return recv
 
 
@@ -298,6 +299,7 @@ def _recorded_send(
             raise
 
     send.__qualname__ = "send"
+    send.__module__ = _C.__module__
     return send
 
 

@@ -18,6 +18,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 
 from replay.recording.codec import pack, unpack
@@ -98,6 +99,25 @@ class Door:
     has_content: bool = False
     replayed: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
     quiet: bool = False
+
+
+class Owner:
+    """A module as that to which a function of it is bound, as those of C modules are; copied as it is."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.modules[self._name], name)
+
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        return import_module, (self._name,)
+
+    def __deepcopy__(self, memo: Any) -> Owner:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<module {self._name!r} (built-in)>"
 
 
 def replace(owner: Any, name: str, value: Any) -> None:

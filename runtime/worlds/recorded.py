@@ -531,24 +531,24 @@ class RecordedWorld:
 
         return call
 
-    def clock(self, key: int) -> Callable[[], float]:
-        """Return the door of a clock."""
+    def clock(self, key: int) -> Callable[[object], float]:
+        """Return the door of a clock; it is called with its module."""
 
-        def clock() -> float:
+        def clock(of: object) -> float:
             stream = current.stream
             if stream is None:
                 return real.monotonic()
             pos = stream.pos
             items = stream.items
             value: float
-            if pos < len(items) and items[pos] == key:
-                value = items[pos + 1]
-                stream.pos = pos = pos + 2
-                if pos < len(items) and items[pos] != _SIGNAL_AFTER_KEY:
-                    return value
-            else:
-                value = stream.take(key)
             try:
+                if pos < len(items) and items[pos] == key:
+                    value = items[pos + 1]
+                    stream.pos = pos = pos + 2
+                    if pos < len(items) and items[pos] != _SIGNAL_AFTER_KEY:
+                        return value
+                else:
+                    value = stream.take(key)
                 stream.deliver_signals_after()
             except BaseException as error:
                 strip(error)

@@ -1,9 +1,14 @@
 """Messages on sockets that do not wait: each way to give them, and each way in which they are refused."""
 
 import array
+import copy
 import errno
+import pickle
+import signal
 import socket
+import sys
 import time
+import weakref
 
 
 def pair():
@@ -99,6 +104,46 @@ for _ in range(100):
 other.close()
 
 print(socket.socket.send.__name__, socket.socket.recv.__name__, time.monotonic.__name__)
+
+
+class Timer:
+    clock = time.perf_counter
+    send = socket.socket.send
+
+
+assert Timer().clock() <= Timer.clock() <= time.perf_counter()
+clocks = copy.deepcopy([time.monotonic, time.time, socket.socket.recv])
+assert clocks[0]() <= time.monotonic()
+assert copy.copy(time.time)() <= pickle.loads(pickle.dumps(time.time))()
+print(time.time.__module__, time.time.__self__)
+assert weakref.ref(time.monotonic)() is time.monotonic
+print(len(sys.modules))
+
+
+class Alarm(Exception):
+    pass
+
+
+def ring(number, frame):
+    raise Alarm
+
+
+def wait_for_alarm():
+    while True:
+        time.monotonic()
+
+
+signal.signal(signal.SIGALRM, ring)
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+try:
+    wait_for_alarm()
+except Alarm as error:
+    names, entry = [], error.__traceback__
+    while entry is not None:
+        names.append(entry.tb_frame.f_code.co_name)
+        entry = entry.tb_next
+    print(names)
+
 began, moment = time.monotonic(), time.time()
 while time.monotonic() - began < 0.003:
     pass
