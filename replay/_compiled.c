@@ -1,7 +1,7 @@
 /* The hot path of recording, compiled: the usual case of a few functions that are written in Python, too.
 
 Each of these functions has a twin in Python (`runtime/hot.py`, `runtime/trio_/live.py`,
-`recording/writer.py`), which is what runs where this module could not be built. The twin says what is
+`recording/frames.py`), which is what runs where this module could not be built. The twin says what is
 right; here is only its usual case, and whatever is not usual is handed over to it, before anything has been
 done. So what is recorded is the same, and there is one place to read.
 
@@ -23,8 +23,8 @@ open whose events are not to be seen; then the running thread's stream is looked
 #include <string.h>
 #include <time.h>
 
-/* With each change of what is asked of this module from outside, here and in `compiled.py`: an older build that lies
-   in a checkout is then passed over. */
+/* Changed with each change of what this module does, here and in `compiled.py`: an older build that lies in a
+   checkout is then passed over. */
 #define INTERFACE 1
 
 /* `tests/unit/test_compiled.py` compares these with those of the twins. */

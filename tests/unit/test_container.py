@@ -719,9 +719,11 @@ while True:
 
 DYING = """
 import os, random, resource, sys
-from replay.recording import writer as module
 folder, mode, large = sys.argv[1], sys.argv[2], int(sys.argv[3])
-source = module.__file__
+if mode == "line":
+    os.environ["REPLAY_PURE"] = "1"  # what is compiled has no lines
+from replay.recording import frames as putting, writer as module
+sources = module.__file__, putting.__file__
 # Few descriptors, so that few lines go into looking for a high one.
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 
@@ -743,7 +745,7 @@ def dies_at_line(k):
     count = 0
     def trace(frame, event, argument):
         nonlocal count
-        if frame.f_code.co_filename != source:
+        if frame.f_code.co_filename not in sources:
             return None
         if event == "line":
             count += 1
