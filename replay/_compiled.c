@@ -110,6 +110,33 @@ store_number(unsigned char *at, uint32_t number)
     }
 }
 
+/* -- objects that own others: all of them stand in a row ----------------------------------------------- */
+
+#define OWNS(Type, prefix, first, last)                                        \
+    static int prefix##_traverse(Type *self, visitproc visit, void *arg)       \
+    {                                                                          \
+        for (PyObject **each = &self->first; each <= &self->last; each++) {    \
+            Py_VISIT(*each);                                                   \
+        }                                                                      \
+        return 0;                                                              \
+    }                                                                          \
+    static int prefix##_clear(Type *self)                                      \
+    {                                                                          \
+        for (PyObject **each = &self->first; each <= &self->last; each++) {    \
+            Py_CLEAR(*each);                                                   \
+        }                                                                      \
+        return 0;                                                              \
+    }                                                                          \
+    static void prefix##_dealloc(Type *self)                                   \
+    {                                                                          \
+        PyObject_GC_UnTrack(self);                                             \
+        if (Py_TYPE(self)->tp_weaklistoffset > 0) {                            \
+            PyObject_ClearWeakRefs((PyObject *)self);                          \
+        }                                                                      \
+        prefix##_clear(self);                                                  \
+        Py_TYPE(self)->tp_free((PyObject *)self);                              \
+    }
+
 /* -- frames: what is put into the window ------------------------------------------------------------- */
 
 typedef struct {
@@ -200,29 +227,7 @@ frames_put(Frames *self, PyObject *const *args, Py_ssize_t count)
     Py_RETURN_NONE;
 }
 
-static int
-frames_traverse(Frames *self, visitproc visit, void *arg)
-{
-    Py_VISIT(self->encode);
-    Py_VISIT(self->window);
-    return 0;
-}
-
-static int
-frames_clear(Frames *self)
-{
-    Py_CLEAR(self->encode);
-    Py_CLEAR(self->window);
-    return 0;
-}
-
-static void
-frames_dealloc(Frames *self)
-{
-    PyObject_GC_UnTrack(self);
-    frames_clear(self);
-    Py_TYPE(self)->tp_free((PyObject *)self);
-}
+OWNS(Frames, frames, encode, window)
 
 static PyMemberDef frames_members[] = {
     {"_encode", T_OBJECT_EX, offsetof(Frames, encode), 0, NULL},
@@ -314,29 +319,7 @@ stream_step(Stream *self, PyObject *number)
     Py_RETURN_NONE;
 }
 
-static int
-stream_traverse(Stream *self, visitproc visit, void *arg)
-{
-    Py_VISIT(self->items);
-    Py_VISIT(self->append);
-    return 0;
-}
-
-static int
-stream_clear(Stream *self)
-{
-    Py_CLEAR(self->items);
-    Py_CLEAR(self->append);
-    return 0;
-}
-
-static void
-stream_dealloc(Stream *self)
-{
-    PyObject_GC_UnTrack(self);
-    stream_clear(self);
-    Py_TYPE(self)->tp_free((PyObject *)self);
-}
+OWNS(Stream, stream, items, append)
 
 static PyMemberDef stream_members[] = {
     {"items", T_OBJECT_EX, offsetof(Stream, items), 0, NULL},
@@ -383,33 +366,7 @@ typedef struct {
 
 static PyTypeObject Hot_Type;
 
-static int
-hot_traverse(Hot *self, visitproc visit, void *arg)
-{
-    PyObject **each = &self->append;
-    for (; each <= &self->getblocking; each++) {
-        Py_VISIT(*each);
-    }
-    return 0;
-}
-
-static int
-hot_clear(Hot *self)
-{
-    PyObject **each = &self->append;
-    for (; each <= &self->getblocking; each++) {
-        Py_CLEAR(*each);
-    }
-    return 0;
-}
-
-static void
-hot_dealloc(Hot *self)
-{
-    PyObject_GC_UnTrack(self);
-    hot_clear(self);
-    Py_TYPE(self)->tp_free((PyObject *)self);
-}
+OWNS(Hot, hot, append, getblocking)
 
 static PyMemberDef hot_members[] = {
     {"append", T_OBJECT, offsetof(Hot, append), 0, NULL},
@@ -538,7 +495,7 @@ typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *twin;    /* the whole function, in Python; what it is called, documented as, and so on */
-    Hot *hot;
+    PyObject *shared;  /* a Hot */
     PyObject *real;    /* what is performed */
     PyObject *key;     /* of its events, where that is always the same */
     PyObject *other;   /* see each door */
@@ -551,6 +508,12 @@ typedef struct {
 
 static PyTypeObject Door_Type, Method_Type;
 
+static inline Hot *
+hot_of(Door *self)
+{
+    return (Hot *)self->shared;
+}
+
 static PyObject *
 call_twin(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
@@ -561,7 +524,7 @@ call_twin(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 static int
 key_of_socket(Door *self, PyObject *socket, PyObject **key)
 {
-    Hot *hot = self->hot;
+    Hot *hot = hot_of(self);
     if (hot->getblocking == NULL || hot->fileno == NULL) {
         return 0;
     }
@@ -592,7 +555,7 @@ static PyObject *
 call_receive(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
-    Stream *stream = names != NULL || count < 2 || count > 3 ? NULL : stream_of(self->hot);
+    Stream *stream = names != NULL || count < 2 || count > 3 ? NULL : stream_of(hot_of(self));
     PyObject *key = NULL;
     if (stream == NULL || !key_of_socket(self, args[0], &key)) {
         Py_XDECREF(stream);
@@ -600,7 +563,7 @@ call_receive(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
     }
     PyObject *data = PyObject_Vectorcall(self->real, args, (size_t)count, NULL);
     if (data == NULL) {
-        record_failure(self->hot, stream, key);
+        record_failure(hot_of(self), stream, key);
     }
     else if (add_event(stream, key, Py_NewRef(data)) < 0) {
         Py_CLEAR(data);
@@ -619,9 +582,9 @@ call_send(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
     PyObject *key = NULL;
     Py_buffer view;
     /* Of these types: to look at others may run code of the program. */
-    if (names != NULL || count < 2 || count > 3 || self->hot->is_redacting ||
+    if (names != NULL || count < 2 || count > 3 || hot_of(self)->is_redacting ||
         !(PyBytes_CheckExact(args[1]) || PyByteArray_CheckExact(args[1]) || PyMemoryView_Check(args[1])) ||
-        (stream = stream_of(self->hot)) == NULL || !key_of_socket(self, args[0], &key)) {
+        (stream = stream_of(hot_of(self))) == NULL || !key_of_socket(self, args[0], &key)) {
         Py_XDECREF(stream);
         return call_twin(self, args, nargsf, names);
     }
@@ -640,15 +603,15 @@ call_send(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
     uint32_t checksum = crc32_of(view.buf, size, (uint32_t)size);
     PyBuffer_Release(&view);
     PyObject *sent = NULL;
-    if (add_event(stream, key, PyLong_FromUnsignedLong(checksum)) < 0 || flush(self->hot, stream) < 0) {
+    if (add_event(stream, key, PyLong_FromUnsignedLong(checksum)) < 0 || flush(hot_of(self), stream) < 0) {
         goto done;
     }
     sent = PyObject_Vectorcall(self->real, args, (size_t)count, NULL);
     if (sent == NULL) {
-        record_failure(self->hot, stream, key);
+        record_failure(hot_of(self), stream, key);
     }
     else if (PyLong_AsSsize_t(sent) != size &&
-             (PyErr_Occurred() || add_event(stream, self->hot->short_key, Py_NewRef(sent)) < 0)) {
+             (PyErr_Occurred() || add_event(stream, hot_of(self)->short_key, Py_NewRef(sent)) < 0)) {
         Py_CLEAR(sent);
     }
 done:
@@ -657,11 +620,12 @@ done:
     return sent;
 }
 
-/* A clock that counts seconds, called with its module; `other` catches up with what waits for the program to come to a door. */
+/* A clock that counts seconds, called with its module; `other` catches up with what waits for the program to come
+   to a door. */
 static PyObject *
 call_clock(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    Hot *hot = self->hot;
+    Hot *hot = hot_of(self);
     if (PyVectorcall_NARGS(nargsf) != 1 || names != NULL || !is_alone(hot)) {
         return call_twin(self, args, nargsf, names);
     }
@@ -698,7 +662,7 @@ failed:
 static PyObject *
 call_trio_clock(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    Stream *stream = stream_of(self->hot);
+    Stream *stream = stream_of(hot_of(self));
     if (stream == NULL) {
         return call_twin(self, args, nargsf, names);
     }
@@ -718,7 +682,7 @@ call_trio_clock(Door *self, PyObject *const *args, size_t nargsf, PyObject *name
 static PyObject *
 call_trio_wait(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    Hot *hot = self->hot;
+    Hot *hot = hot_of(self);
     if (PyVectorcall_NARGS(nargsf) != 2 || names != NULL || !is_alone(hot) ||
         !(PyFloat_CheckExact(args[1]) || PyLong_CheckExact(args[1]))) {
         return call_twin(self, args, nargsf, names);
@@ -878,7 +842,7 @@ call_make_list(Door *self, PyObject *const *args, size_t nargsf, PyObject *names
     }
     PyObject *batch = PyObject_CallOneArg((PyObject *)&Batch_Type, args[0]);
     if (batch != NULL) {
-        ((Batch *)batch)->hot = (Hot *)Py_NewRef(self->hot);
+        ((Batch *)batch)->hot = (Hot *)Py_NewRef(self->shared);
         ((Batch *)batch)->is_long = PyList_GET_SIZE(batch) >= LONG_BATCH;
     }
     return batch;
@@ -886,42 +850,7 @@ call_make_list(Door *self, PyObject *const *args, size_t nargsf, PyObject *names
 
 /* -- doors as objects --------------------------------------------------------------------------------- */
 
-static int
-door_traverse(Door *self, visitproc visit, void *arg)
-{
-    Py_VISIT(self->twin);
-    Py_VISIT(self->hot);
-    Py_VISIT(self->real);
-    Py_VISIT(self->key);
-    Py_VISIT(self->other);
-    Py_VISIT(self->another);
-    Py_VISIT(self->pending);
-    return 0;
-}
-
-static int
-door_clear(Door *self)
-{
-    Py_CLEAR(self->twin);
-    Py_CLEAR(self->hot);
-    Py_CLEAR(self->real);
-    Py_CLEAR(self->key);
-    Py_CLEAR(self->other);
-    Py_CLEAR(self->another);
-    Py_CLEAR(self->pending);
-    return 0;
-}
-
-static void
-door_dealloc(Door *self)
-{
-    PyObject_GC_UnTrack(self);
-    if (self->weakrefs != NULL) {
-        PyObject_ClearWeakRefs((PyObject *)self);
-    }
-    door_clear(self);
-    Py_TYPE(self)->tp_free((PyObject *)self);
-}
+OWNS(Door, door, twin, pending)
 
 /* As the twin looks to who asks, so does this. */
 static PyObject *
@@ -1014,15 +943,7 @@ static PyTypeObject Method_Type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "replay._compiled.Method",
     .tp_basicsize = sizeof(Door),
     .tp_base = &Door_Type,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
-    .tp_vectorcall_offset = offsetof(Door, call),
-    .tp_call = PyVectorcall_Call,
-    .tp_dealloc = (destructor)door_dealloc,
-    .tp_traverse = (traverseproc)door_traverse,
-    .tp_clear = (inquiry)door_clear,
-    .tp_getattro = (getattrofunc)door_getattro,
-    .tp_setattro = (setattrofunc)door_setattro,
-    .tp_repr = (reprfunc)door_repr,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_METHOD_DESCRIPTOR,
     .tp_descr_get = method_get,
 };
 
@@ -1036,7 +957,7 @@ new_door(PyTypeObject *type, void *call, PyObject *hot, PyObject *twin)
     Door *door = (Door *)type->tp_alloc(type, 0);
     if (door != NULL) {
         door->call = (vectorcallfunc)call;
-        door->hot = (Hot *)Py_NewRef(hot);
+        door->shared = Py_NewRef(hot);
         door->twin = Py_NewRef(twin);
     }
     return door;

@@ -147,14 +147,14 @@ def _start_if_run(error: BaseException, start: Callable[[], None] | None) -> Non
         trace = trace.tb_next
 
 
-_compiled: Final[dict[str, types.CodeType]] = {}
+_scripts: Final[dict[str, types.CodeType]] = {}
 """Scripts that are compiled before they run, by their paths."""
 
 
 def compile_script(path: str, source: Callable[[str], bytes]) -> None:
     """Compile a script that is to be run in copies of this process; each of them would do it again."""
     with suppress(Exception):  # the run will see it
-        _compiled[path] = _compile(path, source)
+        _scripts[path] = _compile(path, source)
 
 
 def _compile(path: str, source: Callable[[str], bytes]) -> types.CodeType:
@@ -167,7 +167,7 @@ def _run_script(path: str, source: Callable[[str], bytes], start: Callable[[], N
         __file__=path, __cached__=None, __package__=None, __loader__=SourceFileLoader("__main__", path)
     )
     sys.modules["__main__"] = module
-    code = _compiled.get(path) or _compile(path, source)
+    code = _scripts.get(path) or _compile(path, source)
     if start is not None:
         start()
     exec(code, module.__dict__)

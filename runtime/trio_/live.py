@@ -210,7 +210,7 @@ def _waiting(world: LiveWorld) -> Callable[[Any, float], Any]:
     def wait(wait: Callable[..., Any], timeout: float, most: int) -> Any:
         """Wait for what is not ready yet: what is compiled has looked."""
         try:
-            return world.wait_long(main, wait, lambda left: (left, most), timeout, _never)
+            return world.wait_ready(main, wait, lambda left: (left, most), timeout, _never, has_looked=True)
         except BaseException as error:
             strip(error)
             raise

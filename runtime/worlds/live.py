@@ -719,6 +719,8 @@ class LiveWorld:
         arguments: Callable[[float | None], tuple[Any, ...]],
         timeout: float | None,
         is_due: Callable[[], bool],
+        *,
+        has_looked: bool = False,
     ) -> Any:
         """Wait for readiness; return ``[(fd, mask), ...]``.
 
@@ -726,24 +728,15 @@ class LiveWorld:
           wait: the ``poll`` of an ``epoll``.
           arguments: its arguments, for a wait of up to so many seconds.
           is_due: whether the handler of a signal has made something ready that need not be waited for.
+          has_looked: nothing is ready yet.
         """
-        if hot.append is not None and self.has_system and len(stream.items) <= BATCH_ITEMS:
+        is_alone = hot.append is not None
+        if not has_looked and is_alone and self.has_system and len(stream.items) <= BATCH_ITEMS:
             batch = wait(*arguments(0))
             if batch:  # it need not be waited for, so nothing need be in the file by now
                 return batch
-        return self.wait_long(stream, wait, arguments, timeout, is_due)
-
-    def wait_long(
-        self,
-        stream: LiveStream,
-        wait: Callable[..., Any],
-        arguments: Callable[[float | None], tuple[Any, ...]],
-        timeout: float | None,
-        is_due: Callable[[], bool],
-    ) -> Any:
-        """Wait for readiness, as `wait_ready` does, where nothing is ready yet."""
         self.flush(stream)
-        if hot.append is not None:  # there is nobody else to be told of it
+        if is_alone:  # there is nobody else to be told of it
             batch = signals.perform(wait, arguments(timeout))
             if batch is not INTERRUPTED:
                 return batch

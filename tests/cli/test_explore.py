@@ -76,7 +76,6 @@ def test_a_race_is_found_told_and_kept(tmp_path: Path) -> None:
     assert played.stderr.endswith("AssertionError: ['quick', 'slow']\n")
 
 
-@pytest.mark.more
 @pytest.mark.parametrize(
     ("words", "seen"),
     [
@@ -98,6 +97,7 @@ def test_options_may_stand_before_the_program_and_after(
     assert "3 schedules" in done.stdout or json.loads(done.stdout)["schedules"] == 3
 
 
+@pytest.mark.more
 def test_the_same_seed_finds_the_same(tmp_path: Path) -> None:
     name = program(tmp_path, ORDERS)
     told = [json.loads(explore(tmp_path, "--json", "--seed", "3", name).stdout) for _ in range(2)]
