@@ -25,7 +25,7 @@ open whose events are not to be seen; then the running thread's stream is looked
 
 /* Changed with each change of what this module does, here and in `compiled.py`: an older build that lies in a
    checkout is then passed over. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 /* `tests/unit/test_compiled.py` compares these with those of the twins. */
 #define TAG_BITS 9          /* of `recording.events` */
@@ -620,13 +620,12 @@ done:
     return sent;
 }
 
-/* A clock that counts seconds, called with its module; `other` catches up with what waits for the program to come
-   to a door. */
+/* A clock that counts seconds; `other` catches up with what waits for the program to come to a door. */
 static PyObject *
 call_clock(Door *self, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     Hot *hot = hot_of(self);
-    if (PyVectorcall_NARGS(nargsf) != 1 || names != NULL || !is_alone(hot)) {
+    if (PyVectorcall_NARGS(nargsf) != 0 || names != NULL || !is_alone(hot)) {
         return call_twin(self, args, nargsf, names);
     }
     Stream *stream = stream_of(hot);

@@ -16,7 +16,7 @@ PURE: Final = "REPLAY_PURE"
 """Variable that says to do without."""
 
 
-_INTERFACE: Final = 1
+_INTERFACE: Final = 2
 """As ``INTERFACE`` of the C file: a build of another one, left in a checkout, is passed over."""
 
 

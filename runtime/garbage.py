@@ -148,5 +148,4 @@ def _collect(boundary: Installer) -> Callable[[int], int]:
             world.meet_turn(stream)
         return answer(generation, garbage.collect(generation))  # type: ignore[no-any-return]
 
-    collect_.__name__ = collect_.__qualname__ = "collect"
     return collect_

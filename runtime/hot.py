@@ -102,8 +102,8 @@ def introduce(world: LiveWorld, blocked: dict[int, Any]) -> bool:
 
 def clock(
     world: LiveWorld, key: int, read: Callable[[], float], general: Callable[[], float]
-) -> Callable[[object], float]:
-    """Return the door of a clock that counts seconds and never goes far back; called with its module."""
+) -> Callable[[], float]:
+    """Return the door of a clock that counts seconds and never goes far back."""
     due = 0.0
 
     def catch_up() -> None:
@@ -117,7 +117,7 @@ def clock(
             strip(error)
             raise
 
-    def clock(of: object) -> float:
+    def clock() -> float:
         nonlocal due
         append = hot.append
         if append is None:

@@ -27,12 +27,13 @@ import types
 import warnings
 import zipimport
 from collections.abc import Callable, Iterable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from replay.recording.distributions import Owners, site_folders
 from replay.recording.events import Kind
 from replay.recording.sources import ARCHIVE, CACHED, DISTRIBUTION, EXTENSION, FOLDER, MEMBER, Source, Sources
 from replay.runtime.boundary.install import Installer
+from replay.runtime.boundary.table import replace
 from replay.runtime.streams import current
 from replay.runtime.tracebacks import strip
 
@@ -543,5 +544,4 @@ def _watch_folder(replayer: Replayer) -> None:
         if not isinstance(path, int):
             replayer.moved(path)
 
-    chdir_.__name__ = chdir_.__qualname__ = "chdir"
-    os.chdir = cast("Any", chdir_)
+    replace(os, "chdir", chdir_)

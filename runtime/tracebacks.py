@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from replay.runtime.boundary.table import replace
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -57,10 +59,10 @@ def install() -> None:
     # The interpreter tells where a coroutine was created as bare file names, and looks up their lines.
     warnings._warn_unawaited_coroutine = _warn_unawaited_coroutine  # type: ignore[attr-defined]
     # The interpreter's own read source files through real descriptors.
-    sys.unraisablehook = sys.__unraisablehook__ = _unraisablehook
+    sys.__unraisablehook__ = replace(sys, "unraisablehook", _unraisablehook)
     if sys.version_info < (3, 13):
-        sys.excepthook = sys.__excepthook__ = _excepthook
-        threading.excepthook = threading.__excepthook__ = _thread_excepthook
+        sys.__excepthook__ = replace(sys, "excepthook", _excepthook)
+        threading.__excepthook__ = replace(threading, "excepthook", _thread_excepthook)
     walk_visible_stack.__name__, walk_visible_tb.__name__ = "walk_stack", "walk_tb"
     traceback_module.walk_stack, traceback_module.walk_tb = walk_visible_stack, walk_visible_tb
 
@@ -103,10 +105,6 @@ def _thread_excepthook(args: Any, /) -> None:
     stream.write(f"Exception in thread {name}:\n")
     traceback_module.print_exception(args.exc_type, args.exc_value, args.exc_traceback, file=stream)
     stream.flush()
-
-
-_excepthook.__name__ = _excepthook.__qualname__ = "excepthook"
-_thread_excepthook.__name__ = _thread_excepthook.__qualname__ = "_excepthook"
 
 
 def _unraisablehook(unraisable: Any, /) -> None:

@@ -26,7 +26,7 @@ from typing import Any, Final
 from replay.runtime.boundary import extensions, snapshots, watchdogs
 from replay.runtime.boundary.databases import SCRIPTS, Databases
 from replay.runtime.boundary.install import Installer
-from replay.runtime.boundary.table import Door
+from replay.runtime.boundary.table import Door, replace
 from replay.runtime.divergence import is_users
 from replay.runtime.report import tell, untold
 from replay.runtime.streams import current
@@ -255,7 +255,7 @@ def _at_first_call(owner: Any, name: str, named: Callable[[], None]) -> None:
             strip(error)
             raise
 
-    setattr(owner, name, first)
+    replace(owner, name, first)
 
 
 def _watch_ctypes() -> None:

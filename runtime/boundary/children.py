@@ -150,7 +150,6 @@ class Children:
                 for fd in sinks.values():
                     _close(fd)
 
-        start.__name__ = start.__qualname__ = name
         return start
 
     def _pump(self, stream: Any, target: int, own: int) -> int:

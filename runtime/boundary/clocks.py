@@ -70,8 +70,6 @@ def _of_now(function: Callable[..., Any], position: int, name: str) -> Callable[
         now = time.time()
         return function(*args[:position], to_struct(now) if wants_struct else now)
 
-    of_now.__name__ = of_now.__qualname__ = name
-    of_now.__doc__ = function.__doc__
     return of_now
 
 

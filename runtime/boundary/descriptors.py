@@ -46,10 +46,7 @@ class Outputs:
             self._put(os, name, self._naming(getattr(os, name), name))
 
     def _put(self, owner: Any, name: str, function: Any) -> None:
-        call: Any = unseen(function)
-        call.__name__ = call.__qualname__ = name
-        call.__doc__ = getattr(owner, name).__doc__
-        self._boundary.replace(owner, name, call)
+        self._boundary.replace(owner, name, unseen(function))
 
     # -- where descriptors lead ------------------------------------------------------------------
 

@@ -32,18 +32,15 @@ def guard_draws(replacements: Replacements) -> None:
     for name in DRAWS:
         draw = getattr(random, name, None)
         if draw is not None:
-            replacements.put(random, name, _guarded(name, draw, lock))
+            replacements.put(random, name, _guarded(draw, lock))
     replacements.sweep(lambda module: module.startswith("replay.runtime."))
 
 
-def _guarded(name: str, draw: Callable[..., Any], lock: Any) -> Callable[..., Any]:
+def _guarded(draw: Callable[..., Any], lock: Any) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         with lock:
             return draw(*args, **kwargs)
 
-    guarded.__name__ = name
-    guarded.__qualname__ = f"Random.{name}"
-    guarded.__doc__ = draw.__doc__
     return guarded
 
 

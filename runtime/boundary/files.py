@@ -126,14 +126,10 @@ def _open(
     return result
 
 
-open_.__name__ = open_.__qualname__ = "open"
-
-
 def install(boundary: Installer) -> None:
     """Put the doors of files in place."""
     _spare_imports()
-    boundary.replacements.add(builtins.open, open_)
-    builtins.open = io.open = _io.open = open_
+    builtins.open = io.open = boundary.replace(_io, "open", open_)
     boundary.replace(_io, "FileIO", FileIO)
     io.FileIO = FileIO  # type: ignore[misc]
     io.RawIOBase.register(FileIO)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MethodType
 from typing import Any
 
 from replay.recording.events import FIRST_DOOR, TAG_MASK
-from replay.runtime.boundary.table import Door, Owner, Replacements, nothing
+from replay.runtime.boundary.table import Door, Replacements, nothing
 
 _KEEPS_REAL = (
     "replay.",
@@ -87,14 +86,11 @@ class Installer:
             from replay.runtime import hot
 
             replacement = hot.clock(self.world, -tag, function, general)
-        replacement.__name__ = replacement.__qualname__ = name
-        replacement.__doc__, replacement.__module__ = real.__doc__, owner.__name__
-        # As the clock in C, and other than a function, this is not bound to an object whose class has it.
-        self.replace(owner, name, MethodType(replacement, Owner(owner.__name__)))
+        self.replace(owner, name, replacement)
 
-    def replace(self, owner: Any, name: str, value: Any) -> None:
-        """Put ``value`` in place of ``owner.name``, and of copies of it."""
-        self.replacements.put(owner, name, value)
+    def replace(self, owner: Any, name: str, value: Any) -> Any:
+        """Put ``value`` in place of ``owner.name``, and of copies of it; return what is there now."""
+        return self.replacements.put(owner, name, value)
 
     def replace_instances(self, kind: type, make: Callable[[], Any]) -> None:
         """Replace the objects of a type that modules hold by new ones, made by ``make``."""

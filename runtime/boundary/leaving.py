@@ -27,15 +27,10 @@ def install(boundary: Installer) -> None:
     """Put the doors in place."""
     for name, make in (("_exit", _exit), ("abort", _abort)):
         key = -boundary.names.add(f"os.{name}")
-        _put(boundary, name, make(_Leaving(boundary, key)))
+        boundary.replace(os, name, make(_Leaving(boundary, key)))
     for name in ("execv", "execve"):
         key = -boundary.names.add(f"os.{name}")
-        _put(boundary, name, _exec(boundary, key, getattr(os, name)))
-
-
-def _put(boundary: Installer, name: str, function: Any) -> None:
-    function.__name__ = function.__qualname__ = name
-    boundary.replace(os, name, function)
+        boundary.replace(os, name, _exec(boundary, key, getattr(os, name)))
 
 
 class _Leaving:

@@ -121,7 +121,6 @@ def _select(boundary: Installer) -> None:
             strip(error)
             raise
 
-    select_.__name__ = select_.__qualname__ = "select"
     boundary.replace(select, "select", select_)
 
 

@@ -28,6 +28,17 @@ _IMMUTABLE_TYPE: Final = 1 << 8
 _FLAGS: Final = 21 * ctypes.sizeof(ctypes.c_void_p)
 """Offset of ``tp_flags`` in a type object of CPython 3.11 to 3.13, without tracing of references."""
 
+_DESCRIPTION: Final = (
+    "__doc__",
+    "__func__",
+    "__module__",
+    "__name__",
+    "__qualname__",
+    "__self__",
+    "__text_signature__",
+)
+"""What a function that is never bound says of itself."""
+
 Request = Callable[[tuple[Any, ...], dict[str, Any]], object]
 
 
@@ -101,37 +112,73 @@ class Door:
     quiet: bool = False
 
 
-class Owner:
-    """A module as that to which a function of it is bound, as those of C modules are; copied as it is."""
+class _Module:
+    """A module by its name, as a pickle of one of its functions has it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys.modules[self._name], name)
-
     def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
         return import_module, (self._name,)
 
-    def __deepcopy__(self, memo: Any) -> Owner:
-        return self
+
+class StandIn:
+    """A function of ours in the place of one that is never bound: a C function, or a bound method.
+
+    A Python function would be bound to the objects of a class in which a program keeps it
+    (``class Clock: read = time.monotonic``), and would show its own source and signature. This is not
+    bound, says of itself what the real one says, and calls without a frame of its own: the slot is what
+    the interpreter finds as the type's ``__call__``.
+    """
+
+    __slots__ = ("__call__", "__dict__", "__weakref__")
+
+    def __init__(self, owner: types.ModuleType, name: str, real: Any, function: Callable[..., Any]) -> None:
+        self.__call__ = function
+        function.__qualname__ = real.__qualname__  # what a wrong call says
+        # In the object's own dictionary they stand before what the class says of itself.
+        self.__dict__.update({key: getattr(real, key) for key in _DESCRIPTION if hasattr(real, key)})
+        self._place = owner.__name__, name
+        self.stands_for: Any = real.stands_for if type(real) is StandIn else real
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return type(self.stands_for)
 
     def __repr__(self) -> str:
-        return f"<module {self._name!r} (built-in)>"
+        return repr(self.stands_for)
+
+    def __copy__(self) -> StandIn:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> StandIn:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[_Module, str]]:
+        module, name = self._place
+        return getattr, (_Module(module), name)
 
 
-def replace(owner: Any, name: str, value: Any) -> None:
-    """Put ``value`` in the place of ``owner.name``, also where the owner is a C type.
+def replace(owner: Any, name: str, value: Any) -> Any:
+    """Put ``value`` in the place of ``owner.name``, and return what is there now.
 
-    The dictionary of a C type is reached through the garbage collector's view of its proxy, and the
-    type's method cache told; the type keeps its identity, so ``isinstance`` and pickles are the same.
+    A function becomes a ``StandIn`` where the real one is none of Python's.
+
+    The owner may be a C type: its dictionary is reached through the garbage collector's view of its
+    proxy, and the type's method cache told; the type keeps its identity, so ``isinstance`` and pickles
+    are the same.
     """
     if isinstance(owner, type) and (not owner.__flags__ & _HEAP_TYPE or owner.__flags__ & _IMMUTABLE_TYPE):
         namespace = gc.get_referents(owner.__dict__)[0]
         namespace[name] = value
         ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))
-    else:
-        setattr(owner, name, value)
+        return value
+    if isinstance(owner, types.ModuleType) and type(value) is not StandIn and not isinstance(value, type):
+        real = getattr(owner, name)
+        if isinstance(real, (types.BuiltinFunctionType, types.MethodType)):
+            value = StandIn(owner, name, real, value)
+    setattr(owner, name, value)
+    return value
 
 
 def replace_slot(owner: type, name: str, value: Any) -> None:
@@ -160,10 +207,12 @@ class Replacements:
         """Remember that ``replacement`` stands for ``real``."""
         self._by_id[id(real)] = (real, replacement)
 
-    def put(self, owner: Any, name: str, value: Any) -> None:
-        """Put ``value`` in place of ``owner.name``, and remember it for ``sweep``."""
-        self.add(getattr(owner, name), value)
-        replace(owner, name, value)
+    def put(self, owner: Any, name: str, value: Any) -> Any:
+        """Put ``value`` in place of ``owner.name``, remembered for ``sweep``; return what is there now."""
+        real = getattr(owner, name)
+        value = replace(owner, name, value)
+        self.add(real, value)
+        return value
 
     def add_kind(self, kind: type, make: Callable[[], Any]) -> None:
         """Remember that each object of ``kind`` is to be replaced by a new one."""
@@ -195,10 +244,7 @@ class Replacements:
         inner = member.__func__ if isinstance(member, staticmethod) else member
         found = self._by_id.get(id(inner))
         if found is not None and found[0] is inner:
-            new = found[1]
-            # A C function in a class is not bound to instances; a Python one would be.
-            is_function = isinstance(new, types.FunctionType)
-            setattr(cls, attribute, staticmethod(new) if inner is not member or is_function else new)
+            setattr(cls, attribute, found[1] if inner is member else staticmethod(found[1]))
         elif isinstance(member, types.FunctionType):
             self._in_defaults(member)
 

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Final
 from replay.recording.events import NO_LOCK_MORE, Kind
 from replay.runtime import real
 from replay.runtime.boundary.install import Installer
-from replay.runtime.boundary.table import Door, nothing
+from replay.runtime.boundary.table import Door, nothing, replace
 from replay.runtime.garbage import garbage
 from replay.runtime.order import SPREAD
 from replay.runtime.signals import INTERRUPTED, signals
@@ -553,13 +553,11 @@ def install(boundary: Installer) -> None:
     boundary.replacements.add(real.allocate_lock, make_lock)
     boundary.replacements.add(_RealRLock, RLock)
     start = _starter(world)
-    boundary.replace(_thread, "start_new_thread", start)
-    _thread.start_new = start
+    _thread.start_new = boundary.replace(_thread, "start_new_thread", start)
     if hasattr(threading, "_start_joinable_thread"):
-        _install_joinable(start)
+        _install_joinable(boundary, start)
     else:
-        threading._start_new_thread = start  # type: ignore[attr-defined]
-        _install_sentinels(make_lock, start)
+        _install_sentinels(boundary, make_lock, start)
     boundary.replace_instances(lock_type, make_lock)
     boundary.replace_instances(rlock_type, RLock)
     _identity(boundary)
@@ -590,8 +588,6 @@ def _identity(boundary: Installer) -> None:
     _self.get = get_ident
     boundary.replace(_thread, "get_ident", get_ident)
     boundary.replace(_thread, "get_native_id", get_native_id)
-    for name, value in (("get_ident", get_ident), ("get_native_id", get_native_id)):
-        setattr(threading, name, value)
 
 
 def begin_main(world: Any) -> None:
@@ -703,7 +699,7 @@ def _unraisable(function: Callable[..., Any]) -> None:
     )
 
 
-def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None:
+def _install_sentinels(boundary: Installer, make_lock: type[Lock], start: Callable[..., int]) -> None:
     """Before 3.13 the interpreter itself releases a lock when a thread is gone; ours does it."""
     sentinels: dict[int, Lock] = {}
 
@@ -733,12 +729,11 @@ def _install_sentinels(make_lock: type[Lock], start: Callable[..., int]) -> None
     threading.main_thread()._tstate_lock = main_lock  # type: ignore[attr-defined]
     threading._shutdown_locks.clear()  # type: ignore[attr-defined]
     threading._shutdown_locks.add(main_lock)  # type: ignore[attr-defined]
-    _thread._set_sentinel = set_sentinel  # type: ignore[attr-defined]
-    threading._set_sentinel = set_sentinel  # type: ignore[attr-defined]
-    threading._start_new_thread = start_with_sentinel  # type: ignore[attr-defined]
+    boundary.replace(_thread, "_set_sentinel", set_sentinel)
+    replace(threading, "_start_new_thread", start_with_sentinel)
 
 
-def _install_joinable(start: Callable[..., int]) -> None:
+def _install_joinable(boundary: Installer, start: Callable[..., int]) -> None:
     def start_joinable_thread(
         function: Callable[..., Any], handle: Handle | None = None, daemon: bool = True
     ) -> Handle:
@@ -761,9 +756,8 @@ def _install_joinable(start: Callable[..., int]) -> None:
         while Handle.alive:
             Handle.alive.pop(0).join()
 
-    _thread.start_joinable_thread = start_joinable_thread  # type: ignore[attr-defined]
+    boundary.replace(_thread, "start_joinable_thread", start_joinable_thread)
     _thread._ThreadHandle = _thread._make_thread_handle = Handle  # type: ignore[attr-defined]
-    threading._start_joinable_thread = start_joinable_thread  # type: ignore[attr-defined]
     threading._ThreadHandle = Handle  # type: ignore[attr-defined]
     threading._make_thread_handle = Handle  # type: ignore[attr-defined]
-    threading._thread_shutdown = shutdown  # type: ignore[attr-defined]
+    replace(threading, "_thread_shutdown", shutdown)

@@ -15,6 +15,7 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from replay.runtime.boundary.table import StandIn
 from replay.runtime.inspection.data import Error
 
 _TYPE: Final[dict[str, Any]] = dict(vars(type))
@@ -130,6 +131,8 @@ def callable_name(call: Any) -> str:
         return text(function.__qualname__)
     while type(call) is functools.partial:
         call = call.func
+    if type(call) is StandIn:
+        return callable_name(call.stands_for)
     if is_a(call, types.BuiltinFunctionType):
         owner = call.__self__
         name = text(call.__name__)
@@ -233,7 +236,7 @@ def _other(value: Any) -> str:
     kind = type(value)
     if is_a(value, type):
         return f"<class {class_name(value)}>"
-    if is_a(value, types.FunctionType, types.BuiltinFunctionType):
+    if is_a(value, types.FunctionType, types.BuiltinFunctionType, StandIn):
         return f"<function {callable_name(value)}>"
     if kind is types.MethodType:
         return f"<method {callable_name(value)}>"

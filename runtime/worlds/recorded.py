@@ -531,10 +531,10 @@ class RecordedWorld:
 
         return call
 
-    def clock(self, key: int) -> Callable[[object], float]:
-        """Return the door of a clock; it is called with its module."""
+    def clock(self, key: int) -> Callable[[], float]:
+        """Return the door of a clock."""
 
-        def clock(of: object) -> float:
+        def clock() -> float:
             stream = current.stream
             if stream is None:
                 return real.monotonic()

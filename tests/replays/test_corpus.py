@@ -72,6 +72,18 @@ def test_plain_python_ends_in_the_same_way(program: Program, tmp_path: Path) -> 
     assert plain.ran.exit_code in (program.exit_code, *program.plain_exit_codes), show(plain.ran)
 
 
+def test_functions_say_of_themselves_what_they_say_in_plain_python(
+    record_program: RecordProgram, tmp_path: Path
+) -> None:
+    (program,) = [one for one in PROGRAMS if one.name == "functions_in_classes"]
+    said = [
+        [line for line in ran.stdout.splitlines() if b"built-in" in line]
+        for ran in (record(program, tmp_path, mode=()).ran, record_program(program).ran)
+    ]
+    assert said[0] == said[1]
+    assert len(said[0]) == 22
+
+
 @pytest.mark.parametrize("program", [case(program) for program in CUT])
 def test_everything_seen_of_a_killed_program_is_in_its_recording(
     program: Program, record_program: RecordProgram
