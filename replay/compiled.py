@@ -16,20 +16,25 @@ PURE: Final = "REPLAY_PURE"
 """Variable that says to do without."""
 
 
-_INTERFACE: Final = 2
-"""As ``INTERFACE`` of the C file: a build of another one, left in a checkout, is passed over."""
+_INTERFACES: Final = {"replay._compiled": 2, "replay._rewind": 1}
+"""As ``INTERFACE`` of the C files: a build of another one, left in a checkout, is passed over."""
 
 
-def _load() -> Any:
+def _load(name: str) -> Any:
     if os.environ.get(PURE):
         return None
     try:
-        module = import_module("replay._compiled")
+        module = import_module(name)
     except ImportError:  # not built, or not for this Python
         return None
-    del sys.modules["replay._compiled"]  # programs look through these, and a replay may be without it
-    return module if getattr(module, "INTERFACE", 0) == _INTERFACE else None
+    del sys.modules[name]  # programs look through these, and a replay may be without it
+    return module if getattr(module, "INTERFACE", 0) == _INTERFACES[name] else None
 
 
-compiled: Final = _load()
-"""The module, or None."""
+compiled: Final = _load("replay._compiled")
+"""The module of the recorder, or None."""
+
+
+def rewinding() -> Any:
+    """Return the module by which a process goes back to an earlier state of itself, or None."""
+    return _load("replay._rewind")

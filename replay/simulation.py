@@ -256,7 +256,7 @@ class Simulation:
         return _outcome(json.loads(line))
 
     def children_cpu_s(self) -> float:
-        """Return the time of the processor that all runs have taken so far, in seconds."""
+        """Return the time of the processor that runs have taken whose process has ended, in seconds."""
         with open(f"/proc/{self._child.pid}/stat", encoding="utf-8") as file:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")

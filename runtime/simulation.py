@@ -1,8 +1,10 @@
-"""Simulated runs: a process in which a program is about to begin, and a copy of it for each run.
+"""Simulated runs: a process in which a program is about to begin, and copies of it in which it runs.
 
 The process has the boundary in place and the program's libraries loaded. A client asks for runs, one line of
 JSON each; a copy (``fork``) runs the program from its first line to its end in the simulated world, and says
-what came of it in one line. Nothing of one run is seen by the next.
+what came of it in one line. Nothing of one run is seen by the next: it has another copy, or one that has gone
+back to what it was at its beginning (``replay/_rewind.c``), which costs less than half. A run that leaves
+something that can't be taken back (threads, above all) ends its copy.
 
 A request has ``policy`` (``kind``, and what that kind wants), ``limit_s`` (real time) and ``expect`` (which
 may have ``invariant``, an expression), and may have ``recording`` (the real path to write one to) and
@@ -18,11 +20,12 @@ import signal
 import sys
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from mmap import mmap
 from types import FrameType
 from typing import Any, Final, NoReturn
 
+from replay.compiled import rewinding
 from replay.recording.writer import RecordingWriter
 from replay.runtime import cancelling, program, real
 from replay.runtime.boundary import threads
@@ -57,6 +60,15 @@ _read, _write, _close, _pipe2, _kill, _waitpid, _open = (
     os.read, os.write, os.close, os.pipe2, os.kill, os.waitpid, os.open,
 )  # fmt: skip
 _poll = select.poll
+
+_FIRST_RUNS: Final = 3
+"""So many runs have a copy of their own: to keep what a copy was at its beginning costs as much."""
+
+_MOST_WASTED: Final = 3
+"""After so many copies that were to run several times, and could not, none is made any more."""
+
+_ENDLESS: Final = ("endless", "endless step")
+"""Runs that were interrupted; a second signal may be on its way."""
 
 _LOOK_S: Final = 0.25
 _BEAT_BYTES: Final = 8
@@ -115,6 +127,26 @@ class Nowhere:
         """Nothing to give up."""
 
 
+@dataclass(slots=True)
+class _Copy:
+    """A copy of the server, in which the program runs.
+
+    Attributes:
+      requests: where the next run is asked for.
+      answers: where what came of it is told; then a newline, if the copy is as it was before it.
+      rewinding: what brings it back; None if it is for one run.
+      runs_count: how many it was asked for.
+      is_stopped: whether the last one was interrupted.
+    """
+
+    pid: int
+    requests: int
+    answers: int
+    rewinding: Any
+    runs_count: int = 0
+    is_stopped: bool = False
+
+
 class Server:
     """Runs the program in copies of this process.
 
@@ -138,6 +170,11 @@ class Server:
         self._run = run
         self._null = _open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self._beat = world.agenda.beat = mmap(-1, _BEAT_BYTES)
+        self._copy: _Copy | None = None
+        self._runs_count = self._wasted_count = 0
+        self._rewinding = rewinding()
+        if self._rewinding is not None:
+            self._rewinding.prepare()
 
     def serve(self) -> NoReturn:
         """Answer requests until there are no more."""
@@ -146,51 +183,85 @@ class Server:
             line, newline, rest = pending.partition(b"\n")
             if newline:
                 pending = rest
-                self._answer(json.loads(line))
+                _send(self._fd, self._answer(line) + b"\n")
                 continue
             data = _read(self._fd, 65536)
             if not data:
                 real.exit_now(0)
             pending += data
 
-    def _answer(self, request: dict[str, Any]) -> None:
-        reader, writer = _pipe2(os.O_CLOEXEC)
+    def _answer(self, line: bytes) -> bytes:
+        copy = self._copy or self._make_copy()
+        self._runs_count += 1
+        copy.runs_count += 1
+        self._beat[:] = bytes(_BEAT_BYTES)
+        _send(copy.requests, line + b"\n")
+        answer = self._follow(copy, float(json.loads(line)["limit_s"]))
+        self._copy = copy if answer.endswith(b"\n") and not copy.is_stopped else None
+        if self._copy is None:
+            _close(copy.requests)
+            _close(copy.answers)
+            _, status = _waitpid(copy.pid, 0)
+            if copy.rewinding is not None and copy.runs_count == 1 and not copy.is_stopped:
+                self._wasted_count += 1
+                if self._wasted_count == _MOST_WASTED:
+                    self._rewinding = None  # the program does what can't be taken back
+            answer = answer or json.dumps({"how": "lost", "detail": status}).encode()
+        store.remove(self._world.tree.store.path)
+        return answer.rstrip(b"\n")
+
+    def _make_copy(self) -> _Copy:
+        """Copy this process; for several runs if many were asked for."""
+        rewinding = self._rewinding if self._runs_count >= _FIRST_RUNS else None
+        requests, asking = _pipe2(os.O_CLOEXEC)
+        answers, answering = _pipe2(os.O_CLOEXEC)
         pid = fork()
         if pid == 0:
-            _close(reader)
+            _close(asking)
+            _close(answers)
             real.stderr_fd = self._null
-            _Run(self._world, self._header, writer, request).run(self._run)
-        _close(writer)
-        answer = self._follow(pid, reader, float(request["limit_s"]))
-        _close(reader)
-        _, status = _waitpid(pid, 0)
-        store.remove(self._world.tree.store.path)
-        if not answer:
-            answer = json.dumps({"how": "lost", "detail": status}).encode()
-        _send(self._fd, answer + b"\n")
+            real.gc_collect()
+            try:
+                if rewinding is not None and rewinding.take(self._beat):
+                    _send(answering, b"\n")  # here once more
+            except OSError:
+                rewinding = None
+            line = b""
+            while not line.endswith(b"\n"):
+                data = _read(requests, 65536)
+                if not data:
+                    real.exit_now(0)
+                line += data
+            _Run(self._world, self._header, answering, json.loads(line), rewinding).run(self._run)
+        _close(requests)
+        _close(answering)
+        return _Copy(pid, asking, answers, rewinding)
 
-    def _follow(self, pid: int, fd: int, limit_s: float) -> bytes:
+    def _follow(self, copy: _Copy, limit_s: float) -> bytes:
         """Return what a run says at its end; end it where a step of it never ends, or it goes on and on.
 
-        From outside, by what it leaves in memory that both see: a timer in its own process would change when
-        garbage is collected there, and a thread would make each page that is copied dearer.
+        It ends with a newline if the copy waits for a next run. It is followed from outside, by what it
+        leaves in memory that both see: a timer in its own process would change when garbage is collected
+        there, and a thread would make each page that is copied dearer.
         """
         beat = self._beat
-        beat[:] = bytes(len(beat))
         parts: list[bytes] = []
         poller = _poll()
-        poller.register(fd)
+        poller.register(copy.answers)
+        pid = copy.pid
         started = since = real.monotonic()
         seen = 0
-        used_s = 0.0
+        used_s: float | None = None
         asked_s: float | None = None
         step_limit_s = max(_STEP_LIMIT_S, limit_s / _STEP_PART)
         while True:
             if poller.poll(_LOOK_S * 1000):
-                data = _read(fd, 1 << 20)
-                if not data:
-                    return b"".join(parts)
+                data = _read(copy.answers, 1 << 20)
                 parts.append(data)
+                if data.endswith(b"\n") and copy.is_stopped:
+                    _kill(pid, signal.SIGKILL)  # it had come to its end by itself, and does not hear any more
+                if not data or data.endswith(b"\n"):
+                    return b"".join(parts)
                 continue
             now = real.monotonic()
             if asked_s is not None:
@@ -198,7 +269,7 @@ class Server:
                     _kill(pid, signal.SIGKILL)
                     return b""
                 continue
-            if beat[_TURNS] != seen:
+            if beat[_TURNS] != seen or used_s is None:
                 seen, since, used_s = beat[_TURNS], now, _cpu_s(pid)
             is_endless = now - since > step_limit_s and (
                 _cpu_s(pid) - used_s > step_limit_s or now - since > _BLOCKED_LIMIT_S
@@ -206,6 +277,7 @@ class Server:
             if is_endless or now - started > limit_s:
                 beat[_REASON] = _STEP if is_endless else _RUN
                 asked_s = now
+                copy.is_stopped = True
                 _kill(pid, signal.SIGALRM)
 
 
@@ -230,8 +302,14 @@ class _Run:
     """
 
     def __init__(
-        self, world: SimulatedWorld, header: dict[str, Any], fd: int, request: dict[str, Any]
+        self,
+        world: SimulatedWorld,
+        header: dict[str, Any],
+        fd: int,
+        request: dict[str, Any],
+        rewinding: Any = None,
     ) -> None:
+        self._rewinding = rewinding
         self._world = world
         self._header = header
         self._fd = fd
@@ -246,7 +324,6 @@ class _Run:
     def run(self, run: Callable[[], tuple[str, object]]) -> NoReturn:
         """Run the program, say what came of it, end the process."""
         world = self._world
-        real.gc_collect()
         world.decisions.use(self._policy)
         if isinstance(self._policy, Rules):
             self._policy.surroundings = world.surroundings
@@ -374,6 +451,8 @@ class _Run:
             told["history"] = decisions.history
             told["points"] = [[*point.key, list(point.options)] for point in decisions.points]
         _send(self._fd, json.dumps(told).encode())
+        if self._rewinding is not None and how not in _ENDLESS:
+            self._rewinding.go_back()
         real.exit_now(0)
 
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 GROUND_FLOOR = (
     "replay._compiled",
+    "replay._rewind",
     "replay.compiled",
     "replay.errors",
     "replay.labels",

@@ -46,7 +46,7 @@ NOT_SIMULATED = {
 ELSEWHERE = re.compile(
     "files_|trio_files$|databases$|uncaught_with|addresses$|environment$"  # files are the system's
     "|gc_|clocks$|stack_depth$|context_and_names$|ends_of_modules$"  # of no network
-    "|threads_outliving$|signals_while_busy$"  # wait by going on and on: no time passes meanwhile
+    "|threads_outliving$|signals_while_busy$|small_messages$"  # wait by going on: no time passes meanwhile
     "|timeouts$"  # takes so long that what looks after it from within shifts when garbage is collected
 )
 """Programs that are about something else."""
