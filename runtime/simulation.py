@@ -56,6 +56,9 @@ _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _REPORT_LIMIT_S: Final = 10.0
 """A run that does not say anything for so long after its limit is stopped by the kernel."""
 
+_REWINDING: Final = rewinding()
+"""What brings a copy back, or None; loaded before anything is recorded."""
+
 _read, _write, _close, _pipe2, _kill, _waitpid, _open = (
     os.read, os.write, os.close, os.pipe2, os.kill, os.waitpid, os.open,
 )  # fmt: skip
@@ -172,7 +175,7 @@ class Server:
         self._beat = world.agenda.beat = mmap(-1, _BEAT_BYTES)
         self._copy: _Copy | None = None
         self._runs_count = self._wasted_count = 0
-        self._rewinding = rewinding()
+        self._rewinding = _REWINDING
         if self._rewinding is not None:
             self._rewinding.prepare()
 

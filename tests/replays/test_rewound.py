@@ -295,6 +295,18 @@ def test_runs_of_one_process_are_as_those_of_their_own(tmp_path: Path) -> None:
     assert stays == [False] * 3 + [True] * 17
 
 
+def test_recordings_of_runs_of_one_process_are_the_same_to_the_byte(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(RACE.format(last="pass"))
+    recordings = []
+    with Simulation.start("script", ("app.py",), {"seed": 1}, folder=str(tmp_path)) as simulation:
+        for number in range(6):
+            path = tmp_path / f"{number}.rec"
+            simulation.run({"kind": "random", "seed": 2}, recording=str(path))
+            recordings.append(path.read_bytes())
+    assert len(recordings[0]) > 1000
+    assert recordings == recordings[:1] * 6
+
+
 def test_a_run_that_leaves_threads_has_a_process_of_its_own(tmp_path: Path) -> None:
     last = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
     (tmp_path / "app.py").write_text(RACE.format(last=last))
