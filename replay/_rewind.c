@@ -69,6 +69,7 @@ typedef struct {
     uintptr_t start, end;
     char mode[4]; /* as in `/proc/self/maps`: rwxp, without a zero at the end */
     unsigned long device, inode;
+    uintptr_t shift; /* where in the file it begins, less its start: the same for each piece of it */
     int is_stack, is_heap;
     size_t first; /* of its pages, among all of `pages` */
 } Range;
@@ -170,7 +171,7 @@ read_ranges(char *text, Range *ranges)
         at++;
         memcpy(range->mode, at, 4);
         at += 5;
-        number(&at, 16); /* offset */
+        range->shift = number(&at, 16) - range->start;
         at++;
         range->device = number(&at, 16) << 32;
         at++;
@@ -349,9 +350,9 @@ static const char *
 look_at_new(Snapshot *kept, const Range *piece, const Range *was)
 {
     if (was != NULL) {
-        return memcmp(piece->mode, was->mode, 4) || piece->inode != was->inode || piece->device != was->device
-                   ? "a mapping of its memory has changed"
-                   : NULL;
+        int is_same = memcmp(piece->mode, was->mode, 4) == 0 && piece->device == was->device &&
+                      piece->inode == was->inode && (piece->inode == 0 || piece->shift == was->shift);
+        return is_same ? NULL : "a mapping of its memory has changed";
     }
     if (piece->is_stack || piece->is_heap) {
         return NULL; /* they have grown; what is there now is nothing to whoever has not grown yet */
@@ -565,7 +566,9 @@ restore_memory(void)
             }
             else if (entry & (IS_PRESENT | IS_SWAPPED) && !(entry & IS_OF_FILE)) {
                 if (range->inode) {
-                    madvise((void *)address, kept->page, MADV_DONTNEED);
+                    if (madvise((void *)address, kept->page, MADV_DONTNEED) < 0) {
+                        _exit(EXIT_FAILURE);
+                    }
                 }
                 else if (!is_zero((char *)address, kept->page)) {
                     memset((void *)address, 0, kept->page);

@@ -176,8 +176,11 @@ class Server:
         self._copy: _Copy | None = None
         self._runs_count = self._wasted_count = 0
         self._rewinding = _REWINDING
-        if self._rewinding is not None:
-            self._rewinding.prepare()
+        try:
+            if self._rewinding is not None:
+                self._rewinding.prepare()
+        except OSError:
+            self._rewinding = None
 
     def serve(self) -> NoReturn:
         """Answer requests until there are no more."""
