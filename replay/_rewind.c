@@ -5,14 +5,15 @@ back and returns from `take` once more, with everything as it was there, the sta
 `fork` would begin, without the price of its pages. Fuzzers restart what they test in this way (whole machines:
 Schumilo et al., "Nyx: Greybox Hypervisor Fuzzing using Fast Snapshots and Affine Types", USENIX Security 2021).
 
-Only pages that were written are written back. A page that this process shares with its parent was not written
-since the `fork`; the kernel tells (`/proc/self/pagemap`, bit 56). So a snapshot is taken in a copy whose parent
-goes on living. Before it is copied, the parent calls `prepare`: of large pages, and of those that the kernel has
-merged since, it would not tell as exactly. That it tells at all is tried with two pages.
+All pages are compared with what was kept, but for those that only this process has (`/proc/self/pagemap`, bit
+56): they were most likely written, and are written back unseen. What a page is shared with says nothing: what
+was unmapped and is mapped again, or was moved, shares a page of zeros, of a file, or of another place.
 
 What can't be taken back is looked for before: threads, children, files mapped into memory, memory that is
 shared with others, timers, limits, descriptors that lead elsewhere. Then `go_back` says which, nothing has
-happened, and the process has to end instead. Descriptors and anonymous memory that are new are let go of.
+happened, and the process has to end instead. Descriptors and anonymous memory that are new are let go of. Not
+looked for is what only C code reaches: code that is written anew in place, descriptors of the same file that
+have changed places.
 
 What is needed on the way lies in two shared mappings, which are no part of what is kept; also the stack on
 which the memory is written, since the process's own is a part of it. */
@@ -31,6 +32,7 @@ which the memory is written, since the process's own is a part of it. */
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/rseq.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,11 +50,7 @@ which the memory is written, since the process's own is a part of it. */
 #include <unistd.h>
 
 /* Changed with each change of what this module does, here and in `compiled.py`. */
-#define INTERFACE 1
-
-#ifndef PR_SET_MEMORY_MERGE
-#define PR_SET_MEMORY_MERGE 67 /* since Linux 6.4 */
-#endif
+#define INTERFACE 2
 
 #define MOST_RANGES 4096
 #define MOST_FDS 256
@@ -63,6 +61,7 @@ which the memory is written, since the process's own is a part of it. */
 #define IS_PRESENT (1ULL << 63)
 #define IS_SWAPPED (1ULL << 62)
 #define IS_OF_FILE (1ULL << 61)
+#define IS_GUARD (1ULL << 58) /* may not be touched, and says that it is swapped; Linux 6.13 */
 #define IS_EXCLUSIVE (1ULL << 56)
 
 typedef struct {
@@ -71,7 +70,8 @@ typedef struct {
     unsigned long device, inode;
     uintptr_t shift; /* where in the file it begins, less its start: the same for each piece of it */
     int is_stack, is_heap;
-    size_t first; /* of its pages, among all of `pages` */
+    int is_watched; /* there is something that may change */
+    size_t first;   /* where its first page is in `pages` */
 } Range;
 
 typedef struct {
@@ -79,12 +79,22 @@ typedef struct {
     dev_t device;
     ino_t inode;
     mode_t mode;
-    int flags;
+    int flags, own_flags; /* F_GETFL, F_GETFD */
     off_t offset; /* -1 where it has none */
 } Descriptor;
 
 typedef struct {
-    ucontext_t here, away;
+    uid_t users[3];
+    gid_t groups[3];
+    cpu_set_t processors;
+    sigset_t pending;
+    int is_reaper, parent_signal, dumpable, privileges, filter, priority;
+    pid_t session, group;
+} Others;
+
+typedef struct {
+    ucontext_t here; /* in `take` */
+    ucontext_t away; /* on `stack` */
     unsigned long count; /* how often it has gone back */
     uintptr_t page, heap_end;
     int pagemap; /* open only on the way: a descriptor more, and the program's would have other numbers */
@@ -95,17 +105,20 @@ typedef struct {
     stack_t signal_stack;
     struct sigaction actions[NSIG];
     struct rlimit limits[RLIM_NLIMITS];
+    char name[16];
+    Others others;
     size_t ranges_count, extra_count, missing_count, fds_count, extra_fds_count;
     Range ranges[MOST_RANGES], found[MOST_RANGES], extra[MOST_RANGES], missing[MOST_RANGES];
     Descriptor fds[MOST_FDS];
     int extra_fds[MOST_FDS];
     uint64_t entries[ENTRIES];
-    char text[MOST_TEXT];
+    char text[MOST_TEXT]; /* what `read_ranges` reads */
     char stack[STACK_BYTES];
     int is_checked;
     size_t restored_count, different_count; /* pages written back last, and those not as they were after it */
     unsigned char *is_kept;                 /* for each page of `pages`, which follow it */
     char *pages;
+    size_t size; /* of both */
 } Snapshot;
 
 static Snapshot *snapshot;
@@ -113,17 +126,6 @@ static Snapshot *snapshot;
 /* Where the C library has the kernel write on which processor this thread runs (glibc 2.35). */
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
-
-#define MOST_PAGE 65536
-static char probes[3 * MOST_PAGE];
-
-/* One of two pages: both are written by the parent, one by the copy too. */
-static volatile char *
-probe(size_t nth)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    return (char *)(((uintptr_t)probes + page - 1) / page * page + nth * page);
-}
 
 /* -- what the kernel says ----------------------------------------------------------------------------- */
 
@@ -199,31 +201,38 @@ is_shared(const Range *range)
     return range->mode[3] == 's';
 }
 
-/* Whether this process may have written there what it can take back. */
+/* Whether what is there is this process's alone. */
 static inline int
 is_own(const Range *range)
 {
-    return range->mode[1] == 'w' && !is_shared(range);
+    return range->mode[0] == 'r' && !is_shared(range);
 }
 
-static int
-threads_count(void)
+static inline int
+is_writable(const Range *range)
 {
-    char text[1024];
-    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (length <= 0) {
-        return -1;
-    }
-    text[length] = 0;
-    char *at = strrchr(text, ')'); /* the name may hold anything */
-    for (int field = 2; at != NULL && field < 20; field++) {
-        at = strchr(at + 1, ' ');
-    }
-    return at == NULL ? -1 : atoi(at);
+    return range->mode[1] == 'w';
+}
+
+/* What the kernel knows of a process beside all that has a place of its own in `Snapshot`. */
+static Others
+look_at_others(void)
+{
+    Others others;
+    memset(&others, 0, sizeof(others)); /* they are compared with what is between them */
+    getresuid(&others.users[0], &others.users[1], &others.users[2]);
+    getresgid(&others.groups[0], &others.groups[1], &others.groups[2]);
+    sched_getaffinity(0, sizeof(others.processors), &others.processors);
+    sigpending(&others.pending);
+    prctl(PR_GET_CHILD_SUBREAPER, &others.is_reaper, 0, 0, 0);
+    prctl(PR_GET_PDEATHSIG, &others.parent_signal, 0, 0, 0);
+    others.dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    others.privileges = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+    others.filter = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
+    others.priority = getpriority(PRIO_PROCESS, 0);
+    others.session = getsid(0);
+    others.group = getpgid(0);
+    return others;
 }
 
 /* What goes on beside this thread, if anything does. */
@@ -231,10 +240,15 @@ static const char *
 find_company(void)
 {
     siginfo_t info;
-    if (threads_count() != 1) {
+    struct stat threads;
+    char text[64];
+    if (stat("/proc/self/task", &threads) < 0) {
+        return "the kernel does not tell of it";
+    }
+    if (threads.st_nlink != 3) { /* it, its parent and one */
         return "it has threads";
     }
-    if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT) == 0) {
+    if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT | __WALL) == 0) {
         return "it has children";
     }
     for (int which = ITIMER_REAL; which <= ITIMER_PROF; which++) {
@@ -243,7 +257,10 @@ find_company(void)
             return "it has set a timer";
         }
     }
-    return NULL;
+    int fd = open("/proc/self/timers", O_RDONLY | O_CLOEXEC); /* not in each kernel */
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof(text));
+    close(fd);
+    return length > 0 ? "it has set a timer" : NULL;
 }
 
 static int
@@ -258,6 +275,7 @@ describe(int fd, Descriptor *found)
     found->inode = about.st_ino;
     found->mode = about.st_mode;
     found->flags = fcntl(fd, F_GETFL); /* tells the ends of a pipe apart */
+    found->own_flags = fcntl(fd, F_GETFD);
     found->offset = S_ISREG(about.st_mode) ? lseek(fd, 0, SEEK_CUR) : -1;
     return 0;
 }
@@ -279,7 +297,7 @@ each_descriptor(int (*take_one)(Snapshot *, int), Snapshot *kept)
     if (folder < 0) {
         return -1;
     }
-    long length;
+    long length = 0;
     int result = 0;
     while (result == 0 && (length = syscall(SYS_getdents64, folder, buffer, sizeof(buffer))) > 0) {
         for (long at = 0; at < length && result == 0;) {
@@ -291,7 +309,7 @@ each_descriptor(int (*take_one)(Snapshot *, int), Snapshot *kept)
         }
     }
     close(folder);
-    return result;
+    return length < 0 ? -1 : result;
 }
 
 static int
@@ -346,8 +364,9 @@ each_piece(Snapshot *kept, const Range *these, size_t these_count, const Range *
     return NULL;
 }
 
+/* A piece of what is mapped now, and what was there then. */
 static const char *
-look_at_new(Snapshot *kept, const Range *piece, const Range *was)
+look_at_now(Snapshot *kept, const Range *piece, const Range *was)
 {
     if (was != NULL) {
         int is_same = memcmp(piece->mode, was->mode, 4) == 0 && piece->device == was->device &&
@@ -367,13 +386,14 @@ look_at_new(Snapshot *kept, const Range *piece, const Range *was)
     return kept->extra_count < MOST_RANGES ? NULL : "it has too many mappings";
 }
 
+/* A piece of what was mapped then, and what is there now. */
 static const char *
-look_at_old(Snapshot *kept, const Range *piece, const Range *now)
+look_at_then(Snapshot *kept, const Range *piece, const Range *now)
 {
-    if (now != NULL) {
+    if (now != NULL || piece->is_heap) {
         return NULL;
     }
-    if (piece->inode || !is_own(piece)) {
+    if (piece->inode || !is_own(piece) || !is_writable(piece)) {
         return "a mapping of its memory is gone";
     }
     kept->missing[kept->missing_count++] = *piece;
@@ -389,9 +409,9 @@ compare_ranges(Snapshot *kept)
     }
     kept->extra_count = kept->missing_count = 0;
     const char *problem =
-        each_piece(kept, kept->found, (size_t)count, kept->ranges, kept->ranges_count, look_at_new);
+        each_piece(kept, kept->found, (size_t)count, kept->ranges, kept->ranges_count, look_at_now);
     return problem ? problem
-                   : each_piece(kept, kept->ranges, kept->ranges_count, kept->found, (size_t)count, look_at_old);
+                   : each_piece(kept, kept->ranges, kept->ranges_count, kept->found, (size_t)count, look_at_then);
 }
 
 static int
@@ -408,6 +428,10 @@ find_obstacle(Snapshot *kept)
     if (problem != NULL) {
         return problem;
     }
+    Others others = look_at_others();
+    if (memcmp(&others, &kept->others, sizeof(others)) != 0) {
+        return "the kernel knows it otherwise";
+    }
     for (int which = 0; which < RLIM_NLIMITS; which++) {
         struct rlimit limit;
         if (getrlimit(which, &limit) == 0 && memcmp(&limit, &kept->limits[which], sizeof(limit)) != 0) {
@@ -422,16 +446,9 @@ find_obstacle(Snapshot *kept)
             return "a descriptor leads elsewhere";
         }
     }
-    if (!is_at_home(kept) && (chdir(kept->folder) < 0 || !is_at_home(kept))) {
-        return "its folder is gone";
-    }
     kept->extra_fds_count = 0;
     if (each_descriptor(find_extra_descriptor, kept) < 0) {
         return "it has too many descriptors";
-    }
-    uintptr_t heap_end = (uintptr_t)syscall(SYS_brk, 0);
-    if (heap_end < kept->heap_end && (uintptr_t)syscall(SYS_brk, kept->heap_end) != kept->heap_end) {
-        return "its heap has shrunk";
     }
     return compare_ranges(kept);
 }
@@ -440,38 +457,48 @@ find_obstacle(Snapshot *kept)
 
 /* These run on the stack in the snapshot, and call nothing that keeps anything anywhere else. */
 
+/* Do this with each page of what is watched: `address`, its `entry` in the page map, its `index` in `pages`. */
 #define EACH_PAGE(kept, range, address, entry, index, body)                                                   \
-    for (uintptr_t part = (range)->start; part < (range)->end; part += ENTRIES * (kept)->page) {              \
-        uintptr_t pages_left = ((range)->end - part) / (kept)->page;                                          \
-        size_t many = pages_left < ENTRIES ? pages_left : ENTRIES;                                            \
-        if (pread((kept)->pagemap, (kept)->entries, many * 8, (off_t)(part / (kept)->page * 8)) !=            \
-            (ssize_t)(many * 8)) {                                                                            \
-            _exit(EXIT_FAILURE);                                                                              \
-        }                                                                                                     \
-        for (size_t nth = 0; nth < many; nth++) {                                                             \
-            uint64_t entry = (kept)->entries[nth];                                                            \
-            uintptr_t address = part + nth * (kept)->page;                                                    \
-            size_t index = (range)->first + (address - (range)->start) / (kept)->page;                        \
-            body                                                                                              \
+    for (Range *range = (kept)->ranges; range < (kept)->ranges + (kept)->ranges_count; range++) {             \
+        for (uintptr_t part = range->start; range->is_watched && part < range->end;                           \
+             part += ENTRIES * (kept)->page) {                                                                \
+            uintptr_t left = (range->end - part) / (kept)->page;                                              \
+            size_t many = left < ENTRIES ? left : ENTRIES;                                                    \
+            off_t place = (off_t)(part / (kept)->page * 8);                                                   \
+            if (pread((kept)->pagemap, (kept)->entries, many * 8, place) != (ssize_t)(many * 8)) {            \
+                _exit(EXIT_FAILURE);                                                                          \
+            }                                                                                                 \
+            for (size_t nth = 0; nth < many; nth++) {                                                         \
+                uint64_t entry = (kept)->entries[nth];                                                        \
+                uintptr_t address = part + nth * (kept)->page;                                                \
+                size_t index = range->first + (address - range->start) / (kept)->page;                        \
+                body                                                                                          \
+            }                                                                                                 \
         }                                                                                                     \
     }
+
+/* Whether there is a page that is not as in a file, or not of zeros where there is no file. */
+static inline int
+is_written(uint64_t entry)
+{
+    return entry & (IS_PRESENT | IS_SWAPPED) && !(entry & (IS_OF_FILE | IS_GUARD));
+}
 
 static void
 keep_memory(void)
 {
     Snapshot *kept = snapshot;
-    for (size_t at = 0; at < kept->ranges_count; at++) {
-        Range *range = &kept->ranges[at];
-        if (!is_own(range)) {
-            continue;
+    EACH_PAGE(kept, range, address, entry, index, {
+        if (is_written(entry)) {
+            memcpy(kept->pages + index * kept->page, (void *)address, kept->page);
+            kept->is_kept[index] = 1;
         }
-        EACH_PAGE(kept, range, address, entry, index, {
-            /* A page of a file that nobody has written is there again when it is looked at. */
-            if (entry & (IS_PRESENT | IS_SWAPPED) && !(entry & IS_OF_FILE)) {
-                memcpy(kept->pages + index * kept->page, (void *)address, kept->page);
-                kept->is_kept[index] = 1;
-            }
-        })
+    })
+    for (Range *range = kept->ranges; range < kept->ranges + kept->ranges_count; range++) {
+        if (range->is_watched && !is_writable(range)) {
+            size_t pages = (range->end - range->start) / kept->page;
+            range->is_watched = memchr(kept->is_kept + range->first, 1, pages) != NULL;
+        }
     }
     close(kept->pagemap);
     setcontext(&kept->here);
@@ -495,27 +522,35 @@ keep_processor(char *page, uintptr_t address, size_t size)
     }
 }
 
+static void
+write_back(Snapshot *kept, const Range *range, uintptr_t address, const char *page)
+{
+    int protection = PROT_READ | (range->mode[2] == 'x' ? PROT_EXEC : 0);
+    if (!is_writable(range) && mprotect((void *)address, kept->page, protection | PROT_WRITE) < 0) {
+        _exit(EXIT_FAILURE);
+    }
+    memcpy((void *)address, page, kept->page);
+    if (!is_writable(range) && mprotect((void *)address, kept->page, protection) < 0) {
+        _exit(EXIT_FAILURE);
+    }
+    kept->restored_count++;
+}
+
 /* Count pages that are not as they were. */
 static void
 check_memory(Snapshot *kept)
 {
     kept->different_count = 0;
-    for (size_t at = 0; at < kept->ranges_count; at++) {
-        Range *range = &kept->ranges[at];
-        if (!is_own(range)) {
-            continue;
+    EACH_PAGE(kept, range, address, entry, index, {
+        if (kept->is_kept[index]) {
+            char *page = kept->pages + index * kept->page;
+            keep_processor(page, address, kept->page);
+            kept->different_count += memcmp((void *)address, page, kept->page) != 0;
         }
-        EACH_PAGE(kept, range, address, entry, index, {
-            if (kept->is_kept[index]) {
-                char *page = kept->pages + index * kept->page;
-                keep_processor(page, address, kept->page);
-                kept->different_count += memcmp((void *)address, page, kept->page) != 0;
-            }
-            else if (entry & (IS_PRESENT | IS_SWAPPED) && !(entry & IS_OF_FILE)) {
-                kept->different_count += range->inode || !is_zero((char *)address, kept->page);
-            }
-        })
-    }
+        else if (is_written(entry)) {
+            kept->different_count += range->inode || !is_zero((char *)address, kept->page);
+        }
+    })
 }
 
 static void
@@ -526,7 +561,9 @@ restore_memory(void)
     for (size_t at = 0; at < kept->extra_count; at++) {
         munmap((void *)kept->extra[at].start, kept->extra[at].end - kept->extra[at].start);
     }
-    syscall(SYS_brk, kept->heap_end);
+    if ((uintptr_t)syscall(SYS_brk, kept->heap_end) != kept->heap_end) {
+        _exit(EXIT_FAILURE);
+    }
     for (size_t at = 0; at < kept->missing_count; at++) {
         const Range *range = &kept->missing[at];
         int protection = PROT_READ | PROT_WRITE | (range->mode[2] == 'x' ? PROT_EXEC : 0);
@@ -539,8 +576,10 @@ restore_memory(void)
         close(kept->extra_fds[at]);
     }
     for (size_t at = 0; at < kept->fds_count; at++) {
-        if (kept->fds[at].offset >= 0) {
-            lseek(kept->fds[at].fd, kept->fds[at].offset, SEEK_SET);
+        const Descriptor *was = &kept->fds[at];
+        fcntl(was->fd, F_SETFD, was->own_flags);
+        if (was->offset >= 0) {
+            lseek(was->fd, was->offset, SEEK_SET);
         }
     }
     for (int signal_ = 1; signal_ < NSIG; signal_++) {
@@ -548,34 +587,32 @@ restore_memory(void)
     }
     sigaltstack(&kept->signal_stack, NULL);
     umask(kept->mask);
+    prctl(PR_SET_NAME, kept->name, 0, 0, 0);
+    if (!is_at_home(kept) && (chdir(kept->folder) < 0 || !is_at_home(kept))) {
+        _exit(EXIT_FAILURE);
+    }
     kept->restored_count = 0;
-    for (size_t at = 0; at < kept->ranges_count; at++) {
-        Range *range = &kept->ranges[at];
-        if (!is_own(range)) {
+    EACH_PAGE(kept, range, address, entry, index, {
+        if (kept->is_kept[index]) {
+            char *page = kept->pages + index * kept->page;
+            int is_likely = is_writable(range) && (entry & IS_EXCLUSIVE || !(entry & IS_PRESENT));
+            keep_processor(page, address, kept->page);
+            if (is_likely || memcmp((void *)address, page, kept->page) != 0) {
+                write_back(kept, range, address, page);
+            }
+        }
+        else if (!is_written(entry)) {
             continue;
         }
-        EACH_PAGE(kept, range, address, entry, index, {
-            if (kept->is_kept[index]) {
-                if (entry & IS_PRESENT && !(entry & IS_EXCLUSIVE)) {
-                    continue; /* its parent has the same */
-                }
-                char *page = kept->pages + index * kept->page;
-                keep_processor(page, address, kept->page);
-                memcpy((void *)address, page, kept->page);
-                kept->restored_count++;
+        else if (range->inode) {
+            if (madvise((void *)address, kept->page, MADV_DONTNEED) < 0) {
+                _exit(EXIT_FAILURE);
             }
-            else if (entry & (IS_PRESENT | IS_SWAPPED) && !(entry & IS_OF_FILE)) {
-                if (range->inode) {
-                    if (madvise((void *)address, kept->page, MADV_DONTNEED) < 0) {
-                        _exit(EXIT_FAILURE);
-                    }
-                }
-                else if (!is_zero((char *)address, kept->page)) {
-                    memset((void *)address, 0, kept->page);
-                }
-            }
-        })
-    }
+        }
+        else if (!is_zero((char *)address, kept->page)) {
+            memset((void *)address, 0, kept->page);
+        }
+    })
     if (kept->is_checked) {
         check_memory(kept);
     }
@@ -583,10 +620,16 @@ restore_memory(void)
     setcontext(&kept->here);
 }
 
+static int
+open_pagemap(Snapshot *kept)
+{
+    kept->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    return kept->pagemap;
+}
+
 static void
 go_on(Snapshot *kept, void (*function)(void))
 {
-    kept->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     getcontext(&kept->away);
     kept->away.uc_stack.ss_sp = kept->stack;
     kept->away.uc_stack.ss_size = STACK_BYTES;
@@ -606,22 +649,6 @@ shared_memory(size_t size)
     return found == MAP_FAILED ? NULL : found;
 }
 
-/* Whether the kernel tells apart what was written since the `fork`. */
-static int
-is_told(const Snapshot *kept)
-{
-    uint64_t entries[2];
-    ssize_t length = 0;
-    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    *probe(1) += 1;
-    for (size_t nth = 0; nth < 2; nth++) {
-        length += pread(pagemap, &entries[nth], 8, (off_t)((uintptr_t)probe(nth) / kept->page * 8));
-    }
-    close(pagemap);
-    return length == 16 && (entries[0] & (IS_PRESENT | IS_EXCLUSIVE)) == IS_PRESENT &&
-           (entries[1] & (IS_PRESENT | IS_EXCLUSIVE)) == (IS_PRESENT | IS_EXCLUSIVE);
-}
-
 /* Look at all but the memory; why that can't be, or NULL. */
 static const char *
 look_around(Snapshot *kept, uintptr_t shared)
@@ -630,25 +657,29 @@ look_around(Snapshot *kept, uintptr_t shared)
     if (problem != NULL) {
         return problem;
     }
+    kept->others = look_at_others();
+    prctl(PR_GET_NAME, kept->name, 0, 0, 0);
     kept->page = (uintptr_t)sysconf(_SC_PAGESIZE);
     Py_ssize_t count = read_ranges(kept->text, kept->ranges);
-    if (count < 0 || !is_told(kept)) {
+    if (count < 0) {
         return "the kernel does not tell of its memory";
     }
     kept->ranges_count = (size_t)count;
     size_t pages = 0;
     for (Range *range = kept->ranges; range < kept->ranges + count; range++) {
         int is_known = range->start == (uintptr_t)kept || (range->start <= shared && shared < range->end);
-        if (is_shared(range) && range->mode[1] == 'w' && !is_known) {
+        if (is_shared(range) && is_writable(range) && !is_known) {
             return "it shares memory with others";
         }
-        if (is_own(range)) {
+        range->is_watched = is_own(range);
+        if (range->is_watched) {
             range->first = pages;
             pages += (range->end - range->start) / kept->page;
         }
     }
     size_t flags = (pages + kept->page - 1) / kept->page * kept->page;
-    kept->is_kept = shared_memory(flags + pages * kept->page);
+    kept->size = flags + pages * kept->page;
+    kept->is_kept = shared_memory(kept->size);
     if (kept->is_kept == NULL) {
         return "there is no memory for it";
     }
@@ -669,7 +700,10 @@ look_around(Snapshot *kept, uintptr_t shared)
     for (int which = 0; which < RLIM_NLIMITS; which++) {
         getrlimit(which, &kept->limits[which]);
     }
-    return each_descriptor(keep_descriptor, kept) < 0 ? "it has too many descriptors" : NULL;
+    if (each_descriptor(keep_descriptor, kept) < 0) {
+        return "it has too many descriptors";
+    }
+    return open_pagemap(kept) < 0 ? "the kernel does not tell of its memory" : NULL;
 }
 
 /* take(shared) -> how often the process has gone back to here: 0 at first. `shared` is the one buffer that it
@@ -690,7 +724,10 @@ take(PyObject *Py_UNUSED(module), PyObject *args)
     Snapshot *kept = shared_memory(sizeof(Snapshot));
     const char *problem = kept == NULL ? "there is no memory for it" : look_around(kept, address);
     if (problem != NULL && kept != NULL) {
-        munmap(kept, sizeof(Snapshot)); /* `pages` never are in the way: nothing was written there */
+        if (kept->is_kept != NULL) {
+            munmap(kept->is_kept, kept->size);
+        }
+        munmap(kept, sizeof(Snapshot));
     }
     if (problem != NULL) {
         PyErr_SetString(PyExc_OSError, problem);
@@ -700,7 +737,9 @@ take(PyObject *Py_UNUSED(module), PyObject *args)
     volatile int is_taken = 0;
     getcontext(&kept->here);
     if (!is_taken) {
-        is_taken = 1; /* on the stack, which is kept: so it is each time this comes by here again */
+        /* In memory, and so on the stack that is kept: it is so each time this comes by here again. A register
+           would be as it was at `getcontext`. */
+        is_taken = 1;
         go_on(kept, keep_memory);
     }
     return PyLong_FromUnsignedLong(snapshot->count);
@@ -715,6 +754,9 @@ go_back(PyObject *Py_UNUSED(module), PyObject *args)
         return NULL;
     }
     const char *problem = snapshot == NULL ? "there is no snapshot" : find_obstacle(snapshot);
+    if (problem == NULL && open_pagemap(snapshot) < 0) {
+        problem = "the kernel does not tell of its memory";
+    }
     if (problem != NULL) {
         return PyUnicode_FromString(problem);
     }
@@ -734,24 +776,10 @@ counts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     return Py_BuildValue("kk", (unsigned long)snapshot->restored_count, (unsigned long)snapshot->different_count);
 }
 
-/* prepare(): in the parent, before it makes the copy. */
-static PyObject *
-prepare(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
-{
-    /* Kernels that do not know the second have not merged anything that they were not asked to. */
-    if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0) {
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0);
-    *probe(0) = *probe(1) = 1;
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef functions[] = {
     {"take", take, METH_VARARGS, NULL},
     {"go_back", go_back, METH_VARARGS, NULL},
     {"counts", counts, METH_NOARGS, NULL},
-    {"prepare", prepare, METH_NOARGS, NULL},
     {NULL},
 };
 

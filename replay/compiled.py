@@ -1,4 +1,4 @@
-"""The compiled part of the recorder, where there is one.
+"""What is compiled, where it is: a part of the recorder, and what brings a process back (``_rewind.c``).
 
 ``_compiled.c`` has the usual case of a few functions that are entered for each message and each step. What is
 recorded is the same without it; recording costs more. It is missing where there was no C compiler when the
@@ -16,7 +16,7 @@ PURE: Final = "REPLAY_PURE"
 """Variable that says to do without."""
 
 
-_INTERFACES: Final = {"replay._compiled": 2, "replay._rewind": 1}
+_INTERFACES: Final = {"replay._compiled": 2, "replay._rewind": 2}
 """As ``INTERFACE`` of the C files: a build of another one, left in a checkout, is passed over."""
 
 

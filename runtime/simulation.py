@@ -137,7 +137,6 @@ class _Copy:
     Attributes:
       requests: where the next run is asked for.
       answers: where what came of it is told; then a newline, if the copy is as it was before it.
-      rewinding: what brings it back; None if it is for one run.
       runs_count: how many it was asked for.
       is_stopped: whether the last one was interrupted.
     """
@@ -145,7 +144,6 @@ class _Copy:
     pid: int
     requests: int
     answers: int
-    rewinding: Any
     runs_count: int = 0
     is_stopped: bool = False
 
@@ -176,11 +174,6 @@ class Server:
         self._copy: _Copy | None = None
         self._runs_count = self._wasted_count = 0
         self._rewinding = _REWINDING
-        try:
-            if self._rewinding is not None:
-                self._rewinding.prepare()
-        except OSError:
-            self._rewinding = None
 
     def serve(self) -> NoReturn:
         """Answer requests until there are no more."""
@@ -193,32 +186,67 @@ class Server:
                 continue
             data = _read(self._fd, 65536)
             if not data:
+                if self._copy is not None:
+                    self._end(self._copy)
                 real.exit_now(0)
             pending += data
 
     def _answer(self, line: bytes) -> bytes:
-        copy = self._copy or self._make_copy()
         self._runs_count += 1
-        copy.runs_count += 1
-        self._beat[:] = bytes(_BEAT_BYTES)
-        _send(copy.requests, line + b"\n")
-        answer = self._follow(copy, float(json.loads(line)["limit_s"]))
-        self._copy = copy if answer.endswith(b"\n") and not copy.is_stopped else None
-        if self._copy is None:
-            _close(copy.requests)
-            _close(copy.answers)
-            _, status = _waitpid(copy.pid, 0)
-            if copy.rewinding is not None and copy.runs_count == 1 and not copy.is_stopped:
-                self._wasted_count += 1
-                if self._wasted_count == _MOST_WASTED:
-                    self._rewinding = None  # the program does what can't be taken back
-            answer = answer or json.dumps({"how": "lost", "detail": status}).encode()
+        limit_s = float(json.loads(line)["limit_s"])
+        answer, status = b"", 0
+        copy, self._copy = self._copy or self._copy_for_several(), None
+        if copy is not None:
+            answer = self._run_in(copy, line, limit_s)
+            if answer.endswith(b"\n") and not copy.is_stopped:
+                self._copy = copy
+            else:
+                status = self._end(copy)
+                if copy.runs_count == 1 and not copy.is_stopped:
+                    self._waste()
+        if copy is None or not (answer or copy.is_stopped):  # it has ended, which may be nothing of the run's
+            copy = self._make_copy(None)
+            answer = self._run_in(copy, line, limit_s)
+            status = self._end(copy)
         store.remove(self._world.tree.store.path)
-        return answer.rstrip(b"\n")
+        return answer.rstrip(b"\n") or json.dumps({"how": "lost", "detail": status}).encode()
 
-    def _make_copy(self) -> _Copy:
-        """Copy this process; for several runs if many were asked for."""
-        rewinding = self._rewinding if self._runs_count >= _FIRST_RUNS else None
+    def _copy_for_several(self) -> _Copy | None:
+        """Return a new copy that waits for runs, if so many were asked for, and there can be one."""
+        if self._rewinding is None or self._runs_count <= _FIRST_RUNS:
+            return None
+        copy = self._make_copy(self._rewinding)
+        if _read(copy.answers, 1):
+            return copy
+        self._end(copy)
+        self._waste()
+        return None
+
+    def _run_in(self, copy: _Copy, request: bytes, limit_s: float) -> bytes:
+        """Run the program in a copy; return what that says, or nothing if it ends."""
+        self._beat[:] = bytes(_BEAT_BYTES)
+        copy.runs_count += 1
+        try:
+            _send(copy.requests, request + b"\n")
+        except BrokenPipeError:
+            return b""
+        return self._follow(copy, limit_s)
+
+    def _waste(self) -> None:
+        """Note that a copy for several runs was of no use: the program does what can't be taken back."""
+        self._wasted_count += 1
+        if self._wasted_count == _MOST_WASTED:
+            self._rewinding = None
+
+    def _end(self, copy: _Copy) -> int:
+        """Let a copy end; return how it did."""
+        _close(copy.requests)
+        _close(copy.answers)
+        _, status = _waitpid(copy.pid, 0)
+        return status
+
+    def _make_copy(self, rewinding: Any) -> _Copy:
+        """Copy this process; for several runs, and told when it is ready, if ``rewinding`` brings it back."""
         requests, asking = _pipe2(os.O_CLOEXEC)
         answers, answering = _pipe2(os.O_CLOEXEC)
         pid = fork()
@@ -227,11 +255,12 @@ class Server:
             _close(answers)
             real.stderr_fd = self._null
             real.gc_collect()
-            try:
-                if rewinding is not None and rewinding.take(self._beat):
-                    _send(answering, b"\n")  # here once more
-            except OSError:
-                rewinding = None
+            if rewinding is not None:
+                try:
+                    rewinding.take(self._beat)
+                except OSError:
+                    real.exit_now(0)
+                _send(answering, b"\n")  # the first time, and each time that it is here once more
             line = b""
             while not line.endswith(b"\n"):
                 data = _read(requests, 65536)
@@ -241,7 +270,7 @@ class Server:
             _Run(self._world, self._header, answering, json.loads(line), rewinding).run(self._run)
         _close(requests)
         _close(answering)
-        return _Copy(pid, asking, answers, rewinding)
+        return _Copy(pid, asking, answers)
 
     def _follow(self, copy: _Copy, limit_s: float) -> bytes:
         """Return what a run says at its end; end it where a step of it never ends, or it goes on and on.
@@ -273,7 +302,7 @@ class Server:
             if asked_s is not None:
                 if now - asked_s > _REPORT_LIMIT_S:
                     _kill(pid, signal.SIGKILL)
-                    return b""
+                    return b"".join(parts)
                 continue
             if beat[_TURNS] != seen or used_s is None:
                 seen, since, used_s = beat[_TURNS], now, _cpu_s(pid)
@@ -430,6 +459,7 @@ class _Run:
                 return []
 
     def _tell(self, how: str, detail: object, where: str | None = None) -> NoReturn:
+        real.set_handler(signal.SIGALRM, signal.SIG_IGN)  # this is the end of it, whoever is impatient
         world = self._world
         world.children.end()
         decisions = world.decisions

@@ -18,6 +18,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -27,17 +28,6 @@ _HEAP_TYPE: Final = 1 << 9
 _IMMUTABLE_TYPE: Final = 1 << 8
 _FLAGS: Final = 21 * ctypes.sizeof(ctypes.c_void_p)
 """Offset of ``tp_flags`` in a type object of CPython 3.11 to 3.13, without tracing of references."""
-
-_DESCRIPTION: Final = (
-    "__doc__",
-    "__func__",
-    "__module__",
-    "__name__",
-    "__qualname__",
-    "__self__",
-    "__text_signature__",
-)
-"""What a function that is never bound says of itself."""
 
 Request = Callable[[tuple[Any, ...], dict[str, Any]], object]
 
@@ -127,26 +117,37 @@ class StandIn:
 
     A Python function would be bound to the objects of a class in which a program keeps it
     (``class Clock: read = time.monotonic``), and would show its own source and signature. This is not
-    bound, says of itself what the real one says, and calls without a frame of its own: the slot is what
-    the interpreter finds as the type's ``__call__``.
+    bound, calls without a frame of its own (the slot is what the interpreter finds as the type's
+    ``__call__``), and whatever else it is asked, the real one answers.
     """
 
-    __slots__ = ("__call__", "__dict__", "__weakref__")
+    __slots__ = ("__call__", "__weakref__", "_place", "_real")
 
     def __init__(self, owner: types.ModuleType, name: str, real: Any, function: Callable[..., Any]) -> None:
-        self.__call__ = function
         function.__qualname__ = real.__qualname__  # what a wrong call says
-        # In the object's own dictionary they stand before what the class says of itself.
-        self.__dict__.update({key: getattr(real, key) for key in _DESCRIPTION if hasattr(real, key)})
-        self._place = owner.__name__, name
-        self.stands_for: Any = real.stands_for if type(real) is StandIn else real
+        for slot, value in (
+            ("__call__", function),
+            ("_place", (owner.__name__, name)),
+            ("_real", real_of(real)),
+        ):
+            object.__setattr__(self, slot, value)
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return type(self.stands_for)
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("__reduce__", "__reduce_ex__"):
+            return partial(_reduced, self)
+        return getattr(real_of(self), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(real_of(self), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(real_of(self), name)
 
     def __repr__(self) -> str:
-        return repr(self.stands_for)
+        return repr(real_of(self))
+
+    def __dir__(self) -> list[str]:
+        return dir(real_of(self))
 
     def __copy__(self) -> StandIn:
         return self
@@ -154,9 +155,19 @@ class StandIn:
     def __deepcopy__(self, memo: Any) -> StandIn:
         return self
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[_Module, str]]:
-        module, name = self._place
-        return getattr, (_Module(module), name)
+
+def real_of(function: Any) -> Any:
+    """Return the function that ``function`` stands for, or itself."""
+    return object.__getattribute__(function, "_real") if type(function) is StandIn else function
+
+
+def _reduced(function: StandIn, protocol: int = 0) -> Any:
+    """Return what a pickle has of it: its name, as of the real one, where it is found by that."""
+    real = real_of(function)
+    if getattr(sys.modules.get(str(real.__module__)), real.__name__, None) is function:
+        return real.__name__
+    module, name = object.__getattribute__(function, "_place")
+    return getattr, (_Module(module), name)
 
 
 def replace(owner: Any, name: str, value: Any) -> Any:

@@ -15,7 +15,7 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from replay.runtime.boundary.table import StandIn
+from replay.runtime.boundary.table import StandIn, real_of
 from replay.runtime.inspection.data import Error
 
 _TYPE: Final[dict[str, Any]] = dict(vars(type))
@@ -132,7 +132,7 @@ def callable_name(call: Any) -> str:
     while type(call) is functools.partial:
         call = call.func
     if type(call) is StandIn:
-        return callable_name(call.stands_for)
+        return callable_name(real_of(call))
     if is_a(call, types.BuiltinFunctionType):
         owner = call.__self__
         name = text(call.__name__)

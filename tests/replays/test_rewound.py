@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -27,11 +28,11 @@ from replay.compiled import rewinding
 
 rewind = rewinding()
 shared = mmap.mmap(-1, 1 << 16)  # what is written here stays
-rewind.prepare()
-pid = os.fork()
+{before}
+pid = os.fork()  # what was there before, the two share
 if pid:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-{before}
+{in_copy}
 
 def change():
 {change}
@@ -67,10 +68,12 @@ os.write(1, b"three times")
 """
 
 
-def go_back(change: str, before: str = "", seen: str = "") -> subprocess.CompletedProcess[str]:
+def go_back(
+    change: str, before: str = "", seen: str = "", in_copy: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run a process that changes itself and goes back, three times."""
     script = IN_A_COPY.format(
-        before=before, change=textwrap.indent(textwrap.dedent(change), "    "), seen=seen
+        before=before, in_copy=in_copy, change=textwrap.indent(textwrap.dedent(change), "    "), seen=seen
     )
     return subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
@@ -96,6 +99,56 @@ CHANGES = {
         "held.clear(); import ctypes; ctypes.CDLL(None).malloc_trim(0)",
         "import ctypes; held = [b'%d' % at * 10_000 for at in range(1000)]",
         "[hash(one) for one in held]",
+    ),
+    "what was there is freed, and others look at zeros there": (
+        "held.clear(); global empty; empty = bytes(40_000_000); empty.count(b'a')",
+        "held = [b'x' * 40_000_000]",
+        "held[0].count(b'x')",
+    ),
+    "what was there is freed, and others are moved there": (
+        "held.clear(); more.extend([0] * 3_000_000)",
+        "more = list(range(5_000_000)); held = [b'x' * 100_000_000]",
+        "held[0].count(b'x'), len(more), sum(more)",
+    ),
+    "a page is dropped, and read again": (
+        "own.madvise(mmap.MADV_DONTNEED); hash(own[:])",
+        "own = mmap.mmap(-1, 1 << 16, flags=mmap.MAP_PRIVATE); own.write(b'x' * 60_000)",
+        "hash(own[:])",
+    ),
+    "a page of a file is dropped, and read again": (
+        "own.madvise(mmap.MADV_DONTNEED); hash(own[:])",
+        """
+file = os.open(sys.executable, os.O_RDONLY)
+own = mmap.mmap(file, 1 << 14, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+own.write(b'x' * 5000)
+""",
+        "hash(own[:])",
+    ),
+    "what may not be written": (
+        """
+        libc.mprotect(place, 4096, 3)
+        own_bytes[0] = b"z"
+        libc.mprotect(place, 4096, 1)
+        """,
+        """
+import ctypes
+libc = ctypes.CDLL(None)
+own = mmap.mmap(-1, 8192, flags=mmap.MAP_PRIVATE)
+own.write(b"a" * 8192)
+own_bytes = (ctypes.c_char * 8192).from_buffer(own)
+place = ctypes.c_void_p(ctypes.addressof(own_bytes))
+libc.mprotect(place, 4096, 1)
+""",
+        "own_bytes[:9]",
+    ),
+    "what its descriptors and itself are called": (
+        "os.set_inheritable(0, True); libc.prctl(15, b'another')",
+        """
+import ctypes
+libc, name = ctypes.CDLL(None), ctypes.create_string_buffer(16)
+os.set_inheritable(0, False)
+""",
+        "os.get_inheritable(0), libc.prctl(16, name) or name.raw",
     ),
     "deep in calls": (
         """
@@ -181,6 +234,7 @@ OBSTACLES = {
     ),
     "it has children": ("os.fork() or os._exit(0)", ""),
     "it has set a timer": ("signal.setitimer(signal.ITIMER_VIRTUAL, 1000)", "import signal"),
+    "the kernel knows it otherwise": ("os.nice(1)", ""),
     "it has changed a limit": (
         "resource.setrlimit(resource.RLIMIT_NOFILE, (99, 99))",
         "import resource",
@@ -214,7 +268,7 @@ def test_what_cannot_be_taken_back_is_said_and_nothing_happens(why: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("why", "before"),
+    ("why", "in_copy"),
     [
         (
             "it has threads",
@@ -222,11 +276,10 @@ def test_what_cannot_be_taken_back_is_said_and_nothing_happens(why: str) -> None
         ),
         ("it shares memory with others", "other = mmap.mmap(-1, 4096)"),
         ("there is a snapshot already", "rewind.take(shared)"),
-        ("the kernel does not tell of its memory", "os.fork() and os._exit(0); import time; time.sleep(0.2)"),
     ],
 )
-def test_no_snapshot_is_taken_where_it_would_not_be_exact(why: str, before: str) -> None:
-    done = go_back("pass", before)
+def test_no_snapshot_is_taken_where_it_would_not_be_exact(why: str, in_copy: str) -> None:
+    done = go_back("pass", in_copy=in_copy)
     assert done.stderr.splitlines()[-1].partition(": ")[2] == why
 
 
@@ -328,6 +381,20 @@ def test_where_one_run_cannot_be_taken_back_the_next_has_a_new_process(last: str
     stays = compared(("app.py",), tmp_path, 30)
     assert stays[:3] == [False] * 3
     assert {True, False} <= set(stays[3:])
+
+
+def test_a_process_that_is_killed_between_two_runs_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(RACE.format(last="pass"))
+    with Simulation.start("script", ("app.py",), folder=str(tmp_path)) as simulation:
+        server = simulation._child.pid
+        children = Path(f"/proc/{server}/task/{server}/children")
+        for _ in range(4):
+            assert simulation.run({"kind": "fifo"}).failure is None
+        copy = children.read_text()
+        os.kill(int(copy), signal.SIGKILL)
+        for _ in range(2):
+            assert simulation.run({"kind": "fifo"}).failure is None
+        assert children.read_text() not in ("", copy)
 
 
 @pytest.mark.more
