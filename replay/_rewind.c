@@ -28,7 +28,6 @@ which the memory is written, since the process's own is a part of it. */
 #error "/proc/self/pagemap is Linux's"
 #endif
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/rseq.h>
@@ -36,7 +35,6 @@ which the memory is written, since the process's own is a part of it. */
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
