@@ -113,7 +113,7 @@ def install(boundary: Installer, outputs: Outputs, header: Mapping[str, Any]) ->
         door = Door(f"os.{name}", request=request, effect=True, blocking=name == "system")
         started = boundary.bind(door, _started(start, redirect))
         inherited = _inherited_arguments if owner is _posixsubprocess else _inherited
-        replaced = children.door(name, started, inherited)
+        replaced = children.door(started, inherited)
         if owner is _posixsubprocess:
             replaced = _with_hooks(replaced)
         boundary.replace(owner, name, replaced)
@@ -126,7 +126,7 @@ class Children:
         self._world = world
         self._outputs = outputs
 
-    def door(self, name: str, started: Callable[..., Any], inherited: Inherited) -> Callable[..., Any]:
+    def door(self, started: Callable[..., Any], inherited: Inherited) -> Callable[..., Any]:
         """Return what takes the place of a function that starts a child."""
         world = self._world
 
